@@ -1,0 +1,79 @@
+//! What a rule asks a front end to write: TLS words down, text edits up.
+
+use super::endpoint::EndpointId;
+use super::site::SiteId;
+use crate::diagnostic::Edit;
+use crate::source::Span;
+use crate::tls::Protocols;
+
+/// Where a change is meant to hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// The directive whose arguments this span covers.
+    Written(Span),
+    /// One site.
+    Site(SiteId),
+    /// Every site of a socket.
+    Endpoint(EndpointId),
+    /// The whole server.
+    Global,
+}
+
+/// A change in TLS words. The front end knows how its server spells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// These protocols, and no others.
+    SetProtocols {
+        /// Where.
+        target: Target,
+        /// The wanted set.
+        to: Protocols,
+    },
+    /// Another file for a certificate that is written at `written`.
+    UseCertificateFile {
+        /// The word that names the file now.
+        written: Span,
+        /// The path to write.
+        path: String,
+    },
+    /// Another file for a key that is written at `written`.
+    UseKeyFile {
+        /// The word that names the file now.
+        written: Span,
+        /// The path to write.
+        path: String,
+    },
+    /// TLS on a socket that a site asks for at `listen`.
+    SpeakTls {
+        /// The arguments of the directive that asks for the socket.
+        listen: Span,
+    },
+    /// Takes a directive away, its arguments being at `written`.
+    RemoveDirective {
+        /// The arguments of the directive.
+        written: Span,
+    },
+    /// Turns OCSP stapling off where it is written.
+    DisableStapling {
+        /// The arguments of the directive that turned it on.
+        written: Span,
+    },
+}
+
+/// Edits that make a change true.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edits {
+    /// The replacements.
+    pub edits: Vec<Edit>,
+    /// Every site that the edits reach: safe only if what asked for the change holds for all of them.
+    pub reaches: Vec<SiteId>,
+}
+
+/// The way down from rules to a server's syntax.
+pub trait Editor {
+    /// The edits that make `change` true, or nothing where the server cannot say it there.
+    fn edits(&self, change: &Change) -> Option<Edits>;
+
+    /// What help tells the user to write, in this server's words.
+    fn wording(&self, change: &Change) -> String;
+}

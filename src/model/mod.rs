@@ -1,0 +1,125 @@
+//! What a server would really do, in words that no server owns: sockets, sites, policies, certificates.
+//!
+//! A front end in `server/` lowers a configuration to one [`Deployment`]; rules, the handshake predictor and comparison
+//! read nothing else. Every value knows where it was written and how it got to where it bites ([`Origin`]), and may be
+//! [`Value::Unknown`]: a rule that meets it stays silent, and the run says what it could not judge.
+
+mod change;
+mod endpoint;
+mod policy;
+mod setting;
+mod site;
+
+pub use change::{Change, Editor, Edits, Target};
+pub use endpoint::{
+    Address, Binding, BindingId, Endpoint, EndpointId, Listen, ListenUse, Pattern, Selection, Transport, Unmatched,
+};
+pub use policy::{ClientVerification, Command, PolicyId, ProtocolChoice, Stapling, TlsPolicy, VerifyMode};
+pub use setting::{Frame, FrameId, FrameKind, Frames, Origin, OriginKind, Reason, Setting, Token, Value};
+pub use site::{Credential, Credentials, CredentialsId, Name, NameKind, Site, SiteId};
+
+use crate::diagnostic::{Problem, Unjudged};
+use crate::platform::Platform;
+
+/// Which server reads the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ServerKind {
+    /// nginx.
+    Nginx,
+    /// Apache httpd.
+    Apache,
+    /// Caddy.
+    Caddy,
+}
+
+impl ServerKind {
+    /// All of them.
+    pub const ALL: [ServerKind; 3] = [ServerKind::Nginx, ServerKind::Apache, ServerKind::Caddy];
+
+    /// The name on the command line and in machine formats.
+    pub fn name(self) -> &'static str {
+        match self {
+            ServerKind::Nginx => "nginx",
+            ServerKind::Apache => "apache",
+            ServerKind::Caddy => "caddy",
+        }
+    }
+
+    /// The name in sentences.
+    pub fn title(self) -> &'static str {
+        match self {
+            ServerKind::Nginx => "nginx",
+            ServerKind::Apache => "Apache",
+            ServerKind::Caddy => "Caddy",
+        }
+    }
+}
+
+/// One configuration, understood. The order of endpoints, sites and bindings is the order of reading.
+#[derive(Debug)]
+pub struct Deployment {
+    /// Which server reads it.
+    pub server: ServerKind,
+    /// Versions and defaults that were assumed or given.
+    pub platform: Platform,
+    /// Whether the text is no whole configuration, so that what stands outside it is unknown.
+    pub fragment: bool,
+    /// Listening sockets.
+    pub endpoints: Vec<Endpoint>,
+    /// What answers: server blocks, virtual hosts, site blocks.
+    pub sites: Vec<Site>,
+    /// Interned policies: sites that share all values and their origins share one.
+    pub policies: Vec<TlsPolicy>,
+    /// Interned sets of certificates with keys.
+    pub credentials: Vec<Credentials>,
+    /// How values got to where they bite: includes, macros, imports.
+    pub frames: Frames,
+    /// What was wrong with the text itself.
+    pub problems: Vec<Problem>,
+    /// What could not be known.
+    pub unjudged: Vec<Unjudged>,
+}
+
+impl Deployment {
+    /// A configuration that says nothing.
+    pub fn empty(server: ServerKind, platform: Platform) -> Self {
+        Deployment {
+            server,
+            platform,
+            fragment: false,
+            endpoints: Vec::new(),
+            sites: Vec::new(),
+            policies: Vec::new(),
+            credentials: Vec::new(),
+            frames: Frames::default(),
+            problems: Vec::new(),
+            unjudged: Vec::new(),
+        }
+    }
+
+    /// The site of an id of this deployment.
+    pub fn site(&self, id: SiteId) -> &Site {
+        &self.sites[id.0 as usize]
+    }
+
+    /// The endpoint of an id of this deployment.
+    pub fn endpoint(&self, id: EndpointId) -> &Endpoint {
+        &self.endpoints[id.0 as usize]
+    }
+
+    /// The policy of an id of this deployment.
+    pub fn policy(&self, id: PolicyId) -> &TlsPolicy {
+        &self.policies[id.0 as usize]
+    }
+
+    /// The certificates of an id of this deployment.
+    pub fn credentials(&self, id: CredentialsId) -> &Credentials {
+        &self.credentials[id.0 as usize]
+    }
+
+    /// The endpoints that speak TLS, with their ids.
+    pub fn tls_endpoints(&self) -> impl Iterator<Item = (EndpointId, &Endpoint)> {
+        let all = self.endpoints.iter().enumerate();
+        all.filter(|(_, endpoint)| endpoint.transport == Transport::Tls).map(|(at, one)| (EndpointId(at as u32), one))
+    }
+}

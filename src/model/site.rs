@@ -1,0 +1,88 @@
+//! What answers on a socket: server blocks, virtual hosts, site blocks.
+
+use std::path::PathBuf;
+
+use super::policy::PolicyId;
+use super::setting::{FrameId, Setting, Token};
+use crate::source::Span;
+
+/// A site of a deployment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SiteId(pub u32);
+
+/// A set of certificates of a deployment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CredentialsId(pub u32);
+
+/// How a name matches what the client asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum NameKind {
+    /// This very name.
+    Exact,
+    /// `*.example.com`: nginx takes any depth, Caddy one label.
+    LeadingWildcard,
+    /// `.example.com`: the name itself and everything below it (nginx).
+    NameAndBelow,
+    /// `www.*` (nginx).
+    TrailingWildcard,
+    /// A regular expression (nginx `~`).
+    Regex,
+    /// `*` and `?` anywhere (Apache).
+    Glob,
+    /// No host: `""`, `_`, or no name at all.
+    None,
+}
+
+/// A name that a site answers to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Name {
+    /// As the server compares it: lower case, without trailing dot, the mark of a regular expression kept.
+    pub token: Token,
+    /// How it matches.
+    pub kind: NameKind,
+}
+
+/// A certificate and its key, each a file as written and as located. Pairing is what the server does: by position.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Credential {
+    /// The file with the leaf and, in most servers, its chain.
+    pub certificate: Setting<(Token, PathBuf)>,
+    /// The file with the key; absent where none is named.
+    pub key: Option<Setting<(Token, PathBuf)>>,
+    /// A file that replaces the chain of the certificate file (Apache).
+    pub chain: Option<Setting<(Token, PathBuf)>>,
+}
+
+/// What a site can serve, in the server's order.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Credentials {
+    /// Certificates with keys.
+    pub pairs: Vec<Credential>,
+    /// Keys beyond the number of certificates: never read by nginx.
+    pub surplus_keys: Vec<Token>,
+    /// Files with passwords for encrypted keys.
+    pub passwords: Option<(Token, PathBuf)>,
+}
+
+/// A server block, virtual host or site block.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// The head of the block: what to point at when nothing more exact is known.
+    pub head: Span,
+    /// The whole block.
+    pub block: Span,
+    /// The includes, uses and imports that led there.
+    pub via: Option<FrameId>,
+    /// The names it answers to; empty where none is given.
+    pub names: Vec<Name>,
+    /// How it speaks TLS by its own words and by inheritance, whether or not the socket heeds them.
+    pub policy: PolicyId,
+    /// Its certificates by its own words and by inheritance.
+    pub credentials: CredentialsId,
+    /// Whether handshakes under its names are refused on purpose (nginx `ssl_reject_handshake`).
+    pub rejects: Setting<bool>,
+    /// Whether any TLS setting or certificate is written in the block itself.
+    pub has_own_tls: bool,
+    /// Whether the certificates are written in the block itself.
+    pub has_own_credentials: bool,
+}

@@ -1,0 +1,66 @@
+//! What a server and its TLS library are on a given system: versions, defaults, users, and who decides what.
+//!
+//! All of it is data in `rules/platforms/` with its source beside it; code asks, and never compares a name.
+
+mod version;
+
+pub use version::Version;
+
+use std::path::PathBuf;
+
+/// Which library speaks TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TlsLibraryKind {
+    /// OpenSSL.
+    OpenSsl,
+    /// Go's crypto/tls.
+    Go,
+    /// LibreSSL, BoringSSL and others: never taken for OpenSSL, what hangs on them is unjudged.
+    Other,
+}
+
+/// A TLS library and its version.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TlsLibrary {
+    /// Which one.
+    pub kind: TlsLibraryKind,
+    /// As on the command line: `openssl-3.0.19`, `go-1.19.8`.
+    pub name: String,
+    /// The part behind the dash.
+    pub version: Version,
+}
+
+impl TlsLibrary {
+    /// Reads `openssl-3.0.19` or `go-1.26.5`. Absent where no version can be read.
+    pub fn parse(name: &str) -> Option<TlsLibrary> {
+        let (family, version) = name.rsplit_once('-')?;
+        let version = Version::parse(version)?;
+        let kind = match family {
+            "openssl" => TlsLibraryKind::OpenSsl,
+            "go" => TlsLibraryKind::Go,
+            _ => TlsLibraryKind::Other,
+        };
+        Some(TlsLibrary { kind, name: name.to_owned(), version })
+    }
+}
+
+/// One server on one system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Platform {
+    /// `debian-12`.
+    pub name: String,
+    /// Version of the server.
+    pub server_version: Version,
+    /// The library that speaks TLS.
+    pub tls_library: TlsLibrary,
+    /// OpenSSL's compiled-in security level, 0 to 5.
+    pub security_level: u8,
+    /// Which of the fields were assumed, neither given nor detected: `platform`, `server_version`, ...
+    pub assumed: Vec<String>,
+    /// Why this platform: "from the package database", "no sign of another".
+    pub why: String,
+    /// The main configuration file where the package puts it.
+    pub main_file: PathBuf,
+    /// Who runs the workers.
+    pub worker_user: String,
+}

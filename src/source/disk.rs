@@ -1,0 +1,221 @@
+//! The disk, optionally below a root folder: a snapshot of another machine, a container's file system, a repository.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{self, Read};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+use super::filesystem::{Entry, FileKind, FileSystem, Metadata, ReadError};
+
+/// How many links one path may lead through; Linux says ELOOP after 40.
+const LINKS: usize = 40;
+
+/// The real file system. Below a root, absolute paths and absolute links are looked up there, and no link leads out.
+#[derive(Clone, Debug, Default)]
+pub struct Disk {
+    root: Option<PathBuf>,
+}
+
+impl Disk {
+    /// The whole disk.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The disk as seen from `root`.
+    pub fn below(root: impl Into<PathBuf>) -> Self {
+        Disk { root: Some(root.into()) }
+    }
+
+    /// Follows links by hand where there is a root and `path` lies below it, so that none leads out of it.
+    fn follow(&self, path: &Path) -> Result<PathBuf, ReadError> {
+        let Some(root) = self.root.as_deref() else { return Ok(path.to_path_buf()) };
+        let Ok(inside) = path.strip_prefix(root) else { return Ok(path.to_path_buf()) };
+        let mut pending: Vec<PathBuf> = vec![inside.to_path_buf()];
+        let mut real = PathBuf::new();
+        let mut links = 0;
+        while let Some(rest) = pending.pop() {
+            let mut parts = rest.components();
+            let Some(part) = parts.next() else { continue };
+            pending.push(parts.as_path().to_path_buf());
+            match part {
+                Component::Prefix(_) | Component::RootDir => real = PathBuf::new(),
+                Component::CurDir => {}
+                Component::ParentDir => {
+                    real.pop();
+                }
+                Component::Normal(name) => {
+                    let here = root.join(&real).join(name);
+                    match fs::read_link(&here) {
+                        Ok(target) => {
+                            links += 1;
+                            if links > LINKS {
+                                return Err(ReadError::LinkLoop);
+                            }
+                            pending.push(target);
+                        }
+                        Err(_) => real.push(name),
+                    }
+                }
+            }
+        }
+        Ok(root.join(real))
+    }
+
+    fn explain(&self, path: &Path, error: &io::Error) -> ReadError {
+        match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => match fs::read_link(path) {
+                Ok(target) => ReadError::Dangling { target },
+                Err(_) => ReadError::Missing,
+            },
+            io::ErrorKind::PermissionDenied => ReadError::Forbidden,
+            io::ErrorKind::InvalidInput => ReadError::Missing, // a NUL byte in the name: no such file can exist
+            _ if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => ReadError::LinkLoop,
+            _ if error.raw_os_error() == Some(rustix::io::Errno::NAMETOOLONG.raw_os_error()) => ReadError::Missing,
+            _ => ReadError::Other(error.to_string()),
+        }
+    }
+}
+
+fn kind_of(kind: fs::FileType) -> FileKind {
+    if kind.is_file() {
+        FileKind::Regular
+    } else if kind.is_dir() {
+        FileKind::Directory
+    } else if kind.is_fifo() {
+        FileKind::Fifo
+    } else if kind.is_socket() {
+        FileKind::Socket
+    } else if kind.is_char_device() || kind.is_block_device() {
+        FileKind::Device
+    } else {
+        FileKind::Other
+    }
+}
+
+impl FileSystem for Disk {
+    fn locate(&self, base: &Path, written: &Path) -> PathBuf {
+        match (&self.root, written.strip_prefix("/")) {
+            (Some(root), Ok(inside)) if !written.starts_with(root) => root.join(inside),
+            _ => base.join(written),
+        }
+    }
+
+    fn read(&self, path: &Path, limit: u64) -> Result<Arc<[u8]>, ReadError> {
+        let real = self.follow(path)?;
+        let explain = |error: io::Error| self.explain(path, &error);
+        // Never waits for a FIFO and never takes a terminal; the kind is asked of what was opened, not of the name.
+        // Opening a device can have effects, so the name is asked first.
+        let before = fs::metadata(&real).map_err(explain)?;
+        if !before.is_file() {
+            return Err(ReadError::NotRegular(kind_of(before.file_type())));
+        }
+        let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
+        let file = fs::OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(&real).map_err(explain)?;
+        let metadata = file.metadata().map_err(explain)?;
+        if !metadata.is_file() {
+            return Err(ReadError::NotRegular(kind_of(metadata.file_type())));
+        }
+        if metadata.len() > limit {
+            return Err(ReadError::TooLarge { size: metadata.len(), limit });
+        }
+        let mut bytes = Vec::with_capacity(metadata.len() as usize + 1);
+        // Files below /proc say size 0 and may be endless.
+        file.take(limit + 1).read_to_end(&mut bytes).map_err(explain)?;
+        if bytes.len() as u64 > limit {
+            return Err(ReadError::TooLarge { size: bytes.len() as u64, limit });
+        }
+        Ok(bytes.into())
+    }
+
+    fn metadata(&self, path: &Path) -> Result<Metadata, ReadError> {
+        let found = fs::metadata(self.follow(path)?).map_err(|error| self.explain(path, &error))?;
+        Ok(Metadata {
+            kind: kind_of(found.file_type()),
+            size: found.len(),
+            mode: found.mode() & 0o7777,
+            uid: found.uid(),
+            gid: found.gid(),
+            modified: Some(found.mtime()),
+        })
+    }
+
+    fn list(&self, folder: &Path) -> Result<Vec<Entry>, ReadError> {
+        let explain = |error: io::Error| self.explain(folder, &error);
+        let real = self.follow(folder)?;
+        let names = match fs::read_dir(&real) {
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory && real.exists() => {
+                return Err(ReadError::NotRegular(self.metadata(folder)?.kind));
+            }
+            other => other.map_err(explain)?,
+        };
+        let mut entries = Vec::new();
+        for entry in names {
+            let entry = entry.map_err(explain)?;
+            let kind = match entry.file_type() {
+                Ok(kind) if !kind.is_symlink() => Some(kind_of(kind)),
+                _ => self.metadata(&folder.join(entry.file_name())).ok().map(|found| found.kind),
+            };
+            entries.push(Entry { name: entry.file_name(), kind });
+        }
+        entries.sort_by(|one, two| bytes_of(&one.name).cmp(bytes_of(&two.name)));
+        Ok(entries)
+    }
+
+    fn canonical(&self, path: &Path) -> Result<PathBuf, ReadError> {
+        fs::canonicalize(self.follow(path)?).map_err(|error| self.explain(path, &error))
+    }
+}
+
+fn bytes_of(name: &OsStr) -> &[u8] {
+    name.as_encoded_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn only_regular_files_are_opened() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let at = |name: &str| folder.path().join(name);
+        rustix::fs::mknodat(rustix::fs::CWD, at("pipe"), rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0)
+            .expect("a named pipe");
+        fs::create_dir(at("folder")).unwrap();
+        symlink("nowhere", at("dangling")).unwrap();
+        symlink("loop", at("loop")).unwrap();
+        fs::write(at("large"), [b'x'; 11]).unwrap();
+        let read = |name: &str| Disk::new().read(&at(name), 10).unwrap_err();
+        assert_eq!(read("pipe"), ReadError::NotRegular(FileKind::Fifo));
+        assert_eq!(read("folder"), ReadError::NotRegular(FileKind::Directory));
+        assert_eq!(read("dangling"), ReadError::Dangling { target: "nowhere".into() });
+        assert_eq!(read("loop"), ReadError::LinkLoop);
+        assert_eq!(read("large"), ReadError::TooLarge { size: 11, limit: 10 });
+        assert_eq!(read("missing"), ReadError::Missing);
+        assert_eq!(read("large/below"), ReadError::Missing);
+        assert_eq!(Disk::new().read(Path::new("/dev/zero"), 10), Err(ReadError::NotRegular(FileKind::Device)));
+        assert_eq!(Disk::new().list(&at("large")), Err(ReadError::NotRegular(FileKind::Regular)));
+    }
+
+    #[test]
+    fn nothing_leads_out_of_a_root() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let root = folder.path().join("root");
+        fs::create_dir_all(root.join("etc/live")).unwrap();
+        fs::create_dir_all(root.join("archive")).unwrap();
+        fs::write(folder.path().join("secret"), "outside").unwrap();
+        fs::write(root.join("archive/cert1.pem"), "inside").unwrap();
+        symlink("/archive/cert1.pem", root.join("etc/live/absolute.pem")).unwrap();
+        symlink("../../archive/cert1.pem", root.join("etc/live/relative.pem")).unwrap();
+        symlink("../../../../../secret", root.join("etc/live/escape.pem")).unwrap();
+        let disk = Disk::below(&root);
+        let read = |path: &str| disk.read(&disk.locate(Path::new("unused"), Path::new(path)), 100);
+        assert_eq!(&*read("/etc/live/absolute.pem").unwrap(), b"inside");
+        assert_eq!(&*read("/etc/live/relative.pem").unwrap(), b"inside");
+        assert!(read("/etc/live/escape.pem").unwrap_err().is_missing());
+        assert!(read("/../secret").is_err());
+    }
+}

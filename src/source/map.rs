@@ -1,0 +1,297 @@
+//! The registry of texts, and the way from a byte offset back to what a person would open in an editor.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+/// A text of this run: a file, standard input, or the result of a substitution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FileId(pub u32);
+
+/// Bytes `start..end` of one text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Span {
+    /// Which text.
+    pub file: FileId,
+    /// First byte.
+    pub start: u32,
+    /// One past the last byte.
+    pub end: u32,
+}
+
+impl Span {
+    /// The bytes `start..end` of `file`.
+    pub fn new(file: FileId, start: u32, end: u32) -> Self {
+        debug_assert!(start <= end, "a span runs forward");
+        Span { file, start, end }
+    }
+
+    /// The smallest span that covers both; both lie in one text.
+    pub fn to(self, other: Span) -> Span {
+        debug_assert_eq!(self.file, other.file, "a span stays in one text");
+        Span { file: self.file, start: self.start.min(other.start), end: self.end.max(other.end) }
+    }
+
+    /// Length in bytes.
+    pub fn len(self) -> u32 {
+        self.end - self.start
+    }
+
+    /// Whether it covers no byte: a place between two.
+    pub fn is_empty(self) -> bool {
+        self.start == self.end
+    }
+
+    /// The part `from..to` of this span, offsets in bytes from its start, cut off at its end.
+    pub fn part(self, from: u32, to: u32) -> Span {
+        let end = self.end.min(self.start.saturating_add(to));
+        Span { file: self.file, start: end.min(self.start.saturating_add(from)), end }
+    }
+}
+
+/// A place as people count: line and column from 1, a column being one Unicode scalar value or one invalid byte;
+/// `offset` in bytes from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Position {
+    /// Line, from 1.
+    pub line: u32,
+    /// Column, from 1.
+    pub column: u32,
+    /// Bytes before it.
+    pub offset: u32,
+}
+
+/// Where the bytes of a text come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Text {
+    /// A file that was read.
+    File,
+    /// Standard input.
+    StandardInput,
+    /// Made from other texts: variables replaced, macros expanded. The segments lie in order and touch one another.
+    Substituted(Vec<Segment>),
+}
+
+/// One run of bytes of a substituted text, and what they were before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// First byte of the run in the substituted text; it ends where the next begins.
+    pub start: u32,
+    /// What stands in the source: bytes copied one to one, or the variable or parameter that was replaced.
+    pub from: Span,
+    /// Whether the bytes were copied one to one, so that offsets inside carry over.
+    pub verbatim: bool,
+    /// Where the value that was put in is defined (`Define`, the argument of `Use`), if it stands in a text.
+    pub defined: Option<Span>,
+    /// The `Use` or `import` that brought the run here, if it stands in a text.
+    pub used: Option<Span>,
+}
+
+/// One text.
+#[derive(Debug)]
+pub struct SourceFile {
+    path: PathBuf,
+    bytes: Arc<[u8]>,
+    text: Text,
+    lines: OnceLock<Vec<u32>>,
+}
+
+impl SourceFile {
+    /// The path as given on the command line joined with the include; for a substituted text, of the text it stands for.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The content.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The content, shared.
+    pub fn shared_bytes(&self) -> Arc<[u8]> {
+        Arc::clone(&self.bytes)
+    }
+
+    /// Where the content comes from.
+    pub fn text(&self) -> &Text {
+        &self.text
+    }
+
+    fn line_starts(&self) -> &[u32] {
+        self.lines.get_or_init(|| {
+            let mut starts = vec![0];
+            starts
+                .extend(self.bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at as u32 + 1));
+            starts
+        })
+    }
+
+    /// Number of lines, at least 1.
+    pub fn line_count(&self) -> u32 {
+        self.line_starts().len() as u32
+    }
+
+    /// The bytes of line `line` (from 1), without its line end.
+    pub fn line(&self, line: u32) -> &[u8] {
+        let starts = self.line_starts();
+        let Some(start) = (line as usize).checked_sub(1).and_then(|at| starts.get(at)) else { return &[] };
+        let end = starts.get(line as usize).map_or(self.bytes.len(), |next| *next as usize - 1);
+        let bytes = &self.bytes[*start as usize..end];
+        bytes.strip_suffix(b"\r").unwrap_or(bytes)
+    }
+
+    /// Line and column of a byte offset; past the end counts as the end.
+    pub fn position(&self, offset: u32) -> Position {
+        let offset = offset.min(self.bytes.len() as u32);
+        let starts = self.line_starts();
+        let line = starts.partition_point(|start| *start <= offset);
+        let start = starts[line - 1] as usize;
+        let column = scalar_count(&self.bytes[start..offset as usize]) + 1;
+        Position { line: line as u32, column, offset }
+    }
+}
+
+/// Counts Unicode scalar values, an invalid byte as one.
+fn scalar_count(bytes: &[u8]) -> u32 {
+    bytes.utf8_chunks().map(|chunk| chunk.valid().chars().count() + chunk.invalid().len()).sum::<usize>() as u32
+}
+
+/// A span as a person finds it, with the captions that tell how it got there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The bytes to point at; never in a substituted text.
+    pub span: Span,
+    /// What else to point at: where a value was defined, where a macro was used.
+    pub through: Vec<(Span, &'static str)>,
+}
+
+/// All texts of a run. Append only, so that a [`FileId`] stays good.
+#[derive(Debug, Default)]
+pub struct Sources {
+    files: Vec<SourceFile>,
+}
+
+impl Sources {
+    /// An empty registry.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a text and names it. Texts are limited to 4 GiB by [`super::Limits`] long before.
+    pub fn add(&mut self, path: impl Into<PathBuf>, bytes: impl Into<Arc<[u8]>>, text: Text) -> FileId {
+        let id = FileId(u32::try_from(self.files.len()).expect("fewer texts than the include limit allows"));
+        self.files.push(SourceFile { path: path.into(), bytes: bytes.into(), text, lines: OnceLock::new() });
+        id
+    }
+
+    /// The text of an id that this registry gave.
+    pub fn file(&self, id: FileId) -> &SourceFile {
+        &self.files[id.0 as usize]
+    }
+
+    /// All texts with their ids, in the order in which they were added.
+    pub fn iter(&self) -> impl Iterator<Item = (FileId, &SourceFile)> {
+        self.files.iter().enumerate().map(|(at, file)| (FileId(at as u32), file))
+    }
+
+    /// How many texts there are.
+    pub fn len(&self) -> usize {
+        self.files.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
+    /// The bytes that a span covers.
+    pub fn bytes(&self, span: Span) -> &[u8] {
+        let bytes = self.file(span.file).bytes();
+        let end = (span.end as usize).min(bytes.len());
+        &bytes[(span.start as usize).min(end)..end]
+    }
+
+    /// The text that a span covers, invalid bytes replaced: for messages only.
+    pub fn text(&self, span: Span) -> std::borrow::Cow<'_, str> {
+        String::from_utf8_lossy(self.bytes(span))
+    }
+
+    /// Start and end of a span as people count.
+    pub fn positions(&self, span: Span) -> (Position, Position) {
+        let file = self.file(span.file);
+        (file.position(span.start), file.position(span.end))
+    }
+
+    /// Leads a span in a substituted text back to texts that a person can open; other spans are their own place.
+    pub fn place(&self, span: Span) -> Place {
+        let mut place = Place { span, through: Vec::new() };
+        while let Text::Substituted(segments) = self.file(place.span.file).text() {
+            let Some(first) = segments.partition_point(|one| one.start <= place.span.start).checked_sub(1) else {
+                break;
+            };
+            let last = segments.partition_point(|one| one.start < place.span.end).max(first + 1) - 1;
+            let mut found: Option<Span> = None;
+            for (at, segment) in segments.iter().enumerate().take(last + 1).skip(first) {
+                let end = segments.get(at + 1).map_or(u32::MAX, |next| next.start);
+                let part = if segment.verbatim {
+                    segment
+                        .from
+                        .part(place.span.start.saturating_sub(segment.start), place.span.end.min(end) - segment.start)
+                } else {
+                    segment.from
+                };
+                found = Some(match found {
+                    Some(before) if before.file == part.file => before.to(part),
+                    Some(before) => before,
+                    None => part,
+                });
+                place.through.extend(segment.defined.map(|span| (span, "its value is defined here")));
+                place.through.extend(segment.used.map(|span| (span, "used here")));
+            }
+            let Some(found) = found else { break };
+            place.span = found;
+        }
+        place
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_count_scalars_and_invalid_bytes() {
+        let mut sources = Sources::new();
+        let id = sources.add("a.conf", b"\xc3\xa4\xff x\r\nline two\n".to_vec(), Text::File);
+        let file = sources.file(id);
+        assert_eq!(file.position(0), Position { line: 1, column: 1, offset: 0 });
+        assert_eq!(file.position(2).column, 2);
+        assert_eq!(file.position(3).column, 3);
+        assert_eq!(file.position(7), Position { line: 2, column: 1, offset: 7 });
+        assert_eq!(file.position(99).line, 3);
+        assert_eq!(file.line(1), b"\xc3\xa4\xff x");
+        assert_eq!(file.line(2), b"line two");
+        assert_eq!(file.line(3), b"");
+        assert_eq!(file.line(9), b"");
+        assert_eq!(file.line_count(), 3);
+    }
+
+    #[test]
+    fn a_substituted_span_leads_back_to_body_and_definition() {
+        let mut sources = Sources::new();
+        let body = sources.add("a.conf", b"Listen ${PORT} https".to_vec(), Text::File);
+        let define = sources.add("b.conf", b"Define PORT 8443".to_vec(), Text::File);
+        let defined = Span::new(define, 12, 16);
+        let segments = vec![
+            Segment { start: 0, from: Span::new(body, 0, 7), verbatim: true, defined: None, used: None },
+            Segment { start: 7, from: Span::new(body, 7, 14), verbatim: false, defined: Some(defined), used: None },
+            Segment { start: 11, from: Span::new(body, 14, 20), verbatim: true, defined: None, used: None },
+        ];
+        let made = sources.add("a.conf", b"Listen 8443 https".to_vec(), Text::Substituted(segments));
+        assert_eq!(sources.place(Span::new(made, 12, 17)), Place { span: Span::new(body, 15, 20), through: vec![] });
+        let port = sources.place(Span::new(made, 7, 11));
+        assert_eq!(port.span, Span::new(body, 7, 14));
+        assert_eq!(port.through, vec![(defined, "its value is defined here")]);
+        assert_eq!(sources.place(Span::new(made, 0, 11)).span, Span::new(body, 0, 14));
+        assert_eq!(sources.place(Span::new(body, 3, 4)).span, Span::new(body, 3, 4));
+    }
+}

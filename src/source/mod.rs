@@ -1,0 +1,17 @@
+//! Texts and places in them: what a configuration is made of before anybody gives it a meaning.
+//!
+//! A text is a file, standard input, or the result of a substitution (an Apache macro, a Caddy `{$VAR}`); each has a
+//! [`FileId`], and every place in every text is a [`Span`]. Reading goes through [`FileSystem`]; nothing else in the
+//! crate opens a file of the configuration.
+
+mod disk;
+mod filesystem;
+mod glob;
+mod map;
+mod memory;
+
+pub use disk::Disk;
+pub use filesystem::{Entry, FileKind, FileSystem, Limits, Metadata, ReadError};
+pub use glob::{Pattern, expand, has_wildcard};
+pub use map::{FileId, Place, Position, Segment, SourceFile, Sources, Span, Text};
+pub use memory::{Memory, Overlay};

@@ -1,0 +1,6 @@
+//! The vocabulary of TLS without any configuration: protocols, suites, groups, signature schemes, and what OpenSSL's
+//! cipher strings select.
+
+mod protocol;
+
+pub use protocol::{Protocol, Protocols};
