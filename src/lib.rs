@@ -37,5 +37,6 @@
 pub mod diagnostic;
 pub mod model;
 pub mod platform;
+pub mod server;
 pub mod source;
 pub mod tls;

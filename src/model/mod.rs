@@ -12,7 +12,8 @@ mod site;
 
 pub use change::{Change, Editor, Edits, Target};
 pub use endpoint::{
-    Address, Binding, BindingId, Endpoint, EndpointId, Listen, ListenUse, Pattern, Selection, Transport, Unmatched,
+    Address, Binding, BindingId, Endpoint, EndpointId, Found, Listen, ListenUse, Pattern, Selection, Transport,
+    Unmatched,
 };
 pub use policy::{ClientVerification, Command, PolicyId, ProtocolChoice, Stapling, TlsPolicy, VerifyMode};
 pub use setting::{Frame, FrameId, FrameKind, Frames, Origin, OriginKind, Reason, Setting, Token, Value};

@@ -1,0 +1,173 @@
+//! What a path on the command line means: a whole configuration, a folder of parts, or one part of a whole.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{Failure, Options};
+use crate::model::ServerKind;
+use crate::server::{Form, Input, Root, nginx};
+use crate::source::{Entry, FileKind, FileSystem, Limits, ReadError, Text};
+
+/// Names that say which server reads a file.
+const MAIN_FILES: &[(&str, ServerKind)] = &[
+    ("nginx.conf", ServerKind::Nginx),
+    ("apache2.conf", ServerKind::Apache),
+    ("httpd.conf", ServerKind::Apache),
+    ("conf/httpd.conf", ServerKind::Apache),
+    ("Caddyfile", ServerKind::Caddy),
+    ("caddy.json", ServerKind::Caddy),
+];
+
+/// How far up a main file is looked for.
+const UPWARD: usize = 4;
+
+/// What a path turned out to be.
+pub struct Target {
+    /// As given.
+    pub path: PathBuf,
+    /// Who reads it.
+    pub server: ServerKind,
+    /// What to read.
+    pub input: Input,
+    /// Main files upward that might include the fragment, nearest first.
+    pub mains: Vec<PathBuf>,
+}
+
+/// Finds out what a path means.
+///
+/// # Errors
+/// Where nothing can be read there, or nothing tells which server it belongs to.
+pub fn resolve(files: &dyn FileSystem, path: &Path, options: &Options) -> Result<Target, Failure> {
+    if path == Path::new("-") {
+        let Some((name, bytes)) = &options.stdin else {
+            return Err(Failure::new("standard input was not given"));
+        };
+        return one(files, Path::new(name), Arc::clone(bytes), Text::StandardInput, options);
+    }
+    let given = given_path(files, path, options);
+    let metadata = files.metadata(&given).map_err(|error| cannot_read(path, &error))?;
+    match metadata.kind {
+        FileKind::Regular => {
+            let bytes = read(files, &given)?;
+            one(files, &given, bytes, Text::File, options)
+        }
+        FileKind::Directory => folder(files, &given, options),
+        kind => Err(Failure::new(format!("cannot read {}: it is {kind}", path.display()))),
+    }
+}
+
+/// PATH is taken as given, else below the root.
+fn given_path(files: &dyn FileSystem, path: &Path, options: &Options) -> PathBuf {
+    if options.root.is_some() && files.metadata(path).is_err() {
+        return files.locate(Path::new(""), path);
+    }
+    path.to_path_buf()
+}
+
+fn cannot_read(path: &Path, error: &ReadError) -> Failure {
+    Failure::new(format!("cannot read {}: {error}", path.display()))
+}
+
+fn read(files: &dyn FileSystem, path: &Path) -> Result<Arc<[u8]>, Failure> {
+    files.read(path, Limits::default().config_file).map_err(|error| cannot_read(path, &error))
+}
+
+/// A folder: entered at its main file, else all its files together.
+fn folder(files: &dyn FileSystem, path: &Path, options: &Options) -> Result<Target, Failure> {
+    for (name, server) in MAIN_FILES {
+        let main = path.join(name);
+        let is_wanted = options.server.is_none_or(|wanted| wanted == *server);
+        if is_wanted && files.metadata(&main).is_ok_and(|found| found.kind == FileKind::Regular) {
+            let bytes = read(files, &main)?;
+            let input = Input { roots: vec![Root { path: main, bytes, text: Text::File }], form: Form::Whole };
+            return Ok(Target { path: path.to_path_buf(), server: *server, input, mains: Vec::new() });
+        }
+    }
+    let entries = files.list(path).map_err(|error| cannot_read(path, &error))?;
+    let is_shown = |entry: &Entry| entry.kind == Some(FileKind::Regular) && !entry.name.as_encoded_bytes().starts_with(b".");
+    let mut roots = Vec::new();
+    for entry in entries.iter().filter(|entry| is_shown(entry)) {
+        let path = path.join(&entry.name);
+        let bytes = read(files, &path)?;
+        roots.push(Root { path, bytes, text: Text::File });
+    }
+    if roots.is_empty() {
+        let names: Vec<&str> = MAIN_FILES.iter().map(|(name, _)| *name).collect();
+        let failure = Failure::new(format!("nothing to read in {}", path.display()));
+        return Err(failure.help(format!("looked for {} and for other files that are not hidden", names.join(", "))));
+    }
+    let server = match options.server {
+        Some(server) => server,
+        None => roots.iter().find_map(|root| detect(&root.path, &root.bytes)).ok_or_else(|| unknown_server(path))?,
+    };
+    let form = Form::Fragment { prefix: prefix_of(files, path, server) };
+    Ok(Target { path: path.to_path_buf(), server, input: Input { roots, form }, mains: Vec::new() })
+}
+
+/// One text: a whole configuration or a part of one.
+fn one(files: &dyn FileSystem, path: &Path, bytes: Arc<[u8]>, text: Text, options: &Options) -> Result<Target, Failure> {
+    let server = match options.server.or_else(|| detect(path, &bytes)) {
+        Some(server) => server,
+        None => return Err(unknown_server(path)),
+    };
+    let whole = match server {
+        ServerKind::Nginx => nginx::is_whole(&bytes),
+        ServerKind::Apache => MAIN_FILES.iter().any(|(name, kind)| *kind == server && path.ends_with(name)),
+        ServerKind::Caddy => true,
+    };
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let form = if whole { Form::Whole } else { Form::Fragment { prefix: prefix_of(files, folder, server) } };
+    let mains = if whole || options.fragment || text != Text::File { Vec::new() } else { mains(files, folder, server) };
+    let input = Input { roots: vec![Root { path: path.to_path_buf(), bytes, text }], form };
+    Ok(Target { path: path.to_path_buf(), server, input, mains })
+}
+
+fn unknown_server(path: &Path) -> Failure {
+    let failure = Failure::new(format!("cannot tell which server reads {}", path.display()));
+    failure.help("say so with --server nginx, --server apache or --server caddy".to_owned())
+}
+
+/// Main files of a server in a folder and the ones above it, nearest first.
+fn mains(files: &dyn FileSystem, folder: &Path, server: ServerKind) -> Vec<PathBuf> {
+    let start = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let above = std::iter::successors(Some(start.to_path_buf()), |folder| match folder.file_name() {
+        Some(name) if name != OsStr::new("..") => Some(match folder.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
+            _ => PathBuf::from("."),
+        }),
+        _ if folder.is_absolute() => None,
+        _ => Some(folder.join("..")),
+    });
+    let names: Vec<&str> = MAIN_FILES.iter().filter(|(_, kind)| *kind == server).map(|(name, _)| *name).collect();
+    let is_file = |path: &PathBuf| files.metadata(path).is_ok_and(|found| found.kind == FileKind::Regular);
+    above.take(UPWARD).flat_map(|folder| names.iter().map(move |name| folder.join(name))).filter(is_file).collect()
+}
+
+/// The folder that a fragment's relative paths start from: the one with the main file, or the one above `sites-enabled`,
+/// `conf.d` and the like.
+fn prefix_of(files: &dyn FileSystem, folder: &Path, server: ServerKind) -> Option<PathBuf> {
+    if let Some(main) = mains(files, folder, server).into_iter().next() {
+        return main.parent().map(Path::to_path_buf);
+    }
+    const BELOW: &[&str] =
+        &["sites-enabled", "sites-available", "conf.d", "http.d", "snippets", "vhosts.d", "servers", "conf-enabled", "conf-available"];
+    let name = folder.file_name()?.to_str()?;
+    BELOW.contains(&name).then(|| folder.parent().map(Path::to_path_buf)).flatten()
+}
+
+/// Which server a text belongs to, by its name, else by its looks.
+fn detect(path: &Path, bytes: &[u8]) -> Option<ServerKind> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    if let Some((_, server)) = MAIN_FILES.iter().find(|(main, _)| *main == name) {
+        return Some(*server);
+    }
+    if name.starts_with("Caddyfile") || name.ends_with(".caddyfile") || name.ends_with(".caddy") {
+        return Some(ServerKind::Caddy);
+    }
+    let is_section = |line: &[u8]| line.trim_ascii_start().first() == Some(&b'<');
+    if bytes.split(|byte| *byte == b'\n').any(is_section) {
+        return Some(ServerKind::Apache);
+    }
+    nginx::looks_like(bytes).then_some(ServerKind::Nginx)
+}

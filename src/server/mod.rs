@@ -1,0 +1,48 @@
+//! One folder a server, alike inside: `syntax` cuts a text into directives, `directives` knows what each may say,
+//! `include` reads what belongs together, `lower` gives it a meaning, `edit` turns changes into text again.
+
+pub mod nginx;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::model::{Deployment, Editor};
+use crate::source::Text;
+
+/// A text to begin with.
+pub struct Root {
+    /// Its path, for reports and for what is relative to it.
+    pub path: PathBuf,
+    /// Its content.
+    pub bytes: Arc<[u8]>,
+    /// Whether it is a file on disk.
+    pub text: Text,
+}
+
+/// What a front end is asked to read.
+pub struct Input {
+    /// The texts, in the server's order.
+    pub roots: Vec<Root>,
+    /// Whether they are all there is.
+    pub form: Form,
+}
+
+/// Whether a text is a whole configuration.
+pub enum Form {
+    /// The main file of a server.
+    Whole,
+    /// Parts of one, each judged in the context that it allows. Relative paths start from `prefix`, where it is known.
+    Fragment {
+        /// The folder of the main file.
+        prefix: Option<PathBuf>,
+    },
+}
+
+/// A configuration that a front end read and understood.
+pub trait Understood: Sync {
+    /// What it means.
+    fn deployment(&self) -> &Deployment;
+
+    /// The way from rules back to its text.
+    fn editor(&self) -> Box<dyn Editor + Sync + '_>;
+}

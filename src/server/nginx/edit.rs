@@ -1,0 +1,150 @@
+//! Changes in TLS words, turned into edits of nginx's text.
+
+use std::collections::BTreeSet;
+
+use super::directives::line_of;
+use super::include::{Loaded, LoadedFile};
+use crate::diagnostic::Edit;
+use crate::model::{Change, Deployment, Editor, Edits, SiteId, Target};
+use crate::source::Span;
+use crate::tls::{Protocol, Protocols};
+
+/// Edits a configuration that was loaded and lowered.
+pub struct NginxEditor<'a> {
+    loaded: &'a Loaded,
+    deployment: &'a Deployment,
+}
+
+impl<'a> NginxEditor<'a> {
+    /// An editor for what was loaded, and what it means.
+    pub fn new(loaded: &'a Loaded, deployment: &'a Deployment) -> Self {
+        NginxEditor { loaded, deployment }
+    }
+
+    fn file(&self, span: Span) -> Option<&LoadedFile> {
+        // Files are registered one after another, in the order in which they were loaded.
+        let first = self.loaded.files.first()?.id.0;
+        self.loaded.files.get(span.file.0.checked_sub(first)? as usize)
+    }
+
+    /// The directive whose words cover `written`: its file and its index.
+    fn directive(&self, written: Span) -> Option<(&LoadedFile, usize)> {
+        let file = self.file(written)?;
+        let all = &file.tree.directives;
+        let inside = |index: &usize| all[*index].start <= written.start && written.end <= all[*index].end;
+        // The innermost that covers it: the last in reading order.
+        let until = all.partition_point(|one| one.start <= written.start);
+        (0..until).rev().find(inside).map(|index| (file, index))
+    }
+
+    /// Takes a directive away: with its line where it stands alone on it.
+    fn removal(&self, written: Span) -> Option<Edit> {
+        let (file, index) = self.directive(written)?;
+        let directive = &file.tree.directives[index];
+        let (start, end) = line_of(&file.bytes, directive.start as usize, directive.end as usize);
+        Some(Edit { span: Span::new(file.id, start as u32, end as u32), text: String::new() })
+    }
+
+    /// Adds a directive as the first of a site's block, indented as what follows it.
+    fn insertion(&self, site: SiteId, text: &str) -> Option<Edit> {
+        let head = self.deployment.site(site).head;
+        let (file, index) = self.directive(head)?;
+        let open = file.tree.directives[index].block.as_ref()?.open as usize + 1;
+        let first = file.tree.children(index).next()?;
+        let start = file.tree.directives[first].start as usize;
+        let between = file.bytes.get(open..start)?;
+        let indent = between.iter().rposition(|byte| *byte == b'\n').map_or(&b" "[..], |at| &between[at + 1..]);
+        let end = if between.windows(2).any(|pair| pair == b"\r\n") { "\r\n" } else { "\n" };
+        let at = Span::new(file.id, start as u32, start as u32);
+        Some(Edit { span: at, text: format!("{text}{end}{}", String::from_utf8_lossy(indent)) })
+    }
+
+    /// The sites whose protocols come from the directive at `written`.
+    fn reached(&self, written: impl Fn(&crate::model::Site) -> bool) -> Vec<SiteId> {
+        let sites = self.deployment.sites.iter().enumerate();
+        sites.filter(|(_, site)| written(site)).map(|(at, _)| SiteId(at as u32)).collect()
+    }
+
+    fn replace_word(&self, written: Span, path: &str) -> Option<Edits> {
+        let word = self.file(written)?.bytes.get(written.start as usize..written.end as usize)?;
+        let text = match word.first() {
+            Some(quote @ (b'"' | b'\'')) if !path.contains(*quote as char) => format!("{0}{path}{0}", *quote as char),
+            _ if path.bytes().any(|byte| matches!(byte, b' ' | b'\t' | b';' | b'{' | b'}' | b'"' | b'\'' | b'#')) => {
+                format!("\"{}\"", path.replace('\\', "\\\\").replace('"', "\\\""))
+            }
+            _ => path.to_owned(),
+        };
+        let sites = self.deployment.sites.iter().enumerate();
+        let uses = |site: &crate::model::Site| {
+            self.deployment.credentials(site.credentials).pairs.iter().any(|pair| {
+                let certificate = pair.certificate.get().is_some_and(|(token, _)| token.span == written);
+                let key = pair.key.as_ref().and_then(|key| key.get()).is_some_and(|(token, _)| token.span == written);
+                certificate || key
+            })
+        };
+        let reaches = sites.filter(|(_, site)| uses(site)).map(|(at, _)| SiteId(at as u32)).collect();
+        Some(Edits { edits: vec![Edit { span: written, text }], reaches })
+    }
+}
+
+/// How nginx spells a set of protocols.
+fn spell(set: Protocols) -> String {
+    let word = |one: Protocol| if one == Protocol::Tls10 { "TLSv1" } else { one.name() };
+    set.iter().map(word).collect::<Vec<_>>().join(" ")
+}
+
+impl Editor for NginxEditor<'_> {
+    fn edits(&self, change: &Change) -> Option<Edits> {
+        match change {
+            Change::SetProtocols { target: Target::Written(written), to } => {
+                let policy = |site: &crate::model::Site| self.deployment.policy(site.policy);
+                let reaches = self.reached(|site| policy(site).protocols.origin.written == Some(*written));
+                Some(Edits { edits: vec![Edit { span: *written, text: spell(*to) }], reaches })
+            }
+            Change::SetProtocols { target: Target::Site(site), to } => {
+                let protocols = &self.deployment.policy(self.deployment.site(*site).policy).protocols.origin;
+                let block = self.deployment.site(*site).block;
+                let own = protocols
+                    .written
+                    .filter(|at| at.file == block.file && block.start <= at.start && at.end <= block.end);
+                match own {
+                    Some(written) => self.edits(&Change::SetProtocols { target: Target::Written(written), to: *to }),
+                    None => {
+                        let edit = self.insertion(*site, &format!("ssl_protocols {};", spell(*to)))?;
+                        Some(Edits { edits: vec![edit], reaches: vec![*site] })
+                    }
+                }
+            }
+            Change::SetProtocols { target: Target::Endpoint(_) | Target::Global, .. } => None,
+            Change::UseCertificateFile { written, path } | Change::UseKeyFile { written, path } => {
+                self.replace_word(*written, path)
+            }
+            Change::SpeakTls { listen } => {
+                let uses = self.deployment.endpoints.iter().flat_map(|endpoint| &endpoint.uses);
+                let reaches: BTreeSet<SiteId> = uses.filter(|one| one.span == *listen).map(|one| one.site).collect();
+                let at = Span::new(listen.file, listen.end, listen.end);
+                let edits = vec![Edit { span: at, text: " ssl".to_owned() }];
+                Some(Edits { edits, reaches: reaches.into_iter().collect() })
+            }
+            Change::RemoveDirective { written } => {
+                Some(Edits { edits: vec![self.removal(*written)?], reaches: Vec::new() })
+            }
+            Change::DisableStapling { written } => {
+                let policy = |site: &crate::model::Site| self.deployment.policy(site.policy);
+                let reaches = self.reached(|site| policy(site).stapling.origin.written == Some(*written));
+                Some(Edits { edits: vec![self.removal(*written)?], reaches })
+            }
+        }
+    }
+
+    fn wording(&self, change: &Change) -> String {
+        match change {
+            Change::SetProtocols { to, .. } => format!("`ssl_protocols {};`", spell(*to)),
+            Change::UseCertificateFile { path, .. } => format!("`ssl_certificate {path};`"),
+            Change::UseKeyFile { path, .. } => format!("`ssl_certificate_key {path};`"),
+            Change::SpeakTls { .. } => "add `ssl` to this `listen`".to_owned(),
+            Change::RemoveDirective { .. } => "remove this directive".to_owned(),
+            Change::DisableStapling { .. } => "remove `ssl_stapling on;`".to_owned(),
+        }
+    }
+}

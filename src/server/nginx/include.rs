@@ -1,0 +1,150 @@
+//! Reads a configuration with everything that it includes: wave after wave, each path once, each wave in parallel.
+//!
+//! Only reading and cutting into directives happens here. A file that is included from two places is parsed once and
+//! lowered twice; circles are found while lowering, where the way to a file is known.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use super::syntax::{self, Tree};
+use crate::server::Root;
+use crate::source::{self, FileId, FileSystem, Limits, ReadError, Sources, Text};
+
+/// One parsed file.
+pub struct LoadedFile {
+    /// Where it was found.
+    pub path: PathBuf,
+    /// Its text.
+    pub id: FileId,
+    /// The text again, shared, so that lowering needs no registry.
+    pub bytes: Arc<[u8]>,
+    /// Its directives.
+    pub tree: Tree,
+    /// What each `include` directive of it led to, by the directive's index.
+    pub includes: HashMap<usize, Included>,
+}
+
+/// What an `include` led to.
+pub enum Included {
+    /// These files, in nginx's order; indices into [`Loaded::files`], or why one could not be read.
+    Files(Vec<Result<usize, (PathBuf, ReadError)>>),
+    /// A relative path, and nothing says relative to what.
+    NoPrefix,
+}
+
+/// A configuration and all that it includes.
+pub struct Loaded {
+    /// Every file, in the order of discovery; the first `roots` were asked for.
+    pub files: Vec<LoadedFile>,
+    /// How many files were asked for rather than included.
+    pub roots: usize,
+    /// The folder of the main configuration file, which relative paths start from; absent in a fragment without one.
+    pub prefix: Option<PathBuf>,
+}
+
+impl Loaded {
+    /// Where a path that the configuration names is found. Absent where it is relative and there is no prefix.
+    pub fn locate(&self, files: &dyn FileSystem, written: &Path) -> Option<PathBuf> {
+        match &self.prefix {
+            Some(prefix) => Some(files.locate(prefix, written)),
+            None if written.is_absolute() => Some(files.locate(Path::new("/"), written)),
+            None => None,
+        }
+    }
+
+    /// Reads the roots and, in waves, what they include.
+    pub fn read(
+        files: &dyn FileSystem,
+        sources: &mut Sources,
+        limits: &Limits,
+        roots: Vec<Root>,
+        prefix: Option<PathBuf>,
+    ) -> Loaded {
+        let mut loaded = Loaded { files: Vec::new(), roots: roots.len(), prefix };
+        let mut known: HashMap<PathBuf, Result<usize, ReadError>> = HashMap::new();
+        let parsed: Vec<Tree> = roots.par_iter().map(|root| syntax::parse(&root.bytes)).collect();
+        for (root, tree) in roots.into_iter().zip(parsed) {
+            known.insert(root.path.clone(), Ok(loaded.files.len()));
+            loaded.add(sources, root, tree);
+        }
+        let mut from = 0;
+        while from < loaded.files.len() {
+            let wave = from..loaded.files.len();
+            from = wave.end;
+            let wanted: Vec<Vec<(usize, Option<Vec<PathBuf>>)>> =
+                loaded.files[wave.clone()].par_iter().map(|file| loaded.wanted(files, file)).collect();
+            let mut missing: Vec<PathBuf> = Vec::new();
+            for path in wanted.iter().flatten().flat_map(|(_, paths)| paths.iter().flatten()) {
+                if !known.contains_key(path) && loaded.files.len() + missing.len() < limits.includes {
+                    known.insert(path.clone(), Err(ReadError::Missing)); // replaced below
+                    missing.push(path.clone());
+                }
+            }
+            let read: Vec<Result<(Arc<[u8]>, Tree), ReadError>> = missing
+                .par_iter()
+                .map(|path| {
+                    let bytes = files.read(path, limits.config_file)?;
+                    let tree = syntax::parse(&bytes);
+                    Ok((bytes, tree))
+                })
+                .collect();
+            for (path, result) in missing.into_iter().zip(read) {
+                let entry = match result {
+                    Ok((bytes, tree)) => {
+                        loaded.add(sources, Root { path: path.clone(), bytes, text: Text::File }, tree);
+                        Ok(loaded.files.len() - 1)
+                    }
+                    Err(error) => Err(error),
+                };
+                known.insert(path, entry);
+            }
+            for (file, wanted) in wave.zip(wanted) {
+                for (directive, paths) in wanted {
+                    let found = |path: PathBuf| match known.get(&path) {
+                        Some(Ok(index)) => Ok(*index),
+                        Some(Err(error)) => Err((path, error.clone())),
+                        None => Err((path, ReadError::Other("more included files than the limit allows".into()))),
+                    };
+                    let included = match paths {
+                        Some(paths) => Included::Files(paths.into_iter().map(found).collect()),
+                        None => Included::NoPrefix,
+                    };
+                    loaded.files[file].includes.insert(directive, included);
+                }
+            }
+        }
+        loaded
+    }
+
+    fn add(&mut self, sources: &mut Sources, root: Root, tree: Tree) {
+        let id = sources.add(root.path.clone(), Arc::clone(&root.bytes), root.text);
+        self.files.push(LoadedFile { path: root.path, id, bytes: root.bytes, tree, includes: HashMap::new() });
+    }
+
+    /// The paths that each `include` of a file names; absent where a relative one has nothing to start from.
+    fn wanted(&self, files: &dyn FileSystem, file: &LoadedFile) -> Vec<(usize, Option<Vec<PathBuf>>)> {
+        let mut wanted = Vec::new();
+        for directive in 0..file.tree.directives.len() {
+            if file.tree.name(directive, &file.bytes) != b"include" {
+                continue;
+            }
+            let [word] = file.tree.args(directive) else { continue };
+            let value = word.value(&file.bytes);
+            let located = self.locate(files, path_of(&value));
+            let paths = located.map(|path| match source::has_wildcard(&value) {
+                true => source::expand(files, &path),
+                false => vec![path],
+            });
+            wanted.push((directive, paths));
+        }
+        wanted
+    }
+}
+
+/// The path that bytes of a configuration name.
+pub fn path_of(bytes: &[u8]) -> &Path {
+    Path::new(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(bytes))
+}

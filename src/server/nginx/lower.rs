@@ -1,0 +1,460 @@
+//! From directives to the model: walks every file where it is included, collects what each level says, then decides who
+//! answers on which socket.
+//!
+//! Only `http` is lowered so far; TLS in `stream` and `mail` is listed as unjudged. Lowering never fails: what is wrong
+//! becomes a [`Problem`], what cannot be known an [`Unjudged`].
+
+mod bind;
+mod level;
+mod listen;
+mod name;
+mod setting;
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use rayon::prelude::*;
+
+use self::level::{Defaults, Level};
+use self::listen::{Asked, ListenFault};
+use super::directives::{self, Context};
+use super::include::{Included, Loaded, LoadedFile, path_of};
+use super::syntax::Word;
+use crate::diagnostic::{Problem, Unjudged};
+use crate::model::{Deployment, Frame, FrameId, FrameKind, Frames, Name, ServerKind, Token};
+use crate::platform::{Platform, Version};
+use crate::source::{FileSystem, Limits, ReadError, Span};
+
+/// A server block as written, before the levels around it are known.
+struct ServerDraft {
+    head: Span,
+    block: Span,
+    via: Option<FrameId>,
+    level: Level,
+    asked: Vec<Asked>,
+    names: Vec<Name>,
+    /// `ssl on`, which turned every socket of the block into a TLS one until 1.25.0.
+    ssl_on: Option<Span>,
+}
+
+/// What a stretch of configuration in one block says, in reading order.
+#[derive(Default)]
+struct Collected {
+    http: Level,
+    http_head: Option<Span>,
+    servers: Vec<ServerDraft>,
+    problems: Vec<Problem>,
+    unjudged: Vec<Unjudged>,
+}
+
+impl Collected {
+    fn append(&mut self, other: Collected) {
+        self.http.absorb(other.http);
+        self.http_head = self.http_head.or(other.http_head);
+        self.servers.extend(other.servers);
+        self.problems.extend(other.problems);
+        self.unjudged.extend(other.unjudged);
+    }
+}
+
+/// The way to a place: the files that are open, and the directives that led there.
+#[derive(Clone)]
+struct Way {
+    files: Vec<usize>,
+    via: Option<FrameId>,
+}
+
+/// Which block a directive stands in, as far as settings go.
+enum Scope<'s> {
+    /// Settings of `http` go to [`Collected::http`].
+    Http,
+    /// A server block.
+    Server(&'s mut ServerDraft),
+    /// Anything else.
+    Elsewhere,
+}
+
+struct Lowering<'a> {
+    files: &'a dyn FileSystem,
+    loaded: &'a Loaded,
+    limits: &'a Limits,
+    version: Version,
+    version_is_assumed: bool,
+    /// Whether a module is loaded that the tables do not know, which may bring directives of its own.
+    foreign_module: bool,
+    frames: Mutex<Frames>,
+    /// Files whose directives were already held against the table in this context.
+    checked: Mutex<HashSet<(usize, Context)>>,
+    inclusions: Mutex<usize>,
+}
+
+/// How the roots are to be read.
+pub struct Reading {
+    /// The context of each root, in order.
+    pub contexts: Vec<Context>,
+    /// Whether what stands outside the roots is unknown.
+    pub fragment: bool,
+}
+
+/// Lowers what was loaded.
+pub fn lower(
+    files: &dyn FileSystem,
+    loaded: &Loaded,
+    limits: &Limits,
+    reading: &Reading,
+    platform: Platform,
+) -> Deployment {
+    let lowering = Lowering {
+        files,
+        loaded,
+        limits,
+        version: platform.server_version,
+        version_is_assumed: platform.assumed.iter().any(|what| what == "platform" || what == "server_version"),
+        foreign_module: loads_foreign_module(loaded),
+        frames: Mutex::default(),
+        checked: Mutex::default(),
+        inclusions: Mutex::new(0),
+    };
+    let mut collected = Collected::default();
+    for file in &loaded.files {
+        collected.problems.extend(file.tree.problems.iter().map(|problem| problem.report(file.id, &file.bytes)));
+        if let Some((start, end)) = file.tree.template {
+            collected.unjudged.push(Unjudged {
+                what: "template".into(),
+                reason: "the file is a template: it is judged only once its marks are filled in".into(),
+                at: Some(Span::new(file.id, start, end)),
+            });
+        }
+    }
+    for (root, context) in reading.contexts.iter().enumerate() {
+        let way = Way { files: vec![root], via: None };
+        lowering.file(root, *context, &way, &mut collected, &mut Scope::of(*context));
+    }
+    let mut deployment = Deployment::empty(ServerKind::Nginx, platform);
+    deployment.fragment = reading.fragment;
+    deployment.frames = lowering.frames.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let anchor = Span::new(loaded.files[0].id, 0, 0);
+    let defaults = Defaults {
+        version: lowering.version,
+        bites: collected.http_head.unwrap_or(anchor),
+        fragment: reading.fragment,
+    };
+    deployment.problems = std::mem::take(&mut collected.problems);
+    deployment.unjudged = std::mem::take(&mut collected.unjudged);
+    bind::build(&mut deployment, collected.http, collected.servers, defaults);
+    deployment
+}
+
+/// Whether a `load_module` names a file that no directive of the table comes from.
+fn loads_foreign_module(loaded: &Loaded) -> bool {
+    loaded.files.iter().any(|file| {
+        (0..file.tree.directives.len()).any(|directive| {
+            file.tree.name(directive, &file.bytes) == b"load_module"
+                && file.tree.args(directive).first().is_some_and(|word| {
+                    let value = word.value(&file.bytes);
+                    let stem = path_of(&value).file_stem().map(|stem| stem.as_encoded_bytes().to_vec());
+                    stem.is_some_and(|stem| !directives::is_known_module(&stem))
+                })
+        })
+    })
+}
+
+impl Scope<'_> {
+    fn of(context: Context) -> Scope<'static> {
+        if context == Context::Http { Scope::Http } else { Scope::Elsewhere }
+    }
+}
+
+impl<'a> Lowering<'a> {
+    /// Walks a file from its top in a context.
+    fn file(&self, index: usize, context: Context, way: &Way, out: &mut Collected, scope: &mut Scope<'_>) {
+        let file = &self.loaded.files[index];
+        let is_new = self.checked.lock().map(|mut seen| seen.insert((index, context))).unwrap_or(true);
+        // A fragment of one or more server blocks' inside: give it a block to stand in.
+        if context == Context::Server && matches!(scope, Scope::Elsewhere) {
+            let end = file.bytes.len() as u32;
+            let mut draft = self.draft(Span::new(file.id, 0, 0), Span::new(file.id, 0, end), way);
+            self.block(file, file.tree.roots(), context, is_new, way, out, &mut Scope::Server(&mut draft));
+            // Where the block listens stands outside: nothing to bind.
+            if !draft.asked.is_empty() {
+                out.servers.push(draft);
+            }
+            return;
+        }
+        self.block(file, file.tree.roots(), context, is_new, way, out, scope);
+    }
+
+    fn reader(&self, context: Context) -> directives::Reader {
+        directives::Reader {
+            context: Some(context),
+            version: self.version,
+            version_is_assumed: self.version_is_assumed,
+            foreign_module: self.foreign_module,
+        }
+    }
+
+    fn draft(&self, head: Span, block: Span, way: &Way) -> ServerDraft {
+        ServerDraft {
+            head,
+            block,
+            via: way.via,
+            level: Level::default(),
+            asked: Vec::new(),
+            names: Vec::new(),
+            ssl_on: None,
+        }
+    }
+
+    /// Walks the directives of one block, or of a whole file.
+    #[expect(clippy::too_many_arguments, reason = "the state of one recursion, passed down unbundled")]
+    fn block(
+        &self,
+        file: &'a LoadedFile,
+        directives: impl Iterator<Item = usize>,
+        context: Context,
+        check: bool,
+        way: &Way,
+        out: &mut Collected,
+        scope: &mut Scope<'_>,
+    ) {
+        let tree = &file.tree;
+        let all: Vec<usize> = directives.collect();
+        if check {
+            directives::check_duplicates(tree, &all, &file.bytes, file.id, self.reader(context), &mut out.problems);
+        }
+        for index in all {
+            let name = tree.name(index, &file.bytes);
+            if check {
+                let found = directives::check(tree, index, &file.bytes, file.id, self.reader(context));
+                out.problems.extend(found);
+            }
+            if name == b"include" {
+                self.include(file, index, context, way, out, scope);
+                continue;
+            }
+            let Some(block) = tree.directives[index].block.as_ref() else {
+                self.simple(file, index, name, way, out, scope);
+                continue;
+            };
+            if block.raw.is_some() {
+                continue;
+            }
+            let head_word = tree.words[tree.directives[index].first_word as usize].span(file.id);
+            match (context, name) {
+                (Context::Main, b"http") => {
+                    out.http_head = out.http_head.or(Some(head_word));
+                    self.block(file, tree.children(index), Context::Http, check, way, out, &mut Scope::Http);
+                }
+                (Context::Http, b"server") => {
+                    let end = tree.directives[index].end;
+                    let mut draft = self.draft(head_word, Span::new(file.id, head_word.start, end), way);
+                    self.block(
+                        file,
+                        tree.children(index),
+                        Context::Server,
+                        check,
+                        way,
+                        out,
+                        &mut Scope::Server(&mut draft),
+                    );
+                    out.servers.push(draft);
+                }
+                (Context::Main, b"stream") => {
+                    self.block(file, tree.children(index), Context::Stream, check, way, out, &mut Scope::Elsewhere);
+                }
+                _ => {
+                    // Bodies of `map`, `types` and the like hold no directives.
+                    if let Some(inner) = directives::context_inside(name, context) {
+                        self.block(file, tree.children(index), inner, check, way, out, &mut Scope::Elsewhere);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Follows an `include` where it stands.
+    fn include(
+        &self,
+        file: &LoadedFile,
+        index: usize,
+        context: Context,
+        way: &Way,
+        out: &mut Collected,
+        scope: &mut Scope<'_>,
+    ) {
+        let Some(word) = file.tree.args(index).first() else { return };
+        let at = word.span(file.id);
+        let written = || String::from_utf8_lossy(&word.value(&file.bytes)).into_owned();
+        let targets = match file.includes.get(&index) {
+            Some(Included::Files(targets)) => targets,
+            Some(Included::NoPrefix) => {
+                let reason = format!("`{}` is relative to the folder of a main file that is not at hand", written());
+                out.unjudged.push(Unjudged { what: "include".into(), reason, at: Some(at) });
+                return;
+            }
+            None => return,
+        };
+        let mut found = Vec::with_capacity(targets.len());
+        for target in targets {
+            match target {
+                Ok(index) if way.files.contains(index) || way.files.len() > self.limits.include_depth => {
+                    let path = self.loaded.files[*index].path.display().to_string();
+                    out.problems.push(Problem::new("include-cycle", at).with("path", path));
+                }
+                Ok(index) => found.push(*index),
+                Err((path, error)) => self.include_fault(at, written(), path, error, out),
+            }
+        }
+        let count = self.inclusions.lock().map(|mut count| {
+            *count += found.len();
+            *count
+        });
+        if count.unwrap_or(0) > self.limits.includes {
+            let limit = self.limits.includes.to_string();
+            out.problems.push(Problem::new("include-cycle", at).case("too-many").with("limit", limit));
+            return;
+        }
+        if found.is_empty() {
+            return;
+        }
+        let frame = Frame { kind: FrameKind::Include, at, parent: way.via };
+        let via = self.frames.lock().ok().map(|mut frames| frames.add(frame));
+        let enter = |index: usize| {
+            let mut files = way.files.clone();
+            files.push(index);
+            Way { files, via }
+        };
+        if found.len() >= 16 && matches!(scope, Scope::Http) {
+            // Many site files: each for itself, put together in order.
+            let parts: Vec<Collected> = found
+                .par_iter()
+                .map(|index| {
+                    let mut part = Collected::default();
+                    self.file(*index, context, &enter(*index), &mut part, &mut Scope::Http);
+                    part
+                })
+                .collect();
+            parts.into_iter().for_each(|part| out.append(part));
+            return;
+        }
+        for index in found {
+            self.file_in(index, context, &enter(index), out, scope);
+        }
+    }
+
+    /// Walks an included file in the scope of the includer.
+    fn file_in(&self, index: usize, context: Context, way: &Way, out: &mut Collected, scope: &mut Scope<'_>) {
+        let file = &self.loaded.files[index];
+        let is_new = self.checked.lock().map(|mut seen| seen.insert((index, context))).unwrap_or(true);
+        self.block(file, file.tree.roots(), context, is_new, way, out, scope);
+    }
+
+    fn include_fault(&self, at: Span, written: String, path: &Path, error: &ReadError, out: &mut Collected) {
+        let problem =
+            Problem::new("include-missing", at).with("path", written).with("located", path.display().to_string());
+        match error {
+            ReadError::Missing | ReadError::Dangling { .. } => {
+                out.problems.push(problem.with("reason", error.to_string()));
+            }
+            ReadError::NotRegular(kind) => {
+                out.problems.push(problem.case("not-regular").with("kind", kind.to_string()))
+            }
+            ReadError::TooLarge { .. } | ReadError::LinkLoop | ReadError::Other(_) => {
+                out.problems.push(problem.case("unreadable").with("reason", error.to_string()));
+            }
+            ReadError::Forbidden => out.unjudged.push(Unjudged {
+                what: "include".into(),
+                reason: format!("{}: {error}", path.display()),
+                at: Some(at),
+            }),
+        }
+    }
+
+    /// A directive without a block.
+    fn simple(
+        &self,
+        file: &LoadedFile,
+        index: usize,
+        name: &[u8],
+        way: &Way,
+        out: &mut Collected,
+        scope: &mut Scope<'_>,
+    ) {
+        let words = file.tree.args(index);
+        if words.is_empty() {
+            return;
+        }
+        let said = setting::Said { name, words, file, via: way.via };
+        match scope {
+            Scope::Http => {
+                setting::read(self, &said, &mut out.http, &mut out.problems);
+            }
+            Scope::Server(draft) => match name {
+                b"listen" => self.listen(&said, draft, out),
+                b"server_name" => {
+                    draft.names.extend(words.iter().map(|word| name::read(said.token(word))));
+                }
+                b"ssl" => {
+                    if words[0].value(&file.bytes).eq_ignore_ascii_case(b"on") && !self.version.at_least(1, 25, 1) {
+                        draft.ssl_on = Some(said.span());
+                    }
+                }
+                _ => {
+                    setting::read(self, &said, &mut draft.level, &mut out.problems);
+                }
+            },
+            Scope::Elsewhere => {
+                let speaks_tls = name == b"listen" && words.iter().any(|word| &*word.value(&file.bytes) == b"ssl");
+                if speaks_tls {
+                    out.unjudged.push(Unjudged {
+                        what: "listen".into(),
+                        reason: "TLS in stream and mail blocks is not judged yet".into(),
+                        at: Some(said.span()),
+                    });
+                }
+            }
+        }
+    }
+
+    fn listen(&self, said: &setting::Said<'_>, draft: &mut ServerDraft, out: &mut Collected) {
+        let words: Vec<Token> = said.words.iter().map(|word| said.token(word)).collect();
+        let mut faults = Vec::new();
+        let asked = listen::read(words, said.span(), &mut faults);
+        for fault in faults {
+            let word = |token: &Token| token.text.to_string();
+            match &fault {
+                ListenFault::Address(token) if token.text.contains('$') => out.unjudged.push(Unjudged {
+                    what: "listen".into(),
+                    reason: format!("`{}` hangs on a variable", token.text),
+                    at: Some(token.span),
+                }),
+                ListenFault::Address(token) => {
+                    out.problems.push(
+                        Problem::new("invalid-argument", token.span).case("listen-address").with("word", word(token)),
+                    );
+                }
+                ListenFault::Word(token) | ListenFault::Variable(token) => {
+                    out.problems
+                        .push(Problem::new("invalid-argument", token.span).case("listen").with("word", word(token)));
+                }
+                ListenFault::Quic(token) => {
+                    out.problems
+                        .push(Problem::new("quic-incompatible-parameter", token.span).with("word", word(token)));
+                }
+            }
+        }
+        draft.asked.extend(asked);
+    }
+
+    /// Where a file that the configuration names is found.
+    fn locate(&self, written: &[u8]) -> Option<PathBuf> {
+        self.loaded.locate(self.files, path_of(written))
+    }
+}
+
+/// The span of a run of words.
+fn span_of(words: &[Word], file: &LoadedFile) -> Span {
+    let first = words[0].span(file.id);
+    first.to(words[words.len() - 1].span(file.id))
+}

@@ -1,0 +1,372 @@
+//! Who answers on which socket: sites, endpoints, bindings, and what is wrong with their sum.
+//!
+//! Words behind an address hold for the whole socket, whichever site says them. Source: nginx 1.22.1,
+//! `ngx_http_add_listen`, `ngx_http_add_addresses`, `ngx_http_server_names`; who decides a setting before and after the
+//! name is known is in `rules/servers/nginx.toml`.
+
+use std::collections::{HashMap, HashSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use super::level::{self, Defaults, Level};
+use super::listen::Asked;
+use super::{ServerDraft, name};
+use crate::diagnostic::{Problem, Severity, Unjudged};
+use crate::model::{
+    Address, Binding, BindingId, Command, Credentials, CredentialsId, Deployment, Endpoint, Listen, ListenUse,
+    NameKind, Origin, PolicyId, Selection, Setting, Site, SiteId, TlsPolicy, Token, Transport, Unmatched,
+};
+use crate::platform::{self, Decider, Version};
+use crate::source::Span;
+
+/// Turns drafts into sites, endpoints and bindings.
+pub fn build(deployment: &mut Deployment, http: Level, drafts: Vec<ServerDraft>, defaults: Defaults) {
+    let mut interner = Interner::default();
+    let mut sockets: Sockets = Sockets::default();
+    let mut http2 = Vec::with_capacity(drafts.len());
+    for draft in drafts {
+        let id = SiteId(deployment.sites.len() as u32);
+        let policy = interner.policy(deployment, level::policy(&draft.level, &http, defaults));
+        let credentials = interner.credentials(deployment, level::credentials(&draft.level, &http));
+        http2.push(level::http2(&draft.level, &http));
+        let has_own_credentials = !draft.level.certificates.is_empty() || !draft.level.keys.is_empty();
+        deployment.sites.push(Site {
+            head: draft.head,
+            block: draft.block,
+            via: draft.via,
+            names: draft.names,
+            policy,
+            credentials,
+            rejects: level::rejects(&draft.level, &http, defaults),
+            has_own_tls: draft.level.has_tls,
+            has_own_credentials,
+        });
+        let asked =
+            if draft.asked.is_empty() && !defaults.fragment { vec![unwritten(draft.head)] } else { draft.asked };
+        sockets.add(deployment, id, asked, draft.ssl_on.is_some());
+    }
+    let Sockets { endpoints, .. } = sockets;
+    check_binds(&endpoints, &mut deployment.problems);
+    let mut bound = Vec::with_capacity(endpoints.len());
+    for endpoint in endpoints {
+        bound.push(bind(deployment, &mut interner, endpoint, &http2));
+    }
+    deployment.endpoints = bound;
+}
+
+/// A site without `listen`: port 80 of all addresses where the master runs as root, which is assumed.
+fn unwritten(head: Span) -> Asked {
+    let address = Address::Ip(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    Asked {
+        sockets: vec![Listen { address, port: 80 }],
+        span: head,
+        words: Vec::new(),
+        tls: false,
+        quic: false,
+        http2: false,
+        proxy_protocol: false,
+        claims_default: None,
+        dual_stack: false,
+        socket_option: None,
+    }
+}
+
+/// Sockets by address, in reading order.
+#[derive(Default)]
+struct Sockets {
+    endpoints: Vec<Endpoint>,
+    /// By address and whether it is QUIC; a socket of both families has the IPv6 address here, as in nginx.
+    index: HashMap<(Listen, bool), usize>,
+    options: HashMap<usize, Span>,
+}
+
+impl Sockets {
+    fn add(&mut self, deployment: &mut Deployment, site: SiteId, asked: Vec<Asked>, ssl_on: bool) {
+        let mut own: HashMap<usize, Span> = HashMap::new();
+        for asked in asked {
+            for listen in &asked.sockets {
+                if let Address::Host(host) = &listen.address {
+                    let reason = format!("only the machine itself can resolve `{host}`");
+                    deployment.unjudged.push(Unjudged { what: "listen".into(), reason, at: Some(asked.span) });
+                }
+                let at = self.socket(listen, &asked);
+                if let Some(first) = own.insert(at, asked.span) {
+                    let problem = Problem::new("duplicate-listen", asked.span).with("listen", listen.to_string());
+                    deployment.problems.push(problem.related(first, "first here"));
+                }
+                if let Some(option) = asked.socket_option
+                    && let Some(first) = self.options.insert(at, option)
+                {
+                    let problem = Problem::new("duplicate-listen-options", option).with("listen", listen.to_string());
+                    deployment.problems.push(problem.related(first, "set here already"));
+                }
+                let endpoint = &mut self.endpoints[at];
+                if let Some(claim) = asked.claims_default
+                    && let Some(first) = endpoint.uses.iter().find_map(|other| other.claims_default)
+                {
+                    let problem = Problem::new("duplicate-default-server", claim).with("listen", listen.to_string());
+                    deployment.problems.push(problem.related(first, "the first default of this socket"));
+                }
+                endpoint.proxy_protocol |= asked.proxy_protocol;
+                if endpoint.transport != Transport::Quic && (asked.tls || ssl_on) {
+                    endpoint.transport = Transport::Tls;
+                }
+                endpoint.uses.push(ListenUse {
+                    site,
+                    span: asked.span,
+                    words: asked.words.clone(),
+                    tls: asked.tls || asked.quic || ssl_on,
+                    claims_default: asked.claims_default,
+                    http2: asked.http2,
+                    proxy_protocol: asked.proxy_protocol,
+                });
+            }
+        }
+    }
+
+    fn socket(&mut self, listen: &Listen, asked: &Asked) -> usize {
+        let mut key = listen.clone();
+        if key.address == Address::Any {
+            key.address = Address::Ip(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
+        }
+        let next = self.endpoints.len();
+        let at = *self.index.entry((key, asked.quic)).or_insert(next);
+        if at == next {
+            self.endpoints.push(Endpoint {
+                listen: listen.clone(),
+                transport: if asked.quic { Transport::Quic } else { Transport::Plain },
+                proxy_protocol: false,
+                uses: Vec::new(),
+                bindings: Vec::new(),
+                named: Selection::default(),
+                unnamed: None,
+                unmatched: Unmatched::Binding(BindingId(0)),
+            });
+        }
+        if listen.address == Address::Any {
+            self.endpoints[at].listen.address = Address::Any;
+        }
+        at
+    }
+}
+
+/// A socket for both families cannot be bound beside the one for all of IPv4.
+fn check_binds(endpoints: &[Endpoint], problems: &mut Vec<Problem>) {
+    let v4: HashMap<u16, Span> = endpoints
+        .iter()
+        .filter(|one| {
+            one.listen.address == Address::Ip(IpAddr::V4(Ipv4Addr::UNSPECIFIED)) && one.transport != Transport::Quic
+        })
+        .map(|one| (one.listen.port, one.uses[0].span))
+        .collect();
+    for both in endpoints.iter().filter(|one| one.listen.address == Address::Any && one.transport != Transport::Quic) {
+        if let Some(other) = v4.get(&both.listen.port) {
+            let listen = both.listen.to_string();
+            let dual = both.uses.iter().find(|one| one.words.iter().any(|word| &*word.text == "ipv6only=off"));
+            let at = dual.map_or(both.uses[0].span, |one| one.span);
+            let problem = Problem::new("listen-bind-conflict", at)
+                .with("listen", listen)
+                .with("port", both.listen.port.to_string());
+            problems.push(problem.related(*other, "takes all of IPv4 already"));
+        }
+    }
+}
+
+/// Decides who answers on a socket, and with what.
+fn bind(deployment: &mut Deployment, interner: &mut Interner, mut endpoint: Endpoint, http2: &[bool]) -> Endpoint {
+    let sites: Vec<SiteId> = endpoint.sites().collect();
+    let claimed = endpoint.uses.iter().position(|one| one.claims_default.is_some()).unwrap_or(0);
+    let default = endpoint.uses[claimed].site;
+    check_names(deployment, &sites);
+    let socket_http2 = endpoint.uses.iter().any(|one| one.http2);
+    let version = deployment.platform.server_version;
+    let before_name = deployment.site(default).policy;
+    for (order, id) in sites.iter().enumerate() {
+        let binding = BindingId(order as u32);
+        let heeded = *id == default || is_evaluated(deployment, deployment.site(*id)) || deployment.fragment;
+        let own = deployment.site(if heeded { *id } else { default });
+        let (policy, credentials) = (own.policy, own.credentials);
+        let rejects = own.rejects.get().copied().unwrap_or(false);
+        let http2 = socket_http2 || http2[id.0 as usize];
+        let after_name = match endpoint.transport {
+            Transport::Plain => policy,
+            transport => {
+                interner.compose(deployment, version, before_name, policy, http2, transport == Transport::Quic)
+            }
+        };
+        endpoint.bindings.push(Binding { site: *id, before_name, after_name, credentials, rejects });
+        if *id == default {
+            endpoint.unnamed = Some(binding);
+            endpoint.unmatched = Unmatched::Binding(binding);
+        }
+        select(&mut endpoint.named, deployment.site(*id), binding);
+    }
+    endpoint.named.patterns.sort_by_key(|(rank, ..)| *rank);
+    endpoint
+}
+
+/// Whether nginx builds a TLS context for the site: only then do its own settings count.
+fn is_evaluated(deployment: &Deployment, site: &Site) -> bool {
+    !deployment.credentials(site.credentials).pairs.is_empty() || site.rejects.get() == Some(&true)
+}
+
+/// Exact names win over leading wildcards, these over trailing ones, these over expressions in reading order; of equal
+/// names the first site wins.
+fn select(selection: &mut Selection, site: &Site, binding: BindingId) {
+    const LEADING: u64 = 1;
+    const TRAILING: u64 = 2;
+    const EXPRESSION: u64 = 3;
+    for name in &site.names {
+        let text = &name.token.text;
+        match name.kind {
+            NameKind::Exact | NameKind::Glob => {
+                selection.exact.entry(Arc::clone(text)).or_insert((0, binding));
+            }
+            NameKind::LeadingWildcard => {
+                selection.below.entry(text[2..].into()).or_insert((LEADING, binding));
+            }
+            NameKind::NameAndBelow => {
+                selection.exact.entry(text[1..].into()).or_insert((0, binding));
+                selection.below.entry(text[1..].into()).or_insert((LEADING, binding));
+            }
+            NameKind::TrailingWildcard => {
+                selection.above.entry(text[..text.len() - 2].into()).or_insert((TRAILING, binding));
+            }
+            NameKind::Regex => {
+                let rank = EXPRESSION + selection.patterns.len() as u64;
+                selection.patterns.push((rank, name::compile(&text[1..]), binding));
+            }
+            NameKind::None => {}
+        }
+    }
+}
+
+/// Names that nginx refuses: some always, some once a second site shares the socket.
+fn check_names(deployment: &mut Deployment, sites: &[SiteId]) {
+    let shared = sites.len() > 1;
+    let mut found = Vec::new();
+    for id in sites {
+        for one in &deployment.site(*id).names {
+            let problem =
+                || Problem::new("server-name-invalid-wildcard", one.token.span).with("name", &*one.token.text);
+            if name::is_refused(one) {
+                found.push(problem());
+            } else if name::is_invalid_wildcard(one) {
+                found.push(if shared { problem() } else { problem().case("alone").severity(Severity::Warning) });
+            }
+        }
+    }
+    let known: HashSet<Span> = deployment
+        .problems
+        .iter()
+        .filter(|one| one.rule.as_str() == "server-name-invalid-wildcard")
+        .map(|one| one.at)
+        .collect();
+    deployment.problems.extend(found.into_iter().filter(|one| !known.contains(&one.at)));
+}
+
+/// Gives equal policies and equal certificates one id.
+#[derive(Default)]
+struct Interner {
+    policies: HashMap<TlsPolicy, PolicyId>,
+    credentials: HashMap<Credentials, CredentialsId>,
+    composed: HashMap<(PolicyId, PolicyId, bool, bool), PolicyId>,
+}
+
+impl Interner {
+    fn policy(&mut self, deployment: &mut Deployment, policy: TlsPolicy) -> PolicyId {
+        if let Some(id) = self.policies.get(&policy) {
+            return *id;
+        }
+        let id = PolicyId(deployment.policies.len() as u32);
+        deployment.policies.push(policy.clone());
+        self.policies.insert(policy, id);
+        id
+    }
+
+    fn credentials(&mut self, deployment: &mut Deployment, credentials: Credentials) -> CredentialsId {
+        if let Some(id) = self.credentials.get(&credentials) {
+            return *id;
+        }
+        let id = CredentialsId(deployment.credentials.len() as u32);
+        deployment.credentials.push(credentials.clone());
+        self.credentials.insert(credentials, id);
+        id
+    }
+
+    /// What decides a handshake that begins under the default site's policy and goes on under the named one's.
+    fn compose(
+        &mut self,
+        deployment: &mut Deployment,
+        version: Version,
+        default: PolicyId,
+        named: PolicyId,
+        http2: bool,
+        quic: bool,
+    ) -> PolicyId {
+        if let Some(id) = self.composed.get(&(default, named, http2, quic)) {
+            return *id;
+        }
+        let before = deployment.policy(default);
+        let mut after = deployment.policy(named).clone();
+        let by_default = |setting: &str| platform::nginx_decider(setting, version) == Decider::DefaultSite;
+        if by_default("protocols") {
+            after.protocols = before.protocols.clone();
+        }
+        if by_default("groups") {
+            after.groups = before.groups.clone();
+        }
+        if by_default("early-data") {
+            after.early_data = before.early_data.clone();
+        }
+        let refuses_tickets = before.session_tickets.get() == Some(&false);
+        if platform::nginx_decider("session-tickets", version) == Decider::Both && refuses_tickets {
+            after.session_tickets = before.session_tickets.clone();
+        }
+        if default != named {
+            after.commands = commands(&before.commands, &after.commands, version);
+        }
+        after.alpn = alpn(http2, quic, after.alpn.origin);
+        let id = self.policy(deployment, after);
+        self.composed.insert((default, named, http2, quic), id);
+        id
+    }
+}
+
+/// Commands of the default site for what it decides, the named site's for the rest.
+fn commands(
+    before: &Setting<Arc<[Command]>>,
+    after: &Setting<Arc<[Command]>>,
+    version: Version,
+) -> Setting<Arc<[Command]>> {
+    let (Some(first), Some(second)) = (before.get(), after.get()) else { return after.clone() };
+    let by_default = |command: &Command| {
+        let setting = match &*command.name.text.to_ascii_lowercase() {
+            "minprotocol" | "maxprotocol" => "protocol-bounds",
+            "protocol" => "protocols",
+            "groups" | "curves" => "groups",
+            "ciphersuites" => "ciphersuites",
+            _ => "",
+        };
+        platform::nginx_decider(setting, version) == Decider::DefaultSite
+    };
+    let mixed: Arc<[Command]> = first
+        .iter()
+        .filter(|one| by_default(one))
+        .chain(second.iter().filter(|one| !by_default(one)))
+        .cloned()
+        .collect();
+    let origin = if mixed.is_empty() || !second.is_empty() { after.origin } else { before.origin };
+    Setting::known(mixed, origin)
+}
+
+/// What nginx offers in ALPN (`ngx_http_ssl_alpn_select`).
+fn alpn(http2: bool, quic: bool, origin: Origin) -> Setting<Arc<[Token]>> {
+    let place = Span::new(origin.bites.file, origin.bites.start, origin.bites.start);
+    let names: &[&str] = match (quic, http2) {
+        (true, _) => &["h3"],
+        (false, true) => &["h2", "http/1.1", "http/1.0", "http/0.9"],
+        (false, false) => &["http/1.1", "http/1.0", "http/0.9"],
+    };
+    Setting::known(names.iter().map(|name| Token::new(*name, place)).collect(), origin)
+}

@@ -1,0 +1,196 @@
+//! One directive of a level: which setting it is, and what its words mean.
+//!
+//! What a directive of this kind may take was held against the table already; here a word that means nothing is left out.
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::level::{File, Level};
+use super::{LoadedFile, Lowering, Word, span_of};
+use crate::diagnostic::{Edit, Fix, Problem, Safety};
+use crate::model::{Command, FrameId, Origin, ProtocolChoice, Setting, Token, VerifyMode};
+use crate::source::Span;
+use crate::tls::{Protocol, Protocols};
+
+/// A directive where it is read.
+pub struct Said<'a> {
+    pub name: &'a [u8],
+    pub words: &'a [Word],
+    pub file: &'a LoadedFile,
+    pub via: Option<FrameId>,
+}
+
+impl Said<'_> {
+    /// A word as the server reads it.
+    pub fn token(&self, word: &Word) -> Token {
+        let text: Arc<str> = match String::from_utf8_lossy(&word.value(&self.file.bytes)) {
+            Cow::Borrowed(text) => text.into(),
+            Cow::Owned(text) => text.into(),
+        };
+        Token { text, span: word.span(self.file.id) }
+    }
+
+    /// All arguments.
+    pub fn span(&self) -> Span {
+        span_of(self.words, self.file)
+    }
+
+    fn first(&self) -> Token {
+        self.token(&self.words[0])
+    }
+
+    fn origin(&self) -> Origin {
+        Origin::written(self.span(), self.via)
+    }
+
+    fn known<T>(&self, value: T) -> Option<Setting<T>> {
+        Some(Setting::known(value, self.origin()))
+    }
+
+    fn flag(&self) -> Option<Setting<bool>> {
+        match &*self.first().text.to_ascii_lowercase() {
+            "on" => self.known(true),
+            "off" => self.known(false),
+            _ => None,
+        }
+    }
+
+    fn list(&self) -> Option<Setting<Arc<[Token]>>> {
+        self.known(Arc::from([self.first()]))
+    }
+}
+
+/// Takes a directive into its level, if it is one that TLS hangs on.
+pub fn read(lowering: &Lowering<'_>, said: &Said<'_>, level: &mut Level, problems: &mut Vec<Problem>) {
+    if said.name == b"resolver" {
+        level.resolver = level.resolver.or(Some(said.span()));
+        return;
+    }
+    if said.name == b"http2" {
+        set(&mut level.http2, said.flag());
+        return;
+    }
+    let Some(name) = said.name.strip_prefix(b"ssl_") else { return };
+    level.has_tls = true;
+    match name {
+        b"protocols" => protocols(said, level, problems),
+        b"ciphers" => set(&mut level.ciphers, said.list()),
+        b"prefer_server_ciphers" => set(&mut level.prefer_server_ciphers, said.flag()),
+        b"ecdh_curve" => set(&mut level.groups, said.list()),
+        b"early_data" => set(&mut level.early_data, said.flag()),
+        b"session_tickets" => set(&mut level.session_tickets, said.flag()),
+        b"reject_handshake" => set(&mut level.rejects, said.flag()),
+        b"stapling" => set(&mut level.stapling, said.flag()),
+        b"stapling_file" => set(&mut level.stapling_file, said.known(said.first())),
+        b"stapling_responder" => set(&mut level.stapling_responder, said.known(said.first())),
+        b"verify_client" => set(&mut level.verify, verify_mode(said)),
+        b"verify_depth" => {
+            set(&mut level.verify_depth, said.first().text.parse().ok().and_then(|depth: u32| said.known(depth)));
+        }
+        b"certificate" => level.certificates.push(file(lowering, said)),
+        b"certificate_key" => level.keys.push(file(lowering, said)),
+        b"password_file" => set(&mut level.passwords, Some(file(lowering, said))),
+        b"client_certificate" => set(&mut level.client_authorities, Some(file(lowering, said))),
+        b"trusted_certificate" => set(&mut level.trusted, Some(file(lowering, said))),
+        b"dhparam" => {
+            let found = file(lowering, said);
+            let value = match found.get() {
+                Some(found) => Setting::known(Some(found.clone()), said.origin()),
+                None => Setting::unknown("the path hangs on something that is not in the files", said.origin()),
+            };
+            set(&mut level.dh_parameters, Some(value));
+        }
+        b"conf_command" => {
+            if let [name, value] = said.words {
+                let command = Command { name: said.token(name), value: said.token(value) };
+                match &mut level.commands {
+                    Some(Setting { value: crate::model::Value::Known(all), .. }) => all.push(command),
+                    commands => *commands = said.known(vec![command]),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The first in a block stays: nginx refuses a second.
+fn set<T>(setting: &mut Option<T>, value: Option<T>) {
+    if setting.is_none() {
+        *setting = value;
+    }
+}
+
+fn verify_mode(said: &Said<'_>) -> Option<Setting<VerifyMode>> {
+    said.known(match &*said.first().text.to_ascii_lowercase() {
+        "on" => VerifyMode::Required,
+        "off" => VerifyMode::Off,
+        "optional" => VerifyMode::Optional,
+        "optional_no_ca" => VerifyMode::OptionalNoCa,
+        _ => return None,
+    })
+}
+
+/// A file by its path. Variables are known only to the worker at run time; `data:`, `engine:` and `store:` name no file.
+fn file(lowering: &Lowering<'_>, said: &Said<'_>) -> File {
+    let token = said.first();
+    let prefixes = ["data:", "engine:", "store:"];
+    if let Some(prefix) = prefixes.into_iter().find(|prefix| token.text.starts_with(prefix)) {
+        return Setting::unknown(format!("`{prefix}` names no file"), said.origin());
+    }
+    if said.words[0].has_variable() && token.text.contains('$') {
+        return Setting::unknown("the path has a variable: nginx reads it at each handshake", said.origin());
+    }
+    let located: Option<PathBuf> = lowering.locate(&said.words[0].value(&said.file.bytes));
+    match located {
+        Some(path) => Setting::known((token, path), said.origin()),
+        None => {
+            Setting::unknown("the path is relative to the folder of a main file that is not at hand", said.origin())
+        }
+    }
+}
+
+/// `ssl_protocols`: each word adds a version, case ignored; an unknown word stops nginx.
+fn protocols(said: &Said<'_>, level: &mut Level, problems: &mut Vec<Problem>) {
+    let mut choice = ProtocolChoice { set: Protocols::NONE, words: Arc::from([]) };
+    let mut words = Vec::with_capacity(said.words.len());
+    for word in said.words {
+        let token = said.token(word);
+        // nginx has no `TLSv1.0`: the word for it is `TLSv1`.
+        let found = (!token.text.eq_ignore_ascii_case("TLSv1.0")).then(|| Protocol::from_name(&token.text)).flatten();
+        match found {
+            Some(protocol) => {
+                choice.set = choice.set.with(protocol);
+                words.push((protocol, token));
+            }
+            None => problems.push(unknown_protocol(&token)),
+        }
+    }
+    choice.words = words.into();
+    let fresh = Setting::known(choice, said.origin());
+    match &mut level.protocols {
+        Some(mine) => super::level::add_protocols(mine, fresh),
+        none => *none = Some(fresh),
+    }
+}
+
+fn unknown_protocol(token: &Token) -> Problem {
+    let problem = Problem::new("unknown-protocol", token.span)
+        .with("word", &*token.text)
+        .with("known", "SSLv2 SSLv3 TLSv1 TLSv1.1 TLSv1.2 TLSv1.3");
+    let letters: String =
+        token.text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+    let meant = match &*letters {
+        "tls10" | "tlsv10" | "tlsv1" | "tls1" => "TLSv1",
+        "tls11" | "tlsv11" => "TLSv1.1",
+        "tls12" | "tlsv12" => "TLSv1.2",
+        "tls13" | "tlsv13" => "TLSv1.3",
+        "ssl3" | "sslv3" => "SSLv3",
+        _ => return problem,
+    };
+    problem.case("misspelt").with("meant", meant).fix(Fix {
+        title: format!("write `{meant}`"),
+        safety: Safety::Safe,
+        edits: vec![Edit { span: token.span, text: meant.to_owned() }],
+    })
+}
