@@ -36,6 +36,7 @@
 
 pub mod diagnostic;
 pub mod model;
+pub mod pki;
 pub mod platform;
 pub mod server;
 pub mod source;

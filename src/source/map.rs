@@ -92,6 +92,7 @@ pub struct SourceFile {
     path: PathBuf,
     bytes: Arc<[u8]>,
     text: Text,
+    secret: bool,
     lines: OnceLock<Vec<u32>>,
 }
 
@@ -109,6 +110,11 @@ impl SourceFile {
     /// The content, shared.
     pub fn shared_bytes(&self) -> Arc<[u8]> {
         Arc::clone(&self.bytes)
+    }
+
+    /// Whether a private key stands in it, so that no report may show a line of it.
+    pub fn is_secret(&self) -> bool {
+        self.secret
     }
 
     /// Where the content comes from.
@@ -179,7 +185,15 @@ impl Sources {
     /// Adds a text and names it. Texts are limited to 4 GiB by [`super::Limits`] long before.
     pub fn add(&mut self, path: impl Into<PathBuf>, bytes: impl Into<Arc<[u8]>>, text: Text) -> FileId {
         let id = FileId(u32::try_from(self.files.len()).expect("fewer texts than the include limit allows"));
-        self.files.push(SourceFile { path: path.into(), bytes: bytes.into(), text, lines: OnceLock::new() });
+        let (path, bytes) = (path.into(), bytes.into());
+        self.files.push(SourceFile { path, bytes, text, secret: false, lines: OnceLock::new() });
+        id
+    }
+
+    /// Adds a file that holds a private key: it has a name and places, and no report shows a line of it.
+    pub fn add_secret(&mut self, path: impl Into<PathBuf>, bytes: impl Into<Arc<[u8]>>) -> FileId {
+        let id = self.add(path, bytes, Text::File);
+        self.files[id.0 as usize].secret = true;
         id
     }
 

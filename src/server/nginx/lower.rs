@@ -91,8 +91,8 @@ struct Lowering<'a> {
 
 /// How the roots are to be read.
 pub struct Reading {
-    /// The context of each root, in order.
-    pub contexts: Vec<Context>,
+    /// The context of each root, in order; absent where it is not known.
+    pub contexts: Vec<Option<Context>>,
     /// Whether what stands outside the roots is unknown.
     pub fragment: bool,
 }
@@ -128,6 +128,13 @@ pub fn lower(
         }
     }
     for (root, context) in reading.contexts.iter().enumerate() {
+        let Some(context) = context else {
+            let at = Span::new(loaded.files[root].id, 0, 0);
+            let reason =
+                "no directive of nginx stands in it: it may be the inside of a `map`, or no configuration at all";
+            collected.unjudged.push(Unjudged { what: "fragment".into(), reason: reason.into(), at: Some(at) });
+            continue;
+        };
         let way = Way { files: vec![root], via: None };
         lowering.file(root, *context, &way, &mut collected, &mut Scope::of(*context));
     }

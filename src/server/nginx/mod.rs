@@ -33,7 +33,7 @@ pub fn read(files: &dyn FileSystem, sources: &mut Sources, limits: &Limits, inpu
     let loaded = Loaded::read(files, sources, limits, input.roots, prefix);
     let context = |file: &include::LoadedFile| match fragment {
         true => directives::context_of(&file.tree, &file.bytes),
-        false => Context::Main,
+        false => Some(Context::Main),
     };
     let contexts = loaded.files[..loaded.roots].iter().map(context).collect();
     let deployment = lower::lower(files, &loaded, limits, &lower::Reading { contexts, fragment }, platform);

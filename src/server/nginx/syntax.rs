@@ -237,11 +237,13 @@ impl Parser<'_> {
             }
             return;
         }
-        if self.open.len() >= DEPTH && !self.too_deep {
-            self.too_deep = true;
-            self.fault(at, at + 1, SyntaxFault::TooDeep(DEPTH));
-        }
         self.open.push(index);
+        if self.open.len() > DEPTH {
+            // Whoever walks the tree goes as deep as it is: nothing is read beyond the limit.
+            self.fault(at, at + 1, SyntaxFault::TooDeep(DEPTH));
+            self.lexer.skip_to(self.text.len());
+            self.too_deep = true;
+        }
     }
 
     fn close(&mut self, at: u32) {
@@ -266,7 +268,7 @@ impl Parser<'_> {
             directive.after = after;
             let open = directive.block.map_or(0, |block| block.open);
             // The outermost is the one that is missing its brace as far as nginx can tell.
-            if order == 0 {
+            if order == 0 && !self.too_deep {
                 self.tree.problems.push(SyntaxProblem::new(open, open + 1, SyntaxFault::UnclosedBlock));
             }
         }

@@ -281,23 +281,41 @@ pub fn context_inside(name: &[u8], outside: Context) -> Option<Context> {
     })
 }
 
-/// The context in which most of what stands at the top of a text is allowed: how a fragment is read.
-pub fn context_of(tree: &Tree, text: &[u8]) -> Context {
-    let mut scores = [0usize; Context::ALL.len()];
-    for index in tree.roots() {
-        let entries = find(tree.name(index, text));
-        let has_block = tree.directives[index].block.is_some();
-        for (score, context) in scores.iter_mut().zip(Context::ALL) {
-            let fits = |entry: &&Entry| !entry.foreign && entry.block == has_block && entry.stands_in(context);
-            *score += usize::from(entries.iter().any(|entry| fits(&entry)));
+/// The context in which most of a text's directives are allowed, blocks included: how a fragment is read. Absent where no
+/// directive at its top is known: it may be the inside of a `map` or another language.
+pub fn context_of(tree: &Tree, text: &[u8]) -> Option<Context> {
+    if tree.directives.is_empty() {
+        return Some(Context::Http);
+    }
+    let score = |context: Context| {
+        // The contexts of the blocks that are open, with the index behind each.
+        let mut open: Vec<(u32, Option<Context>)> = vec![(u32::MAX, Some(context))];
+        let (mut roots, mut all) = (0usize, 0usize);
+        for (index, directive) in tree.directives.iter().enumerate() {
+            while open.last().is_some_and(|(after, _)| *after <= index as u32) {
+                open.pop();
+            }
+            let name = tree.name(index, text);
+            let here = open.last().and_then(|(_, context)| *context);
+            if let Some(here) = here {
+                let has_block = directive.block.is_some();
+                let fits = |entry: &Entry| !entry.foreign && entry.block == has_block && entry.stands_in(here);
+                let known = find(name).iter().any(fits);
+                all += usize::from(known);
+                roots += usize::from(known && open.len() == 1);
+            }
+            if directive.block.is_some() {
+                open.push((directive.after, here.and_then(|here| context_inside(name, here))));
+            }
         }
+        (roots, all)
+    };
+    let scores = Context::ALL.map(|context| (score(context), context));
+    let best = scores.iter().map(|(score, _)| *score).max()?;
+    if best.0 == 0 {
+        return None;
     }
-    let best = scores.iter().max().copied().unwrap_or(0);
-    // Where nothing tells, the inside of `http` is the likeliest.
-    if best == 0 {
-        return Context::Http;
-    }
-    Context::ALL.into_iter().zip(scores).find(|(_, score)| *score == best).map_or(Context::Http, |(context, _)| context)
+    scores.into_iter().find(|(score, _)| *score == best).map(|(_, context)| context)
 }
 
 /// The one name of the table that differs from `name` by the least, at most by two edits, and may stand there.
@@ -364,12 +382,16 @@ mod tests {
     #[test]
     fn a_fragment_tells_its_context() {
         let context = |text: &[u8]| context_of(&parse(text), text);
-        assert_eq!(context(b"server { listen 443; }"), Context::Http);
-        assert_eq!(context(b"upstream x { server a; } server { listen 443; }"), Context::Http);
-        assert_eq!(context(b"location / { } server_name x;"), Context::Server);
-        assert_eq!(context(b"proxy_pass http://x; proxy_buffering off;"), Context::Location);
-        assert_eq!(context(b"events {} http {}"), Context::Main);
-        assert_eq!(context(b"ssl_protocols TLSv1.3;"), Context::Http);
-        assert_eq!(context(b""), Context::Http);
+        let check = |text: &[u8], expected: Context| assert_eq!(context(text), Some(expected));
+        check(b"server { listen 443; }", Context::Http);
+        check(b"upstream x { server a; } server { listen 443; }", Context::Http);
+        check(b"location / { } server_name x;", Context::Server);
+        check(b"proxy_pass http://x; proxy_buffering off;", Context::Location);
+        check(b"events {} http {}", Context::Main);
+        check(b"ssl_protocols TLSv1.3;", Context::Http);
+        check(b"", Context::Http);
+        check(b"if ($x) { add_header a b; }", Context::Location);
+        check(b"server { listen 1; proxy_pass x; ssl_preread on; }", Context::Stream);
+        assert_eq!(context(b"example.com 1; *.example.com 2;"), None);
     }
 }

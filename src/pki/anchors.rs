@@ -1,0 +1,58 @@
+//! What clients trust.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::certificate::Certificate;
+use super::file::{BlockKind, PemFile};
+
+/// Trust anchors by their subject.
+#[derive(Debug, Default)]
+pub struct Anchors {
+    by_subject: HashMap<Vec<u8>, Vec<Arc<Certificate>>>,
+}
+
+impl Anchors {
+    /// No anchor.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Mozilla's store, embedded (webpki-root-certs).
+    pub fn mozilla() -> Self {
+        let mut anchors = Anchors::new();
+        for der in webpki_root_certs::TLS_SERVER_ROOT_CERTS {
+            if let Ok(certificate) = Certificate::parse(der) {
+                anchors.add(Arc::new(certificate));
+            }
+        }
+        anchors
+    }
+
+    /// Adds the self-issued certificates of a file: an intermediate is no anchor.
+    pub fn add_file(&mut self, file: &PemFile) {
+        for block in &file.blocks {
+            if let BlockKind::Certificate(certificate) = &block.kind
+                && certificate.is_self_issued()
+            {
+                self.add(Arc::clone(certificate));
+            }
+        }
+    }
+
+    fn add(&mut self, certificate: Arc<Certificate>) {
+        self.by_subject.entry(certificate.subject_der.clone()).or_default().push(certificate);
+    }
+
+    /// Whether a certificate is an anchor itself.
+    pub fn contains(&self, certificate: &Certificate) -> bool {
+        self.by_subject
+            .get(&certificate.subject_der)
+            .is_some_and(|all| all.iter().any(|one| one.der == certificate.der))
+    }
+
+    /// The anchor that issued a certificate.
+    pub fn issuer_of(&self, certificate: &Certificate) -> Option<&Arc<Certificate>> {
+        self.by_subject.get(&certificate.issuer_der)?.iter().find(|anchor| certificate.is_issued_by(anchor))
+    }
+}

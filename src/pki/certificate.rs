@@ -1,0 +1,401 @@
+//! One certificate, read once: what rules, chains and clients ask of it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use x509_parser::extensions::{GeneralName, ParsedExtension};
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use super::name;
+
+/// What kind of key a certificate or key file has.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum KeyKind {
+    /// RSA, also with an RSA-PSS identifier.
+    Rsa,
+    /// NIST P-256.
+    P256,
+    /// NIST P-384.
+    P384,
+    /// NIST P-521.
+    P521,
+    /// Another curve, by its object identifier.
+    OtherCurve(String),
+    /// Ed25519.
+    Ed25519,
+    /// Ed448.
+    Ed448,
+    /// DSA.
+    Dsa,
+    /// Anything else, by its object identifier.
+    Other(String),
+}
+
+impl KeyKind {
+    /// The name in messages.
+    pub fn name(&self) -> String {
+        match self {
+            KeyKind::Rsa => "RSA".into(),
+            KeyKind::P256 => "ECDSA P-256".into(),
+            KeyKind::P384 => "ECDSA P-384".into(),
+            KeyKind::P521 => "ECDSA P-521".into(),
+            KeyKind::OtherCurve(oid) => format!("ECDSA on curve {oid}"),
+            KeyKind::Ed25519 => "Ed25519".into(),
+            KeyKind::Ed448 => "Ed448".into(),
+            KeyKind::Dsa => "DSA".into(),
+            KeyKind::Other(oid) => format!("of kind {oid}"),
+        }
+    }
+
+    /// Whether OpenSSL keeps both in one slot, so that it compares a key with a certificate: RSA, EC, Ed25519, Ed448.
+    pub fn same_type(&self, other: &KeyKind) -> bool {
+        let slot = |kind: &KeyKind| match kind {
+            KeyKind::P256 | KeyKind::P384 | KeyKind::P521 | KeyKind::OtherCurve(_) => 1,
+            KeyKind::Rsa => 2,
+            KeyKind::Ed25519 => 3,
+            KeyKind::Ed448 => 4,
+            KeyKind::Dsa => 5,
+            KeyKind::Other(_) => 6,
+        };
+        slot(self) == slot(other)
+    }
+
+    /// Whether it is on an elliptic curve and signs with ECDSA.
+    pub fn is_ec(&self) -> bool {
+        matches!(self, KeyKind::P256 | KeyKind::P384 | KeyKind::P521 | KeyKind::OtherCurve(_))
+    }
+
+    /// The kind of an algorithm identifier: its object identifier, and its curve where it has one.
+    pub(super) fn of(algorithm: &str, curve: Option<String>) -> KeyKind {
+        match algorithm {
+            "1.2.840.113549.1.1.1" | "1.2.840.113549.1.1.10" => KeyKind::Rsa,
+            "1.2.840.10045.2.1" => match curve.as_deref() {
+                Some("1.2.840.10045.3.1.7") => KeyKind::P256,
+                Some("1.3.132.0.34") => KeyKind::P384,
+                Some("1.3.132.0.35") => KeyKind::P521,
+                other => KeyKind::OtherCurve(other.unwrap_or("unnamed").to_owned()),
+            },
+            "1.3.101.112" => KeyKind::Ed25519,
+            "1.3.101.113" => KeyKind::Ed448,
+            "1.2.840.10040.4.1" => KeyKind::Dsa,
+            other => KeyKind::Other(other.to_owned()),
+        }
+    }
+}
+
+/// A public key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicKey {
+    /// Its kind.
+    pub kind: KeyKind,
+    /// Its size in bits: the modulus of RSA, the field of a curve.
+    pub bits: u32,
+    /// The content of the bit string: a point, or the DER of an RSA key.
+    pub bytes: Vec<u8>,
+}
+
+/// The digest that a signature is made over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Hash {
+    /// MD5.
+    Md5,
+    /// SHA-1.
+    Sha1,
+    /// SHA-224.
+    Sha224,
+    /// SHA-256.
+    Sha256,
+    /// SHA-384.
+    Sha384,
+    /// SHA-512.
+    Sha512,
+    /// Part of the algorithm (Ed25519), or not known.
+    Intrinsic,
+}
+
+/// A certificate (RFC 5280).
+#[derive(Clone, Debug)]
+pub struct Certificate {
+    /// The whole of it.
+    pub der: Arc<[u8]>,
+    /// SHA-256 of `der`.
+    pub sha256: [u8; 32],
+    /// The subject, as DER.
+    pub subject_der: Vec<u8>,
+    /// The issuer, as DER.
+    pub issuer_der: Vec<u8>,
+    /// The subject for people.
+    pub subject: String,
+    /// The issuer for people.
+    pub issuer: String,
+    /// Common names of the subject, in order.
+    pub common_names: Vec<String>,
+    /// Version: 1 or 3.
+    pub version: u32,
+    /// Seconds since 1970-01-01 UTC.
+    pub not_before: i64,
+    /// Seconds since 1970-01-01 UTC.
+    pub not_after: i64,
+    /// Whether there is a subject alternative name.
+    pub has_san: bool,
+    /// Host names of it.
+    pub dns_names: Vec<String>,
+    /// Addresses of it.
+    pub addresses: Vec<IpAddr>,
+    /// The key.
+    pub key: PublicKey,
+    /// The digest of the signature on it.
+    pub hash: Hash,
+    /// Object identifier of the signature algorithm.
+    pub signature_algorithm: String,
+    /// Parameters of the signature algorithm as DER, where there are any.
+    pub signature_parameters: Vec<u8>,
+    /// The signature.
+    pub signature: Vec<u8>,
+    /// Where the signed part lies in `der`.
+    pub signed: std::ops::Range<usize>,
+    /// Key usage bits as in RFC 5280, 4.2.1.3 (`digitalSignature` is bit 0).
+    pub key_usage: Option<u16>,
+    /// Purposes by object identifier; absent: any.
+    pub extended_key_usage: Option<Vec<String>>,
+    /// Whether it is an authority, and how many more may follow below.
+    pub basic_constraints: Option<(bool, Option<u32>)>,
+    /// Authority key identifier.
+    pub authority_key: Option<Vec<u8>>,
+    /// Subject key identifier.
+    pub subject_key: Option<Vec<u8>>,
+    /// Where its issuer can be fetched.
+    pub issuer_urls: Vec<String>,
+    /// OCSP responders.
+    pub ocsp_urls: Vec<String>,
+    /// Whether it demands a stapled response (RFC 7633).
+    pub must_staple: bool,
+    /// Whether proofs of logging are embedded (RFC 6962).
+    pub has_scts: bool,
+}
+
+impl Certificate {
+    /// Reads a certificate.
+    ///
+    /// # Errors
+    /// What the parser says where the bytes are no certificate.
+    pub fn parse(der: &[u8]) -> Result<Certificate, String> {
+        let (rest, parsed) = X509Certificate::from_der(der).map_err(|error| error.to_string())?;
+        let der = &der[..der.len() - rest.len()];
+        let tbs = parsed.tbs_certificate.as_ref();
+        let offset = tbs.as_ptr() as usize - der.as_ptr() as usize;
+        let mut out = Certificate {
+            der: der.into(),
+            sha256: Sha256::digest(der).into(),
+            subject_der: parsed.subject().as_raw().to_vec(),
+            issuer_der: parsed.issuer().as_raw().to_vec(),
+            subject: parsed.subject().to_string(),
+            issuer: parsed.issuer().to_string(),
+            common_names: parsed
+                .subject()
+                .iter_common_name()
+                .filter_map(|name| name.as_str().ok().map(str::to_owned))
+                .collect(),
+            version: parsed.version().0 + 1,
+            not_before: parsed.validity().not_before.timestamp(),
+            not_after: parsed.validity().not_after.timestamp(),
+            has_san: false,
+            dns_names: Vec::new(),
+            addresses: Vec::new(),
+            key: public_key(&parsed),
+            hash: hash_of(&parsed.signature_algorithm.algorithm.to_id_string()),
+            signature_algorithm: parsed.signature_algorithm.algorithm.to_id_string(),
+            signature_parameters: parsed
+                .signature_algorithm
+                .parameters
+                .as_ref()
+                .map(|any| any.data.to_vec())
+                .unwrap_or_default(),
+            signature: parsed.signature_value.data.to_vec(),
+            signed: offset..offset + tbs.len(),
+            key_usage: None,
+            extended_key_usage: None,
+            basic_constraints: None,
+            authority_key: None,
+            subject_key: None,
+            issuer_urls: Vec::new(),
+            ocsp_urls: Vec::new(),
+            must_staple: false,
+            has_scts: false,
+        };
+        for extension in parsed.extensions() {
+            out.extension(&extension.oid.to_id_string(), extension.parsed_extension(), extension.value);
+        }
+        Ok(out)
+    }
+
+    fn extension(&mut self, oid: &str, parsed: &ParsedExtension<'_>, raw: &[u8]) {
+        match parsed {
+            ParsedExtension::SubjectAlternativeName(names) => {
+                self.has_san = true;
+                for name in &names.general_names {
+                    match name {
+                        GeneralName::DNSName(name) => self.dns_names.push((*name).to_owned()),
+                        GeneralName::IPAddress(bytes) => self.addresses.extend(address(bytes)),
+                        _ => {}
+                    }
+                }
+            }
+            ParsedExtension::KeyUsage(usage) => self.key_usage = Some(usage.flags),
+            ParsedExtension::ExtendedKeyUsage(usage) => {
+                let named = [
+                    (usage.any, "2.5.29.37.0"),
+                    (usage.server_auth, "1.3.6.1.5.5.7.3.1"),
+                    (usage.client_auth, "1.3.6.1.5.5.7.3.2"),
+                    (usage.code_signing, "1.3.6.1.5.5.7.3.3"),
+                    (usage.email_protection, "1.3.6.1.5.5.7.3.4"),
+                    (usage.time_stamping, "1.3.6.1.5.5.7.3.8"),
+                    (usage.ocsp_signing, "1.3.6.1.5.5.7.3.9"),
+                ];
+                let mut all: Vec<String> =
+                    named.iter().filter(|(on, _)| *on).map(|(_, oid)| (*oid).to_owned()).collect();
+                all.extend(usage.other.iter().map(|oid| oid.to_id_string()));
+                self.extended_key_usage = Some(all);
+            }
+            ParsedExtension::BasicConstraints(constraints) => {
+                self.basic_constraints = Some((constraints.ca, constraints.path_len_constraint));
+            }
+            ParsedExtension::AuthorityKeyIdentifier(key) => {
+                self.authority_key = key.key_identifier.as_ref().map(|key| key.0.to_vec());
+            }
+            ParsedExtension::SubjectKeyIdentifier(key) => self.subject_key = Some(key.0.to_vec()),
+            ParsedExtension::AuthorityInfoAccess(access) => {
+                for description in access.iter() {
+                    let GeneralName::URI(url) = &description.access_location else { continue };
+                    match description.access_method.to_id_string().as_str() {
+                        "1.3.6.1.5.5.7.48.2" => self.issuer_urls.push((*url).to_owned()),
+                        "1.3.6.1.5.5.7.48.1" => self.ocsp_urls.push((*url).to_owned()),
+                        _ => {}
+                    }
+                }
+            }
+            _ => match oid {
+                // TLS feature: a sequence of integers, 5 being status_request.
+                "1.3.6.1.5.5.7.1.24" => self.must_staple = raw.windows(3).any(|bytes| bytes == [2, 1, 5]),
+                "1.3.6.1.4.1.11129.2.4.2" => self.has_scts = true,
+                _ => {}
+            },
+        }
+    }
+
+    /// Whether subject and issuer are one name.
+    pub fn is_self_issued(&self) -> bool {
+        self.subject_der == self.issuer_der
+    }
+
+    /// Whether it may issue others: by its constraints, or as a self-issued certificate of version 1.
+    pub fn is_authority(&self) -> bool {
+        match self.basic_constraints {
+            Some((is_authority, _)) => is_authority,
+            None => self.version == 1 && self.is_self_issued(),
+        }
+    }
+
+    /// `CN=www.example.com`, else the first alternative name, else the whole subject.
+    pub fn short_name(&self) -> String {
+        match (self.common_names.first(), self.dns_names.first()) {
+            (Some(name), _) => format!("CN={name}"),
+            (None, Some(name)) => name.clone(),
+            (None, None) if self.subject.is_empty() => "a certificate without a subject".to_owned(),
+            (None, None) => self.subject.clone(),
+        }
+    }
+
+    /// The names that it holds for: alternative names, else common names.
+    pub fn names(&self) -> Vec<String> {
+        if self.dns_names.is_empty() && self.addresses.is_empty() {
+            return self.common_names.clone();
+        }
+        let addresses = self.addresses.iter().map(IpAddr::to_string);
+        self.dns_names.iter().cloned().chain(addresses).collect()
+    }
+
+    /// Whether it holds for a host: alternative names, and common names only where there is no `dNSName` and the client
+    /// looks at them. An address is compared with addresses alone (OpenSSL 3.0, `X509_check_host`, `X509_check_ip`).
+    pub fn matches_host(&self, host: &str, looks_at_common_name: bool) -> bool {
+        if let Ok(address) = host.parse::<IpAddr>() {
+            return self.addresses.contains(&address);
+        }
+        let matches = |pattern: &String| name::matches(pattern, host);
+        if !self.dns_names.is_empty() {
+            return self.dns_names.iter().any(matches);
+        }
+        looks_at_common_name && self.common_names.iter().any(matches)
+    }
+
+    /// Whether `issuer` could have issued it, by names and key identifiers; signatures are not looked at.
+    pub fn names_issuer(&self, issuer: &Certificate) -> bool {
+        let keys = match (&self.authority_key, &issuer.subject_key) {
+            (Some(wanted), Some(found)) => wanted == found,
+            _ => true,
+        };
+        self.issuer_der == issuer.subject_der && keys
+    }
+
+    /// Whether `issuer` issued it: names, key identifiers and signature agree. Where the algorithm is not one that is
+    /// known here, names and identifiers decide.
+    pub fn is_issued_by(&self, issuer: &Certificate) -> bool {
+        self.names_issuer(issuer) && super::signature::verify(self, &issuer.key).unwrap_or(true)
+    }
+
+    /// Whether it signed itself.
+    pub fn is_self_signed(&self) -> bool {
+        self.is_self_issued() && self.is_issued_by(self)
+    }
+}
+
+fn address(bytes: &[u8]) -> Option<IpAddr> {
+    match bytes.len() {
+        4 => <[u8; 4]>::try_from(bytes).ok().map(IpAddr::from),
+        16 => <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from),
+        _ => None,
+    }
+}
+
+fn public_key(parsed: &X509Certificate<'_>) -> PublicKey {
+    let info = parsed.public_key();
+    let algorithm = info.algorithm.algorithm.to_id_string();
+    let curve = info.algorithm.parameters.as_ref().and_then(|any| any.as_oid().ok()).map(|oid| oid.to_id_string());
+    let kind = KeyKind::of(&algorithm, curve);
+    let bytes = info.subject_public_key.data.to_vec();
+    let bits = bits(&kind, &bytes);
+    PublicKey { kind, bits, bytes }
+}
+
+/// The size of a key as OpenSSL counts it.
+pub(super) fn bits(kind: &KeyKind, bytes: &[u8]) -> u32 {
+    match kind {
+        KeyKind::P256 => 256,
+        KeyKind::P384 => 384,
+        KeyKind::P521 => 521,
+        KeyKind::Ed25519 => 253,
+        KeyKind::Ed448 => 448,
+        // A point: one byte, then two coordinates.
+        KeyKind::OtherCurve(_) => (bytes.len().saturating_sub(1) / 2 * 8) as u32,
+        KeyKind::Rsa => {
+            use rsa::pkcs1::DecodeRsaPublicKey;
+            use rsa::traits::PublicKeyParts;
+            rsa::RsaPublicKey::from_pkcs1_der(bytes).map_or(0, |key| key.n().bits() as u32)
+        }
+        KeyKind::Dsa | KeyKind::Other(_) => 0,
+    }
+}
+
+/// The digest of a signature algorithm.
+fn hash_of(oid: &str) -> Hash {
+    match oid {
+        "1.2.840.113549.1.1.4" => Hash::Md5,
+        "1.2.840.113549.1.1.5" | "1.2.840.10045.4.1" => Hash::Sha1,
+        "1.2.840.113549.1.1.14" | "1.2.840.10045.4.3.1" => Hash::Sha224,
+        "1.2.840.113549.1.1.11" | "1.2.840.10045.4.3.2" => Hash::Sha256,
+        "1.2.840.113549.1.1.12" | "1.2.840.10045.4.3.3" => Hash::Sha384,
+        "1.2.840.113549.1.1.13" | "1.2.840.10045.4.3.4" => Hash::Sha512,
+        _ => Hash::Intrinsic,
+    }
+}

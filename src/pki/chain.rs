@@ -1,0 +1,111 @@
+//! The chain that a server sends: where its leaf is, how its blocks follow one another, where it breaks off.
+
+use std::sync::Arc;
+
+use super::anchors::Anchors;
+use super::certificate::Certificate;
+use super::file::{Block, PemFile};
+use super::key::Key;
+
+/// What is known of a chain. Positions count the certificates of the file from 0.
+#[derive(Debug, Default)]
+pub struct Chain<'a> {
+    /// The certificates of the file with their blocks.
+    pub sent: Vec<(&'a Block, &'a Arc<Certificate>)>,
+    /// The position of the key's certificate, where it is not the first.
+    pub leaf_behind: Option<usize>,
+    /// The path from the leaf upward, as positions; the leaf is the first.
+    pub path: Vec<usize>,
+    /// Where the path ends without an anchor or a self-signed certificate.
+    pub gap: Option<Gap>,
+    /// Whether the path ends at an anchor, or at a certificate that an anchor issued.
+    pub is_trusted: bool,
+    /// The position of a self-signed authority at the end of the path.
+    pub root_sent: Option<usize>,
+    /// Positions on no path from the leaf.
+    pub strays: Vec<usize>,
+    /// Positions of certificates that stand earlier already.
+    pub duplicates: Vec<usize>,
+}
+
+/// Where a path breaks off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// The position of the last certificate of the path.
+    pub last: usize,
+    /// The issuer that is not there, for people.
+    pub issuer: String,
+    /// Where it can be fetched.
+    pub urls: Vec<String>,
+}
+
+impl<'a> Chain<'a> {
+    /// Looks at a file as it would be sent. `key` tells which certificate is the leaf.
+    pub fn of(file: &'a PemFile, key: Option<&Key>, anchors: &Anchors) -> Chain<'a> {
+        let sent: Vec<(&Block, &Arc<Certificate>)> = file.certificates().take(CERTIFICATES).collect();
+        let mut chain = Chain { sent, ..Chain::default() };
+        let Some(first) = chain.sent.first() else { return chain };
+        if let Some(key) = key
+            && key.belongs_to(first.1) == Some(false)
+        {
+            chain.leaf_behind = chain.sent.iter().position(|(_, one)| key.belongs_to(one) == Some(true));
+        }
+        chain.duplicates = (1..chain.sent.len())
+            .filter(|at| chain.sent[..*at].iter().any(|(_, before)| before.sha256 == chain.sent[*at].1.sha256))
+            .collect();
+        chain.build(chain.leaf_behind.unwrap_or(0), anchors);
+        chain
+    }
+
+    fn build(&mut self, leaf: usize, anchors: &Anchors) {
+        let mut at = leaf;
+        self.path.push(at);
+        loop {
+            let certificate = self.sent[at].1;
+            if certificate.is_self_signed() {
+                self.is_trusted = anchors.contains(certificate);
+                self.root_sent = (at != leaf).then_some(at);
+                break;
+            }
+            let next = (0..self.sent.len()).find(|next| {
+                !self.path.contains(next)
+                    && !self.duplicates.contains(next)
+                    && certificate.is_issued_by(self.sent[*next].1)
+            });
+            if let Some(next) = next {
+                self.path.push(next);
+                at = next;
+                continue;
+            }
+            self.is_trusted = anchors.contains(certificate) || anchors.issuer_of(certificate).is_some();
+            if !self.is_trusted {
+                let issuer = certificate.issuer.clone();
+                self.gap = Some(Gap { last: at, issuer, urls: certificate.issuer_urls.clone() });
+            }
+            break;
+        }
+        // A cross-sign of an authority on the path is no stray.
+        let on_path = |one: &Certificate| self.path.iter().any(|at| self.sent[*at].1.subject_der == one.subject_der);
+        let strays = (0..self.sent.len()).filter(|at| !self.path.contains(at) && !self.duplicates.contains(at));
+        self.strays = strays
+            .filter(|at| !on_path(self.sent[*at].1))
+            .filter(|at| {
+                let issues = |below: &usize| self.sent[*below].1.names_issuer(self.sent[*at].1);
+                !self.path.iter().any(issues)
+            })
+            .collect();
+    }
+
+    /// Whether all of the path is there, leaf first, but a block is not certified by the next.
+    pub fn is_misordered(&self) -> bool {
+        self.leaf_behind.is_none() && !self.path.is_sorted()
+    }
+
+    /// The last certificate of the path.
+    pub fn last(&self) -> Option<&'a Arc<Certificate>> {
+        self.path.last().map(|at| self.sent[*at].1)
+    }
+}
+
+/// How many certificates of a file are looked at: no client takes so many.
+const CERTIFICATES: usize = 50;

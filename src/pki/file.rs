@@ -1,0 +1,187 @@
+//! A file with certificates or keys, as one server after another would use it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use super::certificate::Certificate;
+use super::key::{self, Key, KeyFault};
+use super::pem::{self, PemFault};
+use crate::source::{FileId, Span};
+
+/// What a block holds.
+#[derive(Clone, Debug)]
+pub enum BlockKind {
+    /// A certificate.
+    Certificate(Arc<Certificate>),
+    /// A private key, its public half, or why it gives none.
+    Key(Result<Key, KeyFault>),
+    /// Diffie-Hellman parameters and the size of their prime in bits.
+    DhParameters(u32),
+    /// Anything else, by its label.
+    Other(String),
+    /// It cannot be read.
+    Broken(String),
+}
+
+/// One block and its place.
+#[derive(Clone, Debug)]
+pub struct Block {
+    /// From `-----BEGIN` to the end of its last line.
+    pub span: Span,
+    /// What it holds.
+    pub kind: BlockKind,
+    /// Whether its label is that of a certificate.
+    pub is_certificate: bool,
+    /// Whether its label is that of a private key.
+    pub is_key: bool,
+}
+
+/// A file that was read.
+#[derive(Clone, Debug)]
+pub struct PemFile {
+    /// Where.
+    pub path: PathBuf,
+    /// Its text.
+    pub file: FileId,
+    /// Its blocks, in order.
+    pub blocks: Vec<Block>,
+    /// Whether it starts with a byte order mark: Go passes over its first block.
+    pub has_bom: bool,
+    /// How it looks, where it has no block at all.
+    pub looks: &'static str,
+}
+
+/// Why no server that uses OpenSSL loads a certificate file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileFault {
+    /// No block of the wanted kind: `no start line`.
+    NoBlock {
+        /// What the file looks like instead.
+        looks: &'static str,
+    },
+    /// A block is broken.
+    Broken {
+        /// Which, from 1.
+        block: usize,
+        /// Its place.
+        at: Span,
+        /// What OpenSSL says.
+        reason: String,
+    },
+}
+
+fn certificate_label(label: &str) -> bool {
+    matches!(label, "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE")
+}
+
+impl PemFile {
+    /// Reads a text. `passwords` are tried on encrypted keys.
+    pub fn read(path: PathBuf, file: FileId, bytes: &[u8], passwords: &[Zeroizing<Vec<u8>>]) -> PemFile {
+        let blocks = pem::scan(bytes).into_iter().map(|raw| Block {
+            span: Span::new(file, raw.start as u32, raw.end as u32),
+            is_certificate: certificate_label(raw.label),
+            is_key: key::is_key_label(raw.label),
+            kind: kind(&raw, passwords),
+        });
+        let blocks: Vec<Block> = blocks.collect();
+        let looks = match bytes {
+            [] => "it is empty",
+            [0x30, 0x80..=0x84, ..] => "it looks like DER or PKCS #12, not PEM",
+            _ if blocks.is_empty() => "it has no PEM block",
+            _ => "its blocks are of another kind",
+        };
+        PemFile { path, file, blocks, has_bom: bytes.starts_with(b"\xef\xbb\xbf"), looks }
+    }
+
+    /// The certificates with their blocks, in order.
+    pub fn certificates(&self) -> impl Iterator<Item = (&Block, &Arc<Certificate>)> {
+        self.blocks.iter().filter_map(|block| match &block.kind {
+            BlockKind::Certificate(certificate) => Some((block, certificate)),
+            _ => None,
+        })
+    }
+
+    /// The first certificate: what OpenSSL takes for the leaf.
+    pub fn leaf(&self) -> Option<&Arc<Certificate>> {
+        self.certificates().next().map(|(_, certificate)| certificate)
+    }
+
+    /// The first private key block.
+    pub fn key(&self) -> Option<(&Block, &Result<Key, KeyFault>)> {
+        self.blocks.iter().find_map(|block| match &block.kind {
+            BlockKind::Key(key) => Some((block, key)),
+            _ => None,
+        })
+    }
+
+    /// Whether a key stands in the text, so that no report may show it.
+    pub fn is_secret(&self) -> bool {
+        self.blocks.iter().any(|block| block.is_key)
+    }
+
+    /// Size of the prime of the first Diffie-Hellman parameters, in bits.
+    pub fn dh_bits(&self) -> Option<u32> {
+        self.blocks.iter().find_map(|block| match block.kind {
+            BlockKind::DhParameters(bits) => Some(bits),
+            _ => None,
+        })
+    }
+
+    /// Why OpenSSL does not load it as a certificate with its chain.
+    pub fn certificate_fault(&self) -> Option<FileFault> {
+        for (order, block) in self.blocks.iter().enumerate() {
+            if let BlockKind::Broken(reason) = &block.kind {
+                return Some(FileFault::Broken { block: order + 1, at: block.span, reason: reason.clone() });
+            }
+        }
+        let has_one = self.blocks.iter().any(|block| block.is_certificate);
+        (!has_one).then_some(FileFault::NoBlock { looks: self.looks })
+    }
+}
+
+fn kind(raw: &pem::Raw<'_>, passwords: &[Zeroizing<Vec<u8>>]) -> BlockKind {
+    match &raw.der {
+        Err(PemFault::Unclosed) => return BlockKind::Broken("bad end line: the block is not closed".into()),
+        Err(PemFault::Glued) => {
+            return BlockKind::Broken("bad end line: the next block begins on the same line".into());
+        }
+        Err(PemFault::Base64) => return BlockKind::Broken("bad base64 decode".into()),
+        Ok(_) => {}
+    }
+    let Ok(der) = &raw.der else { return BlockKind::Other(raw.label.to_owned()) };
+    match raw.label {
+        label if certificate_label(label) => match Certificate::parse(der) {
+            Ok(certificate) => BlockKind::Certificate(Arc::new(certificate)),
+            Err(_) => BlockKind::Broken("the bytes are no certificate".into()),
+        },
+        label if key::is_key_label(label) => BlockKind::Key(key::read(raw, passwords)),
+        "DH PARAMETERS" | "X9.42 DH PARAMETERS" => BlockKind::DhParameters(first_integer_bits(der)),
+        other => BlockKind::Other(other.to_owned()),
+    }
+}
+
+/// Bits of the first integer of a sequence: the prime of `DHParameter` (PKCS #3).
+fn first_integer_bits(der: &[u8]) -> u32 {
+    let header = |bytes: &[u8]| -> Option<(usize, usize)> {
+        match *bytes.get(1)? {
+            short @ 0..0x80 => Some((2, usize::from(short))),
+            long => {
+                let count = usize::from(long & 0x7f);
+                let length =
+                    bytes.get(2..2 + count)?.iter().take(4).fold(0usize, |sum, byte| sum << 8 | usize::from(*byte));
+                Some((2 + count, length))
+            }
+        }
+    };
+    let bits = || {
+        let (inside, _) = header(der)?;
+        let integer = der.get(inside..)?;
+        let (start, length) = header(integer).filter(|_| integer.first() == Some(&2))?;
+        let number = integer.get(start..start.checked_add(length)?)?;
+        let first = number.iter().position(|byte| *byte != 0)?;
+        Some(((number.len() - first) * 8) as u32 - number[first].leading_zeros())
+    };
+    bits().unwrap_or(0)
+}

@@ -1,0 +1,190 @@
+//! The public half of a private key, and nothing else of it.
+
+use pkcs8::der::Decode;
+use pkcs8::{EncryptedPrivateKeyInfo, PrivateKeyInfo};
+use rsa::pkcs1::{DecodeRsaPrivateKey, EncodeRsaPublicKey};
+use zeroize::Zeroizing;
+
+use super::certificate::{Certificate, KeyKind, bits};
+use super::pem::Raw;
+
+/// A private key's public half.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// Its kind.
+    pub kind: KeyKind,
+    /// Its size in bits.
+    pub bits: u32,
+    /// As in a certificate: a point, or the DER of an RSA key. Absent where the file does not carry it and it cannot be
+    /// derived here.
+    pub public: Option<Vec<u8>>,
+}
+
+/// Why a key block gives no key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyFault {
+    /// It is encrypted, and none of the passwords given (or none at all) opens it.
+    Encrypted {
+        /// Whether any password was tried.
+        tried: bool,
+    },
+    /// The bytes are no key.
+    Unreadable,
+}
+
+impl Key {
+    /// Whether it belongs to a certificate. Absent where that cannot be told.
+    pub fn belongs_to(&self, certificate: &Certificate) -> Option<bool> {
+        if self.kind != certificate.key.kind {
+            return Some(false);
+        }
+        self.public.as_ref().map(|public| *public == certificate.key.bytes)
+    }
+}
+
+/// Whether a label is that of a private key.
+pub fn is_key_label(label: &str) -> bool {
+    label.ends_with("PRIVATE KEY")
+}
+
+/// Reads a key block; passwords are tried in turn, one a line of a password file.
+pub fn read(raw: &Raw<'_>, passwords: &[Zeroizing<Vec<u8>>]) -> Result<Key, KeyFault> {
+    let der = Zeroizing::new(raw.der.clone().map_err(|_| KeyFault::Unreadable)?);
+    if raw.headers.iter().any(|(name, value)| *name == "Proc-Type" && value.contains("ENCRYPTED")) {
+        return decrypt_legacy(raw, &der, passwords);
+    }
+    match raw.label {
+        "RSA PRIVATE KEY" => rsa_key(&der),
+        "EC PRIVATE KEY" => ec_key(&der, None),
+        "PRIVATE KEY" => pkcs8_key(&der),
+        "ENCRYPTED PRIVATE KEY" => {
+            let info = EncryptedPrivateKeyInfo::from_der(&der).map_err(|_| KeyFault::Unreadable)?;
+            let opened = passwords.iter().find_map(|password| info.decrypt(password.as_slice()).ok());
+            let opened = opened.ok_or(KeyFault::Encrypted { tried: !passwords.is_empty() })?;
+            pkcs8_key(opened.as_bytes())
+        }
+        _ => Err(KeyFault::Unreadable),
+    }
+}
+
+fn pkcs8_key(der: &[u8]) -> Result<Key, KeyFault> {
+    let info = PrivateKeyInfo::from_der(der).map_err(|_| KeyFault::Unreadable)?;
+    let algorithm = info.algorithm.oid.to_string();
+    let curve = info.algorithm.parameters_oid().ok().map(|oid| oid.to_string());
+    match KeyKind::of(&algorithm, curve.clone()) {
+        KeyKind::Rsa => rsa_key(info.private_key),
+        kind if kind.is_ec() => ec_key(info.private_key, curve),
+        KeyKind::Ed25519 => {
+            // An octet string in an octet string (RFC 8410, 7).
+            let seed: [u8; 32] =
+                info.private_key.get(2..34).and_then(|seed| seed.try_into().ok()).ok_or(KeyFault::Unreadable)?;
+            let seed = Zeroizing::new(seed);
+            let public = ed25519_dalek::SigningKey::from_bytes(&seed).verifying_key().to_bytes().to_vec();
+            Ok(key(KeyKind::Ed25519, Some(public)))
+        }
+        kind => Ok(key(kind, info.public_key.map(<[u8]>::to_vec))),
+    }
+}
+
+fn key(kind: KeyKind, public: Option<Vec<u8>>) -> Key {
+    let bits = bits(&kind, public.as_deref().unwrap_or_default());
+    Key { kind, bits, public }
+}
+
+fn rsa_key(der: &[u8]) -> Result<Key, KeyFault> {
+    let private = rsa::RsaPrivateKey::from_pkcs1_der(der).map_err(|_| KeyFault::Unreadable)?;
+    let public = private.to_public_key().to_pkcs1_der().map_err(|_| KeyFault::Unreadable)?;
+    Ok(key(KeyKind::Rsa, Some(public.as_bytes().to_vec())))
+}
+
+/// SEC1 (RFC 5915). The curve stands outside in PKCS #8.
+fn ec_key(der: &[u8], outside: Option<String>) -> Result<Key, KeyFault> {
+    let parsed = p256::elliptic_curve::sec1::ToEncodedPoint::<p256::NistP256>::to_encoded_point;
+    let info = p256::elliptic_curve::pkcs8::der::Decode::from_der(der).map(|info: sec1::EcPrivateKey<'_>| info);
+    let info = info.map_err(|_| KeyFault::Unreadable)?;
+    let inside = info.parameters.and_then(|parameters| parameters.named_curve()).map(|oid| oid.to_string());
+    let kind = KeyKind::of("1.2.840.10045.2.1", outside.or(inside));
+    let public = match &kind {
+        KeyKind::P256 => p256::SecretKey::from_slice(info.private_key)
+            .ok()
+            .map(|key| parsed(&key.public_key(), false).as_bytes().to_vec()),
+        KeyKind::P384 => p384::SecretKey::from_slice(info.private_key).ok().map(|key| {
+            p256::elliptic_curve::sec1::ToEncodedPoint::to_encoded_point(&key.public_key(), false).as_bytes().to_vec()
+        }),
+        KeyKind::P521 => p521::SecretKey::from_slice(info.private_key).ok().map(|key| {
+            p256::elliptic_curve::sec1::ToEncodedPoint::to_encoded_point(&key.public_key(), false).as_bytes().to_vec()
+        }),
+        _ => None,
+    };
+    Ok(key(kind, public.or_else(|| info.public_key.map(<[u8]>::to_vec))))
+}
+
+/// OpenSSL's own encryption of PEM: the key is made by one round of MD5 (`EVP_BytesToKey`) from password and salt.
+fn decrypt_legacy(raw: &Raw<'_>, der: &[u8], passwords: &[Zeroizing<Vec<u8>>]) -> Result<Key, KeyFault> {
+    let refused = KeyFault::Encrypted { tried: !passwords.is_empty() };
+    let header = raw.headers.iter().find(|(name, _)| *name == "DEK-Info").map(|(_, value)| *value);
+    let Some((cipher, vector)) = header.and_then(|value| value.split_once(',')) else {
+        return Err(KeyFault::Unreadable);
+    };
+    let vector = hex(vector.trim()).ok_or(KeyFault::Unreadable)?;
+    for password in passwords {
+        let Some(plain) = legacy::decrypt(cipher, &vector, password, der) else { continue };
+        let found = if raw.label == "EC PRIVATE KEY" { ec_key(&plain, None) } else { rsa_key(&plain) };
+        if found.is_ok() {
+            return found;
+        }
+    }
+    Err(refused)
+}
+
+fn hex(text: &str) -> Option<Vec<u8>> {
+    let digits = text.as_bytes().chunks(2);
+    digits.map(|pair| std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok())).collect()
+}
+
+mod legacy {
+    //! The ciphers of `DEK-Info` in CBC mode with PKCS #7 padding.
+
+    use aes::cipher::{BlockDecryptMut, KeyIvInit, block_padding::Pkcs7};
+    use md5::{Digest, Md5};
+    use zeroize::Zeroizing;
+
+    /// `EVP_BytesToKey` with MD5 and one round; the salt is the first 8 bytes of the vector.
+    fn derive(password: &[u8], vector: &[u8], length: usize) -> Option<Zeroizing<Vec<u8>>> {
+        let salt = vector.get(..8)?;
+        let mut key = Zeroizing::new(Vec::with_capacity(length + 16));
+        let mut last: Vec<u8> = Vec::new();
+        while key.len() < length {
+            last = Md5::new().chain_update(&last).chain_update(password).chain_update(salt).finalize().to_vec();
+            key.extend_from_slice(&last);
+        }
+        key.truncate(length);
+        Some(key)
+    }
+
+    /// The content, where the password fits.
+    pub fn decrypt(cipher: &str, vector: &[u8], password: &[u8], data: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let length = match cipher {
+            "AES-128-CBC" => 16,
+            "AES-192-CBC" | "DES-EDE3-CBC" => 24,
+            "AES-256-CBC" => 32,
+            _ => return None,
+        };
+        let key = derive(password, vector, length)?;
+        let plain = match cipher {
+            "AES-128-CBC" => {
+                cbc::Decryptor::<aes::Aes128>::new_from_slices(&key, vector).ok()?.decrypt_padded_vec_mut::<Pkcs7>(data)
+            }
+            "AES-192-CBC" => {
+                cbc::Decryptor::<aes::Aes192>::new_from_slices(&key, vector).ok()?.decrypt_padded_vec_mut::<Pkcs7>(data)
+            }
+            "AES-256-CBC" => {
+                cbc::Decryptor::<aes::Aes256>::new_from_slices(&key, vector).ok()?.decrypt_padded_vec_mut::<Pkcs7>(data)
+            }
+            _ => cbc::Decryptor::<des::TdesEde3>::new_from_slices(&key, vector)
+                .ok()?
+                .decrypt_padded_vec_mut::<Pkcs7>(data),
+        };
+        plain.ok().map(Zeroizing::new)
+    }
+}

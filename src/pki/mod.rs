@@ -1,0 +1,21 @@
+//! PEM, X.509 and keys: the only place that knows them.
+//!
+//! Everything here is public: of a private key only its public half and its kind are kept, and texts that hold one are
+//! marked so that no report shows them.
+
+mod anchors;
+mod certificate;
+mod chain;
+mod file;
+mod key;
+mod library;
+mod name;
+mod pem;
+mod signature;
+
+pub use anchors::Anchors;
+pub use certificate::{Certificate, Hash, KeyKind, PublicKey};
+pub use chain::{Chain, Gap};
+pub use file::{Block, BlockKind, FileFault, PemFile};
+pub use key::{Key, KeyFault};
+pub use library::Library;

@@ -1,0 +1,171 @@
+//! Finds PEM blocks and their places; decodes one at a time.
+//!
+//! The scanner reads as OpenSSL 3.0's `PEM_read_bio` does: a block begins at a line that starts with `-----BEGIN `, text
+//! around blocks is passed over, CRLF and a byte order mark before the first are taken. rustls-pemfile, which is archived
+//! (RUSTSEC-2025-0134), decodes a block that was found, and nothing else in the crate calls it.
+
+use std::io::Cursor;
+
+/// How many blocks one file may hold.
+pub const BLOCKS: usize = 10_000;
+
+/// What is wrong with a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PemFault {
+    /// It has no end: OpenSSL says `bad end line` or `no start line`.
+    Unclosed,
+    /// Its end and the next beginning stand on one line: `bad end line`.
+    Glued,
+    /// What is inside is no base64: `bad base64 decode`.
+    Base64,
+}
+
+/// A block as it stands in the text; offsets in bytes.
+#[derive(Clone, Debug)]
+pub struct Raw<'a> {
+    /// The word behind `BEGIN`.
+    pub label: &'a str,
+    /// First byte of the line that begins it.
+    pub start: usize,
+    /// One past the last byte of the line that ends it.
+    pub end: usize,
+    /// Headers such as `Proc-Type`, if there are any.
+    pub headers: Vec<(&'a str, &'a str)>,
+    /// What was decoded, or why not.
+    pub der: Result<Vec<u8>, PemFault>,
+}
+
+/// All blocks of a text, at most [`BLOCKS`].
+pub fn scan(text: &[u8]) -> Vec<Raw<'_>> {
+    let mut found = Vec::new();
+    let mut at = if text.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+    while let Some(start) = next_begin(text, at) {
+        if found.len() >= BLOCKS {
+            break;
+        }
+        let line_end = line_end(text, start);
+        let Some(label) = label(&text[start..line_end]) else {
+            at = line_end;
+            continue;
+        };
+        let (end, block) = block(text, start, line_end, label);
+        found.push(block);
+        at = end;
+    }
+    found
+}
+
+fn line_end(text: &[u8], from: usize) -> usize {
+    text[from..].iter().position(|byte| *byte == b'\n').map_or(text.len(), |at| from + at + 1)
+}
+
+/// The next line that starts with `-----BEGIN `.
+fn next_begin(text: &[u8], from: usize) -> Option<usize> {
+    let mut at = from;
+    while at < text.len() {
+        if text[at..].starts_with(b"-----BEGIN ") {
+            return Some(at);
+        }
+        at = line_end(text, at);
+    }
+    None
+}
+
+/// The label of a line `-----BEGIN LABEL-----`, blanks at its end allowed.
+fn label(line: &[u8]) -> Option<&str> {
+    let line = std::str::from_utf8(line.trim_ascii_end()).ok()?;
+    line.strip_prefix("-----BEGIN ")?.strip_suffix("-----")
+}
+
+fn block<'a>(text: &'a [u8], start: usize, body: usize, label: &'a str) -> (usize, Raw<'a>) {
+    let mut at = body;
+    let mut headers = Vec::new();
+    let raw = |end, headers, der| (end, Raw { label, start, end, headers, der });
+    while at < text.len() {
+        let end = line_end(text, at);
+        let line = text[at..end].trim_ascii_end();
+        if line.starts_with(b"-----END ") {
+            let closing = line.strip_prefix(b"-----END ".as_slice()).unwrap_or_default();
+            let inside = closing.strip_suffix(b"-----").unwrap_or_default();
+            if inside != label.as_bytes() {
+                // The next block may begin behind the glue: it is lost to OpenSSL, which stops here.
+                return raw(end, headers, Err(PemFault::Glued));
+            }
+            let der = decode(&text[start..end]);
+            return raw(end, headers, der);
+        }
+        if line.starts_with(b"-----BEGIN ") {
+            return raw(at, headers, Err(PemFault::Unclosed));
+        }
+        if let Some((name, value)) = std::str::from_utf8(line).ok().and_then(|line| line.split_once(": ")) {
+            headers.push((name, value));
+        }
+        at = end;
+    }
+    raw(text.len(), headers, Err(PemFault::Unclosed))
+}
+
+/// Decodes one block. Labels that rustls-pemfile does not know are read under one that it does: the inside is alike.
+fn decode(block: &[u8]) -> Result<Vec<u8>, PemFault> {
+    let mut lines: Vec<&[u8]> = block.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).collect();
+    while lines.last().is_some_and(|line| line.is_empty()) {
+        lines.pop();
+    }
+    // Headers end at an empty line.
+    let has_headers = lines.get(1).is_some_and(|line| line.contains(&b':'));
+    let from = if has_headers { lines.iter().position(|line| line.is_empty()).map_or(1, |at| at + 1) } else { 1 };
+    let mut plain = Vec::with_capacity(block.len() + 64);
+    plain.extend_from_slice(b"-----BEGIN CERTIFICATE-----\n");
+    for line in lines.get(from..lines.len().saturating_sub(1)).unwrap_or_default() {
+        plain.extend_from_slice(line);
+        plain.push(b'\n');
+    }
+    plain.extend_from_slice(b"-----END CERTIFICATE-----\n");
+    let found = rustls_pemfile::read_one(&mut Cursor::new(&plain));
+    zeroize::Zeroize::zeroize(&mut plain);
+    match found {
+        Ok(Some(rustls_pemfile::Item::X509Certificate(der))) if !der.is_empty() => Ok(der.to_vec()),
+        _ => Err(PemFault::Base64),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shape(text: &str) -> Vec<(String, Result<usize, PemFault>)> {
+        scan(text.as_bytes()).into_iter().map(|raw| (raw.label.to_owned(), raw.der.map(|der| der.len()))).collect()
+    }
+
+    const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+    const END: &str = "-----END CERTIFICATE-----";
+
+    #[test]
+    fn blocks_are_found_as_openssl_finds_them() {
+        let one = ("CERTIFICATE".to_owned(), Ok(3));
+        assert_eq!(shape(&format!("{BEGIN}\nAAAA\n{END}\n")), [one.clone()]);
+        assert_eq!(shape(&format!("\u{feff}{BEGIN}\r\nAAAA\r\n{END}\r\n")), [one.clone()]);
+        assert_eq!(
+            shape(&format!("text\n{BEGIN}  \nAA\nAA\n{END}\nmore\n{BEGIN}\nAAAA\n{END}")),
+            [one.clone(), one.clone()]
+        );
+        assert_eq!(shape(&format!(" {BEGIN}\nAAAA\n{END}\n")), []);
+        assert_eq!(shape(""), []);
+    }
+
+    #[test]
+    fn broken_blocks_say_how() {
+        let fault = |fault| ("CERTIFICATE".to_owned(), Err(fault));
+        assert_eq!(shape(&format!("{BEGIN}\nAAAA\n")), [fault(PemFault::Unclosed)]);
+        assert_eq!(shape(&format!("{BEGIN}\nAAAA\n{END}{BEGIN}\nAAAA\n{END}\n")), [fault(PemFault::Glued)]);
+        assert_eq!(shape(&format!("{BEGIN}\nA*AA\n{END}\n")), [fault(PemFault::Base64)]);
+    }
+
+    #[test]
+    fn headers_are_kept_apart() {
+        let text = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nAAAA\n-----END RSA PRIVATE KEY-----\n";
+        let found = scan(text.as_bytes());
+        assert_eq!(found[0].headers, [("Proc-Type", "4,ENCRYPTED"), ("DEK-Info", "AES-128-CBC,00")]);
+        assert_eq!(found[0].der.as_ref().map(Vec::len), Ok(3));
+    }
+}
