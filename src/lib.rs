@@ -35,6 +35,7 @@
 //! - Parsing and lowering cannot fail: they return a value and a list of problems.
 
 pub mod diagnostic;
+pub mod lint;
 pub mod model;
 pub mod pki;
 pub mod platform;

@@ -1,0 +1,210 @@
+//! What is sent behind the leaf.
+
+use crate::diagnostic::{Edit, Fix, Problem, Safety};
+use crate::lint::checks::file::{key_of, sibling};
+use crate::lint::{Scope, Sink, Use};
+use crate::model::{Change, Token};
+use crate::pki::{Chain, PemFile};
+use crate::source::Span;
+
+/// The chain of a pair, unless a block of its file is broken.
+fn chain<'a>(scope: &Scope<'a>, one: &Use<'a>) -> Option<(&'a Token, &'a PemFile, Chain<'a>)> {
+    let (token, file) = scope.certificate_file(one.pair)?;
+    if file.certificate_fault().is_some() || one.sites.is_empty() {
+        return None;
+    }
+    let key = key_of(scope, one).and_then(|(_, _, key)| key.as_ref().ok());
+    let chain = Chain::of(file, key, scope.anchors);
+    (!chain.sent.is_empty()).then_some((token, file, chain))
+}
+
+/// Writes the certificates of a file in another order, what stands around the blocks kept where it is.
+fn reorder(scope: &Scope<'_>, chain: &Chain<'_>, file: &PemFile, order: &[usize]) -> Option<Fix> {
+    if file.is_secret() {
+        return None; // the diff would show what stands beside the key
+    }
+    let block = |at: usize| chain.sent[at].0.span;
+    let text = |span: Span| scope.text(span);
+    let ends_in_newline = |text: String| if text.ends_with('\n') { text } else { text + "\n" };
+    let edits = order.iter().enumerate().filter(|(to, from)| to != *from);
+    let edits = edits.map(|(to, from)| Edit { span: block(to), text: ends_in_newline(text(block(*from))) }).collect();
+    Some(Fix { title: "put the certificates in order".to_owned(), safety: Safety::Safe, edits })
+}
+
+/// The path first, the rest behind it.
+fn in_order(chain: &Chain<'_>) -> Vec<usize> {
+    let rest = (0..chain.sent.len()).filter(|at| !chain.path.contains(at));
+    chain.path.iter().copied().chain(rest).collect()
+}
+
+/// `certificate-chain-order`.
+pub fn leaf_not_first(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
+    let Some((token, file, chain)) = chain(scope, one) else { return };
+    let Some(leaf) = chain.leaf_behind else { return };
+    let (block, certificate) = chain.sent[leaf];
+    let mut problem = Problem::new("certificate-chain-order", token.span)
+        .with("path", &*token.text)
+        .with("first", chain.sent[0].1.short_name())
+        .with("leaf", certificate.short_name())
+        .with("block", (leaf + 1).to_string());
+    if !file.is_secret() {
+        problem = problem.related(chain.sent[0].0.span, format!("block 1: {}", chain.sent[0].1.short_name()));
+        problem = problem.related(block.span, format!("block {}: {}, the key's certificate", leaf + 1, certificate.short_name()));
+    }
+    problem.fix = reorder(scope, &chain, file, &in_order(&chain));
+    sink.report(problem);
+}
+
+/// `certificate-chain-misordered`.
+pub fn misordered(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
+    let Some((token, file, chain)) = chain(scope, one) else { return };
+    if chain.is_misordered() && chain.gap.is_none() {
+        let order: Vec<String> = chain.path.iter().map(|at| chain.sent[*at].1.short_name()).collect();
+        let problem = Problem::new("certificate-chain-misordered", token.span).with("path", &*token.text);
+        let mut problem = problem.with("order", order.join(", "));
+        problem.fix = reorder(scope, &chain, file, &in_order(&chain));
+        sink.report(problem);
+    }
+}
+
+/// `certificate-chain-incomplete`.
+pub fn incomplete(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
+    let Some((token, file, chain)) = chain(scope, one) else { return };
+    let Some(gap) = &chain.gap else { return };
+    if chain.leaf_behind.is_some() {
+        return;
+    }
+    let last = chain.sent[gap.last].1;
+    let at_hand = scope.library.iter().filter(|other| other.path != file.path).find_map(|other| {
+        let at = other.certificates().position(|(_, issuer)| last.is_issued_by(issuer))?;
+        Some((other, at))
+    });
+    let problem = Problem::new("certificate-chain-incomplete", token.span)
+        .with("path", &*token.text)
+        .with("issuer", gap.issuer.clone())
+        .with("last", last.short_name())
+        .with("url", gap.urls.join(" or "));
+    let Some((other, _)) = at_hand else {
+        if !gap.urls.is_empty() {
+            sink.report(problem);
+        }
+        return;
+    };
+    // A file that begins with the same leaf and goes on to the issuer can take its place.
+    let leaf = chain.sent[0].1;
+    let whole = scope.library.iter().filter(|other| !other.is_secret()).find(|other| {
+        other.leaf().is_some_and(|first| first.sha256 == leaf.sha256) && Chain::of(other, None, scope.anchors).gap.is_none()
+            || other.leaf().is_some_and(|first| first.sha256 == leaf.sha256) && other.certificates().count() > chain.sent.len()
+    });
+    let (path, located) = match one.pair.certificate.get() {
+        Some((token, path)) => (token.text.to_string(), path),
+        None => return,
+    };
+    let shown = sibling(&path, located, &other.path);
+    match whole {
+        Some(whole) => {
+            let path = sibling(&path, located, &whole.path);
+            let change = Change::UseCertificateFile { written: token.span, path: path.clone() };
+            let mut problem = problem.case("whole-at-hand").with("whole", path).with("other", shown);
+            problem.fix = scope.fix("use the file with the whole chain", Safety::Safe, &change);
+            sink.report(problem);
+        }
+        None => sink.report(problem.case("issuer-at-hand").with("other", shown)),
+    }
+}
+
+/// `certificate-self-signed`.
+pub fn self_signed(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
+    let Some((token, _, chain)) = chain(scope, one) else { return };
+    let leaf = chain.sent[chain.leaf_behind.unwrap_or(0)].1;
+    if leaf.is_self_signed() && !chain.is_trusted && chain.leaf_behind.is_none() {
+        let case = if scope.trust_is_given { "trust-given" } else { "" };
+        let problem = Problem::new("certificate-self-signed", token.span).case(case);
+        sink.report(problem.with("subject", leaf.short_name()).with("path", &*token.text));
+    }
+}
+
+/// `certificate-untrusted-root`.
+pub fn untrusted(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
+    let Some((token, file, chain)) = chain(scope, one) else { return };
+    let Some(last) = chain.last() else { return };
+    if chain.is_trusted || chain.leaf_behind.is_some() || (chain.path.len() == 1 && last.is_self_signed()) {
+        return;
+    }
+    let is_gap = chain.gap.as_ref().is_some_and(|gap| {
+        let at_hand = |other: &PemFile| other.path != file.path && other.certificates().any(|(_, one)| last.is_issued_by(one));
+        !gap.urls.is_empty() || scope.library.iter().any(at_hand)
+    });
+    if !is_gap {
+        let root = if chain.gap.is_some() { last.issuer.clone() } else { last.subject.clone() };
+        let case = if scope.trust_is_given { "trust-given" } else { "" };
+        let problem = Problem::new("certificate-untrusted-root", token.span).case(case);
+        sink.report(problem.with("root", root).with("path", &*token.text));
+    }
+}
+
+/// `certificate-chain-expired`.
+pub fn expired(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
+    let Some((token, file, chain)) = chain(scope, one) else { return };
+    for at in chain.path.iter().skip(1) {
+        let (block, certificate) = chain.sent[*at];
+        let is_root = chain.root_sent == Some(*at);
+        let is_valid = (certificate.not_before..=certificate.not_after).contains(&scope.now);
+        // An anchor or another certificate of the same name and key may stand in for it.
+        let stands_in = chain.sent.iter().any(|(_, other)| {
+            other.sha256 != certificate.sha256
+                && other.subject_der == certificate.subject_der
+                && other.key == certificate.key
+                && other.not_after > scope.now
+        });
+        if is_root || is_valid || stands_in {
+            continue;
+        }
+        let date = super::validity::date(certificate.not_after);
+        let problem = Problem::new("certificate-chain-expired", token.span)
+            .with("subject", certificate.short_name())
+            .with("path", &*token.text)
+            .with("not-after", date);
+        sink.report(if file.is_secret() { problem } else { problem.related(block.span, format!("block {}", at + 1)) });
+    }
+}
+
+/// Takes blocks out of a file.
+fn without(chain: &Chain<'_>, file: &PemFile, gone: &[usize], title: &str) -> Option<Fix> {
+    if file.is_secret() {
+        return None;
+    }
+    let edits = gone.iter().map(|at| Edit { span: chain.sent[*at].0.span, text: String::new() }).collect();
+    Some(Fix { title: title.to_owned(), safety: Safety::Safe, edits })
+}
+
+/// `certificate-chain-duplicate`.
+pub fn duplicate(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
+    let Some((token, file, chain)) = chain(scope, one) else { return };
+    let Some(first) = chain.duplicates.first() else { return };
+    let problem = Problem::new("certificate-chain-duplicate", token.span).with("path", &*token.text);
+    let mut problem = problem.with("subject", chain.sent[*first].1.short_name()).with("block", (first + 1).to_string());
+    problem.fix = without(&chain, file, &chain.duplicates, "remove what stands there twice");
+    sink.report(problem);
+}
+
+/// `certificate-chain-root-included`.
+pub fn root_included(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
+    let Some((token, file, chain)) = chain(scope, one) else { return };
+    let Some(root) = chain.root_sent else { return };
+    let problem = Problem::new("certificate-chain-root-included", token.span).with("path", &*token.text);
+    let mut problem = problem.with("root", chain.sent[root].1.short_name()).with("block", (root + 1).to_string());
+    problem.fix = without(&chain, file, &[root], "do not send the root");
+    sink.report(problem);
+}
+
+/// `certificate-chain-unrelated`.
+pub fn unrelated(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
+    let Some((token, file, chain)) = chain(scope, one) else { return };
+    let strays: Vec<usize> = chain.strays.iter().copied().filter(|_| chain.leaf_behind.is_none()).collect();
+    let Some(first) = strays.first() else { return };
+    let problem = Problem::new("certificate-chain-unrelated", token.span).with("path", &*token.text);
+    let mut problem = problem.with("subject", chain.sent[*first].1.short_name()).with("block", (first + 1).to_string());
+    problem.fix = without(&chain, file, &strays, "remove what belongs to another certificate");
+    sink.report(problem);
+}

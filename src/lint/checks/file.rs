@@ -1,0 +1,230 @@
+//! Certificate and key files: missing, unreadable, and not what the server takes.
+
+use std::path::PathBuf;
+
+use crate::diagnostic::{Problem, Safety, Unjudged};
+use crate::lint::{Scope, Sink, Use};
+use crate::model::{Change, Endpoint, EndpointId, Setting, Token, Transport};
+use crate::pki::{BlockKind, FileFault, Key, KeyFault, PemFile};
+use crate::source::ReadError;
+
+type File = Setting<(Token, PathBuf)>;
+
+/// The word and path of a file, and what reading it gave. What hangs on a variable is listed as unjudged.
+fn opened<'a>(scope: &Scope<'a>, file: &'a File, what: &'static str, sink: &mut Sink) -> Option<(&'a Token, &'a Result<PemFile, ReadError>)> {
+    match &file.value {
+        crate::model::Value::Known((token, path)) => scope.library.get(path).map(|found| (token, found)),
+        crate::model::Value::Unknown(reason) => {
+            let at = Some(file.origin.anchor());
+            sink.unjudged.push(Unjudged { what: what.into(), reason: reason.0.clone().into_owned(), at });
+            None
+        }
+    }
+}
+
+/// Says why a file could not be read; gives it where it could.
+fn readable<'a>(
+    found: Option<(&'a Token, &'a Result<PemFile, ReadError>)>,
+    rule: &'static str,
+    what: &'static str,
+    sink: &mut Sink,
+) -> Option<(&'a Token, &'a PemFile)> {
+    let (token, found) = found?;
+    match found {
+        Ok(file) => return Some((token, file)),
+        Err(ReadError::Forbidden) => {
+            let reason = format!("permission denied: {} (run as root to judge it)", token.text);
+            sink.unjudged.push(Unjudged { what: what.into(), reason, at: Some(token.span) });
+        }
+        Err(error) => {
+            let case = if error.is_missing() { "" } else { "not-readable" };
+            let problem = Problem::new(rule, token.span).case(case).with("path", &*token.text);
+            sink.report(problem.with("reason", error.to_string()));
+        }
+    }
+    None
+}
+
+/// `certificate-file-missing`.
+pub fn certificate_missing(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
+    let found = opened(scope, &one.pair.certificate, "certificate", sink);
+    readable(found, "certificate-file-missing", "certificate", sink);
+}
+
+/// `key-file-missing`.
+pub fn key_missing(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
+    if let Some(key) = &one.pair.key {
+        let found = opened(scope, key, "key", sink);
+        readable(found, "key-file-missing", "key", sink);
+    }
+}
+
+/// `certificate-unparseable`.
+pub fn certificate_unparseable(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
+    let Some((token, file)) = scope.certificate_file(one.pair) else { return };
+    match file.certificate_fault() {
+        Some(FileFault::NoBlock { looks }) => {
+            let case = if file.is_secret() { "key-in-its-place" } else { "" };
+            let problem = Problem::new("certificate-unparseable", token.span).case(case);
+            sink.report(problem.with("path", &*token.text).with("looks", looks));
+        }
+        Some(FileFault::Broken { block, at, reason }) => {
+            let problem = Problem::new("certificate-unparseable", token.span).case("broken");
+            let problem = problem.with("path", &*token.text).with("block", block.to_string()).with("reason", reason);
+            // A file with a key is never shown.
+            sink.report(if file.is_secret() { problem } else { problem.related(at, "this block") });
+        }
+        None => {}
+    }
+}
+
+/// The key of a pair: from its file.
+pub fn key_of<'a>(scope: &Scope<'a>, one: &Use<'a>) -> Option<(&'a Token, &'a PemFile, &'a Result<Key, KeyFault>)> {
+    let (token, path) = one.pair.key.as_ref()?.get()?;
+    let file = scope.pem(path)?;
+    file.key().map(|(_, key)| (token, file, key))
+}
+
+/// `key-unparseable`.
+pub fn key_unparseable(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
+    let Some((token, path)) = one.pair.key.as_ref().and_then(|key| key.get()) else { return };
+    let Some(file) = scope.pem(path) else { return };
+    let problem = || Problem::new("key-unparseable", token.span).with("path", &*token.text);
+    match file.key() {
+        None => {
+            let case = if file.certificates().next().is_some() { "certificate-in-its-place" } else { "" };
+            sink.report(problem().case(case).with("looks", file.looks));
+        }
+        Some((_, Err(KeyFault::Unreadable))) => sink.report(problem().case("broken")),
+        Some(_) => {}
+    }
+}
+
+/// `key-encrypted` and `key-password-wrong`.
+pub fn key_encrypted(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
+    if let Some((token, _, Err(KeyFault::Encrypted { tried: false }))) = key_of(scope, one)
+        && one.set.passwords.is_none()
+    {
+        sink.report(Problem::new("key-encrypted", token.span).with("path", &*token.text));
+    }
+}
+
+/// `key-password-wrong`.
+pub fn password_wrong(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
+    if let (Some((token, _, Err(KeyFault::Encrypted { tried: true }))), Some((passwords, _))) =
+        (key_of(scope, one), &one.set.passwords)
+    {
+        let problem = Problem::new("key-password-wrong", passwords.span).with("path", &*passwords.text);
+        sink.report(problem.with("key", &*token.text).related(token.span, "the key that no password opens"));
+    }
+}
+
+/// `no-key`.
+pub fn no_key(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
+    if one.pair.key.is_some() || scope.deployment.fragment && !own_words(scope, one) {
+        return;
+    }
+    let at = one.pair.certificate.origin.anchor();
+    let path = one.pair.certificate.get().map_or_else(|| scope.text(at), |(token, _)| token.text.to_string());
+    let fits = scope.certificate_file(one.pair).and_then(|(_, file)| file.key()).is_some();
+    let problem = Problem::new("no-key", at).case(if fits { "combined" } else { "" }).with("path", path);
+    sink.report(problem);
+}
+
+/// Whether a site names certificates in its own block, so that nothing outside a fragment adds to them.
+fn own_words(scope: &Scope<'_>, one: &Use<'_>) -> bool {
+    one.sites.iter().any(|site| scope.deployment.site(*site).has_own_credentials)
+}
+
+/// `no-certificate`.
+pub fn no_certificate(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Sink) {
+    if !matches!(endpoint.transport, Transport::Tls | Transport::Quic) || scope.deployment.fragment {
+        return;
+    }
+    let Some(default) = endpoint.unnamed.map(|id| endpoint.binding(id)) else { return };
+    let is_bare = |site| {
+        let site = scope.deployment.site(site);
+        scope.deployment.credentials(site.credentials).pairs.is_empty() && site.rejects.get() == Some(&false)
+    };
+    let has_none = |site| scope.deployment.credentials(scope.deployment.site(site).credentials).pairs.is_empty();
+    let with = endpoint.uses.iter().find(|one| one.tls);
+    let mut report = |site, case: &'static str| {
+        let Some(listen) = endpoint.uses.iter().find(|one| one.site == site) else { return };
+        let name = scope.site_name(scope.deployment.site(site));
+        let problem = Problem::new("no-certificate", listen.span).case(case).with("site", name);
+        let mut problem = problem.with("listen", endpoint.listen.to_string());
+        if let Some(with) = with.filter(|with| with.span != listen.span) {
+            problem = problem.related(with.span, "switches TLS on for this address and port");
+        }
+        sink.report(problem);
+    };
+    if is_bare(default.site) {
+        report(default.site, "");
+    } else if has_none(default.site) {
+        // A default that rejects has no certificate to lend.
+        for site in endpoint.sites().filter(|site| is_bare(*site)) {
+            report(site, "behind-rejecting");
+        }
+    }
+}
+
+/// `certificate-key-mismatch`.
+pub fn mismatch(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
+    let (Some((certificate_token, file)), Some((key_token, key_file, Ok(key)))) =
+        (scope.certificate_file(one.pair), key_of(scope, one))
+    else {
+        return;
+    };
+    let Some(leaf) = file.leaf() else { return };
+    if key.belongs_to(leaf) != Some(false) {
+        return;
+    }
+    // nginx keeps one key for each type: pairs may be given crosswise.
+    let is_given_crosswise = one.set.pairs.iter().enumerate().any(|(position, other)| {
+        position != one.position && {
+            let other = Use { set: one.set, set_id: one.set_id, position, pair: other, sites: Vec::new() };
+            matches!(key_of(scope, &other), Some((_, _, Ok(key))) if key.belongs_to(leaf) == Some(true))
+                && scope.leaf(other.pair).is_some_and(|other| !other.key.kind.same_type(&leaf.key.kind))
+        }
+    });
+    // The key belongs to a later block: the order of the file is what is wrong.
+    let is_misordered = file.certificates().skip(1).any(|(_, certificate)| key.belongs_to(certificate) == Some(true));
+    if is_given_crosswise || is_misordered {
+        return;
+    }
+    let same_type = key.kind.same_type(&leaf.key.kind);
+    let mut problem = Problem::new("certificate-key-mismatch", key_token.span)
+        .case(if same_type { "" } else { "type" })
+        .with("certificate", &*certificate_token.text)
+        .with("key", &*key_token.text)
+        .with("certificate-kind", leaf.key.kind.name())
+        .with("key-kind", key.kind.name())
+        .with("names", one.sites.iter().map(|site| scope.site_name(scope.deployment.site(*site))).take(3).collect::<Vec<_>>().join(", "))
+        .related(certificate_token.span, format!("leaf {}, {}, block 1 of {}", leaf.short_name(), leaf.key.kind.name(), file.certificates().count()));
+    // Another key of the configuration or of the same folder that fits.
+    let fitting = scope.library.iter().filter(|other| other.path != key_file.path && other.path != file.path).find(|other| {
+        matches!(other.key(), Some((_, Ok(key))) if key.belongs_to(leaf) == Some(true))
+    });
+    if let Some(fitting) = fitting {
+        let path = sibling(&key_token.text, &key_file.path, &fitting.path);
+        let change = Change::UseKeyFile { written: key_token.span, path: path.clone() };
+        problem = problem.case(if same_type { "at-hand" } else { "type-at-hand" }).with("fitting", path);
+        problem.fix = scope.fix("use the key of this certificate", Safety::Safe, &change);
+    }
+    sink.report(problem);
+}
+
+/// A path written as the user writes it: relative to the same folder where both files lie in one.
+pub fn sibling(written: &str, located: &std::path::Path, other: &std::path::Path) -> String {
+    let in_one_folder = located.parent() == other.parent();
+    match (in_one_folder, written.rsplit_once('/'), other.file_name()) {
+        (true, Some((folder, _)), Some(name)) => format!("{folder}/{}", name.to_string_lossy()),
+        (true, None, Some(name)) => name.to_string_lossy().into_owned(),
+        _ => other.display().to_string(),
+    }
+}
+
+/// Whether a file holds a key at all.
+pub fn has_key(file: &PemFile) -> bool {
+    file.blocks.iter().any(|block| matches!(block.kind, BlockKind::Key(_)))
+}

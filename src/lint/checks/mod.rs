@@ -1,0 +1,80 @@
+//! The table of rules: one line a rule, sorted by name. The page has the words; the function, where there is one, looks.
+
+mod chain;
+mod file;
+mod name;
+mod protocol;
+mod socket;
+mod stapling;
+mod validity;
+
+use super::Check::{Credential, Endpoint, Reading, Site};
+use super::Rule;
+
+macro_rules! rules {
+    ($($name:literal: $check:expr,)*) => {
+        static TABLE: [Rule; [$($name),*].len()] =
+            [$(Rule::new($name, include_str!(concat!("../../../rules/lint/", $name, ".toml")), $check),)*];
+    };
+}
+
+/// All rules.
+pub static RULES: &[Rule] = &TABLE;
+
+rules! {
+    "certificate-chain-duplicate": Credential(chain::duplicate),
+    "certificate-chain-expired": Credential(chain::expired),
+    "certificate-chain-incomplete": Credential(chain::incomplete),
+    "certificate-chain-misordered": Credential(chain::misordered),
+    "certificate-chain-order": Credential(chain::leaf_not_first),
+    "certificate-chain-root-included": Credential(chain::root_included),
+    "certificate-chain-unrelated": Credential(chain::unrelated),
+    "certificate-expired": Credential(validity::expired),
+    "certificate-expires-soon": Credential(validity::soon),
+    "certificate-file-missing": Credential(file::certificate_missing),
+    "certificate-inherited-from-default-site": Endpoint(name::inherited),
+    "certificate-key-mismatch": Credential(file::mismatch),
+    "certificate-name-mismatch": Endpoint(name::mismatch),
+    "certificate-not-yet-valid": Credential(validity::not_yet),
+    "certificate-self-signed": Credential(chain::self_signed),
+    "certificate-unparseable": Credential(file::certificate_unparseable),
+    "certificate-untrusted-root": Credential(chain::untrusted),
+    "config-bom": Reading,
+    "deprecated-protocol": Site(protocol::deprecated),
+    "directive-duplicate": Reading,
+    "directive-not-allowed-here": Reading,
+    "directive-removed": Reading,
+    "directive-unknown-in-version": Reading,
+    "duplicate-default-server": Reading,
+    "duplicate-listen": Reading,
+    "duplicate-listen-options": Reading,
+    "implicit-default-server": Endpoint(socket::implicit_default),
+    "include-cycle": Reading,
+    "include-missing": Reading,
+    "invalid-argument": Reading,
+    "ipv6-listen-missing": Endpoint(socket::ipv6_missing),
+    "key-encrypted": Credential(file::key_encrypted),
+    "key-file-missing": Credential(file::key_missing),
+    "key-password-wrong": Credential(file::password_wrong),
+    "key-unparseable": Credential(file::key_unparseable),
+    "listen-bind-conflict": Reading,
+    "listen-proxy-protocol-mixed": Endpoint(socket::proxy_protocol_mixed),
+    "listen-specific-shadows-wildcard": Endpoint(socket::specific_shadows_wildcard),
+    "listen-without-tls": Site(socket::without_tls),
+    "mixed-tls-and-plain-listener": Endpoint(socket::mixed),
+    "modern-protocol-missing": Site(protocol::modern_missing),
+    "no-certificate": Endpoint(file::no_certificate),
+    "no-key": Credential(file::no_key),
+    "plain-http-on-tls-port": Endpoint(socket::plain_on_tls_port),
+    "protocol-unreachable": Site(protocol::unreachable),
+    "quic-incompatible-parameter": Reading,
+    "server-name-invalid-wildcard": Reading,
+    "shadowed-protocol": Endpoint(protocol::shadowed),
+    "shadowed-site": Endpoint(name::shadowed),
+    "stapling-without-resolver": Site(stapling::without_resolver),
+    "stapling-without-responder": Site(stapling::without_responder),
+    "syntax-error": Reading,
+    "tls-on-http-port": Endpoint(socket::tls_on_http_port),
+    "unknown-directive": Reading,
+    "unknown-protocol": Reading,
+}

@@ -1,0 +1,186 @@
+//! Protocol versions: deprecated ones, ones that cannot be reached, missing ones, and ones that another site decides.
+
+use crate::diagnostic::{Fix, Problem, Safety};
+use crate::lint::{Scope, Sink};
+use crate::model::{Change, Endpoint, EndpointId, Origin, ProtocolChoice, Site, SiteId, Target, Token, Transport};
+use crate::platform::TlsLibraryKind;
+use crate::source::Span;
+use crate::tls::{Protocol, Protocols};
+
+/// The protocols in force for each TLS binding of a site that decides them by its own policy, with their origin.
+fn effective<'a>(scope: &Scope<'a>, site: SiteId) -> Vec<(&'a ProtocolChoice, Origin, bool)> {
+    let tls = scope.tls_bindings(site).filter(|(_, _, binding)| !binding.rejects);
+    let policies = tls.map(|(_, _, binding)| scope.deployment.policy(binding.after_name));
+    let mut found: Vec<(&ProtocolChoice, Origin, bool)> = Vec::new();
+    for policy in policies {
+        let Some(choice) = policy.protocols.get() else { continue };
+        // Commands for the library may narrow or widen the set: then the words alone do not tell.
+        let by_words = policy.commands.get().is_some_and(|commands| {
+            !commands.iter().any(|command| command.name.text.to_ascii_lowercase().contains("protocol"))
+        });
+        if by_words && !found.iter().any(|(other, origin, _)| *other == choice && *origin == policy.protocols.origin) {
+            let level_zero = lowers_level(policy.ciphers.get().map(|list| &list[..]).unwrap_or_default());
+            found.push((choice, policy.protocols.origin, level_zero));
+        }
+    }
+    found
+}
+
+/// Whether a cipher string sets the security level to 0.
+fn lowers_level(ciphers: &[Token]) -> bool {
+    ciphers.iter().any(|token| token.text.contains("@SECLEVEL=0"))
+}
+
+/// Whether the library lets the old versions be negotiated: OpenSSL 3 refuses TLS 1.0 and 1.1 from level 1, OpenSSL 1.1.1
+/// refuses SSL 3.0 from level 2. Absent where the library is not known.
+fn is_reachable(scope: &Scope<'_>, protocol: Protocol, level_zero: bool) -> Option<bool> {
+    let platform = &scope.deployment.platform;
+    let library = &platform.tls_library;
+    if library.kind != TlsLibraryKind::OpenSsl {
+        return None;
+    }
+    let level = if level_zero { 0 } else { platform.security_level };
+    Some(match protocol {
+        Protocol::Ssl2 | Protocol::Ssl3 => false,
+        Protocol::Tls10 | Protocol::Tls11 => !(library.version.at_least(3, 0, 0) && level >= 1),
+        Protocol::Tls12 | Protocol::Tls13 => true,
+    })
+}
+
+/// `deprecated-protocol`.
+pub fn deprecated(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
+    for (choice, origin, level_zero) in effective(scope, id) {
+        let old = choice.set.iter().filter(|one| one.is_deprecated() && is_reachable(scope, *one, level_zero) == Some(true));
+        let old: Protocols = old.collect();
+        if old.is_empty() {
+            continue;
+        }
+        let fix = without(scope, choice, old, origin);
+        let words: Vec<&(Protocol, Token)> = choice.words.iter().filter(|(one, _)| old.contains(*one)).collect();
+        let at = words.first().map_or(origin.anchor(), |(_, token)| token.span);
+        let case = if words.is_empty() { "default" } else { "" };
+        let mut problem = Problem::new("deprecated-protocol", at)
+            .case(case)
+            .with("protocols", old.to_string())
+            .with("write", scope.editor.wording(&set(origin, choice.set, old)))
+            .related(site.head, format!("holds for {}", scope.site_name(site)));
+        problem.fix = fix;
+        sink.report(problem);
+    }
+}
+
+/// `protocol-unreachable`.
+pub fn unreachable(scope: &Scope<'_>, id: SiteId, _: &Site, sink: &mut Sink) {
+    for (choice, origin, level_zero) in effective(scope, id) {
+        let dead = |one: Protocol| one.is_deprecated() && is_reachable(scope, one, level_zero) == Some(false);
+        let words: Vec<&(Protocol, Token)> = choice.words.iter().filter(|(one, _)| dead(*one)).collect();
+        let has_modern = choice.set.contains(Protocol::Tls12) || choice.set.contains(Protocol::Tls13);
+        let Some((_, first)) = words.first().filter(|_| has_modern) else { continue };
+        let set: Protocols = words.iter().map(|(one, _)| *one).collect();
+        let mut problem = Problem::new("protocol-unreachable", first.span)
+            .with("protocols", set.to_string())
+            .with("library", scope.deployment.platform.tls_library.name.clone())
+            .with("level", scope.deployment.platform.security_level.to_string());
+        for (_, token) in words.iter().skip(1) {
+            problem = problem.related(token.span, "nor this one");
+        }
+        problem.fix = without(scope, choice, set, origin);
+        sink.report(problem);
+    }
+}
+
+/// `modern-protocol-missing`.
+pub fn modern_missing(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
+    for (choice, origin, _) in effective(scope, id) {
+        let name = scope.site_name(site);
+        if !choice.set.contains(Protocol::Tls12) && !choice.set.contains(Protocol::Tls13) {
+            let change = Change::SetProtocols { target: target(origin, id), to: choice.set.with(Protocol::Tls12).with(Protocol::Tls13) };
+            let problem = Problem::new("modern-protocol-missing", origin.anchor())
+                .with("protocols", choice.set.to_string())
+                .with("write", scope.editor.wording(&change));
+            let mut problem = problem.related(site.head, format!("holds for {name}"));
+            problem.fix = scope.fix("add TLS 1.2 and 1.3", Safety::Unsafe, &change);
+            sink.report(problem);
+        } else if !choice.set.contains(Protocol::Tls13) && has_tls13(scope) {
+            let change = Change::SetProtocols { target: target(origin, id), to: choice.set.with(Protocol::Tls13) };
+            let case = if origin.written.is_some() { "no-tls13" } else { "no-tls13-default" };
+            let mut problem = Problem::new("modern-protocol-missing", origin.anchor())
+                .case(case)
+                .with("protocols", choice.set.to_string())
+                .with("version", scope.deployment.platform.server_version.to_string())
+                .with("write", scope.editor.wording(&change));
+            if origin.written.is_some() {
+                problem.fix = scope.fix("add TLS 1.3", Safety::Safe, &change);
+            }
+            sink.report(problem);
+        }
+    }
+}
+
+fn has_tls13(scope: &Scope<'_>) -> bool {
+    let platform = &scope.deployment.platform;
+    platform.tls_library.kind == TlsLibraryKind::OpenSsl && platform.tls_library.version.at_least(1, 1, 1)
+}
+
+fn target(origin: Origin, site: SiteId) -> Target {
+    origin.written.map_or(Target::Site(site), Target::Written)
+}
+
+fn set(origin: Origin, all: Protocols, without: Protocols) -> Change {
+    let to = without.iter().fold(all, Protocols::without);
+    let at = origin.anchor();
+    Change::SetProtocols { target: Target::Written(Span { end: at.end, ..at }), to }
+}
+
+/// The edit that takes protocols out of a written list, where a modern one remains.
+fn without(scope: &Scope<'_>, choice: &ProtocolChoice, old: Protocols, origin: Origin) -> Option<Fix> {
+    let to = old.iter().fold(choice.set, Protocols::without);
+    let remains = to.contains(Protocol::Tls12) || to.contains(Protocol::Tls13);
+    let one_directive = origin.written.filter(|written| {
+        remains && !choice.words.is_empty() && choice.words.iter().all(|(_, token)| {
+            token.span.file == written.file && written.start <= token.span.start && token.span.end <= written.end
+        })
+    })?;
+    let change = Change::SetProtocols { target: Target::Written(one_directive), to };
+    scope.fix(format!("remove {old}"), Safety::Safe, &change)
+}
+
+/// `shadowed-protocol`.
+pub fn shadowed(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Sink) {
+    if endpoint.transport != Transport::Tls || scope.deployment.fragment {
+        return;
+    }
+    let Some(default) = endpoint.unnamed.map(|id| endpoint.binding(id)) else { return };
+    let default_site = scope.deployment.site(default.site);
+    for binding in endpoint.bindings.iter().filter(|binding| binding.site != default.site) {
+        let site = scope.deployment.site(binding.site);
+        let own = &scope.deployment.policy(site.policy).protocols;
+        let force = &scope.deployment.policy(binding.after_name).protocols;
+        let (Some(wanted), Some(got)) = (own.get(), force.get()) else { continue };
+        let heeded = !scope.deployment.credentials(site.credentials).pairs.is_empty();
+        // The words of the site itself: what is inherited by both from one place is not shadowed by anyone.
+        let is_own = own.is_written() && own.origin.written != force.origin.written;
+        let level_zero = lowers_level(scope.deployment.policy(binding.after_name).ciphers.get().map(|list| &list[..]).unwrap_or_default());
+        let usable = |set: Protocols| set.iter().filter(|one| is_reachable(scope, *one, level_zero) != Some(false)).collect::<Protocols>();
+        let (wanted, got) = (usable(wanted.set), usable(got.set));
+        if !heeded || !is_own || wanted == got || binding.rejects {
+            continue;
+        }
+        let lost: Protocols = wanted.iter().filter(|one| !got.contains(*one)).collect();
+        let gained: Protocols = got.iter().filter(|one| !wanted.contains(*one)).collect();
+        let case = if lost.is_empty() { "widened" } else { "" };
+        let mut problem = Problem::new("shadowed-protocol", own.origin.anchor())
+            .case(case)
+            .with("site", scope.site_name(site))
+            .with("lost", lost.to_string())
+            .with("gained", gained.to_string())
+            .with("version", scope.deployment.platform.server_version.to_string())
+            .with("listen", endpoint.listen.to_string())
+            .related(default_site.head, format!("the default server of {} ...", endpoint.listen));
+        problem = match force.origin.written {
+            Some(written) => problem.related(written, "... decides before the name is known"),
+            None => problem.related(default_site.head, "... says nothing: the default of this version decides"),
+        };
+        sink.report(problem);
+    }
+}

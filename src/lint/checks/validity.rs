@@ -1,0 +1,88 @@
+//! Dates of certificates.
+
+use jiff::Timestamp;
+
+use crate::diagnostic::Problem;
+use crate::lint::{Scope, Sink, Use, find};
+use crate::model::Token;
+use crate::pki::Certificate;
+
+const DAY: i64 = 86_400;
+
+/// A day as people write it, UTC.
+pub fn date(seconds: i64) -> String {
+    Timestamp::from_second(seconds).map_or_else(|_| "an impossible date".to_owned(), |at| at.strftime("%Y-%m-%d").to_string())
+}
+
+/// A stretch of time for people: whole days, below two days whole hours, below two hours minutes.
+pub fn span(seconds: i64) -> String {
+    let seconds = seconds.abs();
+    let (count, unit) = match seconds {
+        0..7_200 => (seconds / 60, "minute"),
+        7_200..172_800 => (seconds / 3_600, "hour"),
+        _ => (seconds / DAY, "day"),
+    };
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+}
+
+fn leaf<'a>(scope: &Scope<'a>, one: &Use<'a>) -> Option<(&'a Token, &'a Certificate)> {
+    let (token, file) = scope.certificate_file(one.pair)?;
+    (!one.sites.is_empty()).then_some(())?;
+    file.leaf().map(|leaf| (token, &**leaf))
+}
+
+fn about(scope: &Scope<'_>, rule: &'static str, token: &Token, certificate: &Certificate, one: &Use<'_>) -> Problem {
+    let names: Vec<String> = one.sites.iter().map(|site| scope.site_name(scope.deployment.site(*site))).take(3).collect();
+    Problem::new(rule, token.span)
+        .with("subject", certificate.short_name())
+        .with("path", &*token.text)
+        .with("sites", names.join(", "))
+        .with("not-after", date(certificate.not_after))
+        .with("not-before", date(certificate.not_before))
+}
+
+/// `certificate-expired`.
+pub fn expired(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
+    let Some((token, leaf)) = leaf(scope, one) else { return };
+    if scope.now > leaf.not_after {
+        sink.report(about(scope, "certificate-expired", token, leaf, one).with("ago", span(scope.now - leaf.not_after)));
+    }
+}
+
+/// How far a client's clock may be ahead, in seconds.
+const SKEW: i64 = 300;
+
+/// `certificate-not-yet-valid`.
+pub fn not_yet(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
+    let Some((token, leaf)) = leaf(scope, one) else { return };
+    if scope.now < leaf.not_before - SKEW {
+        let wait = span(leaf.not_before - scope.now);
+        sink.report(about(scope, "certificate-not-yet-valid", token, leaf, one).with("wait", wait));
+    }
+}
+
+/// `certificate-expires-soon`: less is left than the smaller of a number of days and a share of the lifetime.
+pub fn soon(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
+    let Some((token, leaf)) = leaf(scope, one) else { return };
+    let parameter = |name| find("certificate-expires-soon").map_or(0, |rule| rule.parameter(name));
+    let lifetime = leaf.not_after - leaf.not_before;
+    let threshold = (parameter("days") * DAY).min(lifetime / parameter("share").max(1));
+    let left = leaf.not_after - scope.now;
+    if scope.now >= leaf.not_before && (0..threshold).contains(&left) {
+        sink.report(about(scope, "certificate-expires-soon", token, leaf, one).with("left", span(left)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stretches_are_told_in_fitting_units() {
+        assert_eq!(span(3 * DAY + 5), "3 days");
+        assert_eq!(span(-DAY), "24 hours");
+        assert_eq!(span(60), "1 minute");
+        assert_eq!(date(0), "1970-01-01");
+        assert_eq!(date(i64::MAX), "an impossible date");
+    }
+}

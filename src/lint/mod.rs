@@ -1,0 +1,75 @@
+//! Rules: their pages, the engine that walks a deployment with them, and the words of what they find.
+//!
+//! A check sees a [`Scope`] and a [`Sink`] and nothing else; it reports [`Problem`]s, as front ends do. The page of the
+//! rule turns them into findings. A rule that meets something unknown stays silent.
+
+mod checks;
+mod engine;
+pub mod page;
+mod scope;
+
+use std::sync::OnceLock;
+
+pub use self::engine::{Judged, Settings, run};
+pub use self::page::Page;
+pub use self::scope::{Scope, Sink, Use};
+use crate::diagnostic::RuleName;
+use crate::model::{Endpoint, EndpointId, Site, SiteId};
+
+/// What a rule looks at, one at a time.
+#[derive(Clone, Copy)]
+pub enum Check {
+    /// Each socket.
+    Endpoint(fn(&Scope<'_>, EndpointId, &Endpoint, &mut Sink)),
+    /// Each site.
+    Site(fn(&Scope<'_>, SiteId, &Site, &mut Sink)),
+    /// Each certificate with its key, once, with all sites that serve it.
+    Credential(fn(&Scope<'_>, &Use<'_>, &mut Sink)),
+    /// Nothing: front ends report it while reading.
+    Reading,
+}
+
+/// A rule of the table.
+pub struct Rule {
+    /// Its name: that of its page.
+    pub name: &'static str,
+    /// Its page, as text.
+    pub source: &'static str,
+    check: Check,
+    page: OnceLock<Page>,
+}
+
+impl Rule {
+    const fn new(name: &'static str, source: &'static str, check: Check) -> Self {
+        Rule { name, source, check, page: OnceLock::new() }
+    }
+
+    /// The page, read at first use.
+    pub fn page(&self) -> &Page {
+        self.page.get_or_init(|| Page::parse(self.source).expect("a test reads every embedded page"))
+    }
+
+    /// A parameter of the page.
+    pub fn parameter(&self, name: &str) -> i64 {
+        self.page().parameters.get(name).copied().unwrap_or(0)
+    }
+}
+
+/// All rules, sorted by name.
+pub fn rules() -> &'static [Rule] {
+    checks::RULES
+}
+
+/// The rule of a name or of a former name.
+pub fn find(name: &str) -> Option<&'static Rule> {
+    let rules = rules();
+    match rules.binary_search_by_key(&name, |rule| rule.name) {
+        Ok(at) => Some(&rules[at]),
+        Err(_) => rules.iter().find(|rule| rule.page().aliases.iter().any(|alias| alias == name)),
+    }
+}
+
+/// The name as findings carry it.
+fn rule_name(rule: &'static Rule) -> RuleName {
+    RuleName::new(rule.name)
+}

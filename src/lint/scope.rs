@@ -1,0 +1,157 @@
+//! What a check sees, and where it reports to.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::diagnostic::{Edit, Fix, Problem, Safety, Unjudged};
+use crate::model::{
+    Binding, BindingId, Change, Credential, Credentials, CredentialsId, Deployment, Editor, Endpoint, EndpointId, Found, NameKind,
+    Site, SiteId, Token, Transport,
+};
+use crate::pki::{Anchors, Certificate, Library, PemFile};
+use crate::source::{Sources, Span};
+
+/// One run over one deployment.
+pub struct Scope<'a> {
+    /// What the server would do.
+    pub deployment: &'a Deployment,
+    /// The certificates and keys that it names.
+    pub library: &'a Library,
+    /// All texts.
+    pub sources: &'a Sources,
+    /// Seconds since 1970-01-01 UTC.
+    pub now: i64,
+    /// What clients trust.
+    pub anchors: &'a Anchors,
+    /// Whether the user named what clients trust, so that it is law.
+    pub trust_is_given: bool,
+    /// The way back to the text.
+    pub editor: &'a (dyn Editor + Sync),
+    /// For each site, where it is bound.
+    bound: Vec<Vec<(EndpointId, BindingId)>>,
+}
+
+/// What clients trust, and who said so.
+#[derive(Clone, Copy)]
+pub struct Trust<'a> {
+    /// The anchors.
+    pub anchors: &'a Anchors,
+    /// Whether the user named them.
+    pub is_given: bool,
+}
+
+/// A certificate with its key, and who serves it.
+pub struct Use<'a> {
+    /// The set that it stands in.
+    pub set: &'a Credentials,
+    /// Its id.
+    pub set_id: CredentialsId,
+    /// Its place in the set.
+    pub position: usize,
+    /// The pair.
+    pub pair: &'a Credential,
+    /// Sites that are served with it by their own words or by inheritance, in order; not those that reject.
+    pub sites: Vec<SiteId>,
+}
+
+/// Where checks report to.
+#[derive(Default)]
+pub struct Sink {
+    /// What was found.
+    pub problems: Vec<Problem>,
+    /// What could not be judged.
+    pub unjudged: Vec<Unjudged>,
+}
+
+impl Sink {
+    /// Reports a problem.
+    pub fn report(&mut self, problem: Problem) {
+        self.problems.push(problem);
+    }
+}
+
+impl<'a> Scope<'a> {
+    /// A run over a deployment at a time, in seconds since 1970-01-01 UTC.
+    pub fn new(
+        deployment: &'a Deployment,
+        library: &'a Library,
+        sources: &'a Sources,
+        trust: Trust<'a>,
+        editor: &'a (dyn Editor + Sync),
+        now: i64,
+    ) -> Self {
+        let mut bound = vec![Vec::new(); deployment.sites.len()];
+        for (at, endpoint) in deployment.endpoints.iter().enumerate() {
+            for (order, binding) in endpoint.bindings.iter().enumerate() {
+                bound[binding.site.0 as usize].push((EndpointId(at as u32), BindingId(order as u32)));
+            }
+        }
+        let Trust { anchors, is_given } = trust;
+        Scope { deployment, library, sources, now, anchors, trust_is_given: is_given, editor, bound }
+    }
+
+    /// The PEM file at a path that the configuration names, if it could be read.
+    pub fn pem(&self, path: &Path) -> Option<&'a PemFile> {
+        self.library.get(path).and_then(|found| found.as_ref().ok())
+    }
+
+    /// The file of the certificate of a pair, with the word that names it.
+    pub fn certificate_file(&self, pair: &'a Credential) -> Option<(&'a Token, &'a PemFile)> {
+        let (token, path) = pair.certificate.get()?;
+        Some((token, self.pem(path)?))
+    }
+
+    /// The leaf that a pair serves.
+    pub fn leaf(&self, pair: &'a Credential) -> Option<&'a Arc<Certificate>> {
+        self.certificate_file(pair).and_then(|(_, file)| file.leaf())
+    }
+
+    /// A fix made of a change, if the server can say it there.
+    pub fn fix(&self, title: impl Into<String>, safety: Safety, change: &Change) -> Option<Fix> {
+        let edits: Vec<Edit> = self.editor.edits(change)?.edits;
+        Some(Fix { title: title.into(), safety, edits })
+    }
+
+    /// How people call a site: its first name, else where it is.
+    pub fn site_name(&self, site: &Site) -> String {
+        let named = site.names.iter().find(|name| name.kind != NameKind::None);
+        match named.or(site.names.first()) {
+            Some(name) if !name.token.text.is_empty() => name.token.text.to_string(),
+            _ => format!("the site at line {}", self.sources.positions(self.sources.place(site.head).span).0.line),
+        }
+    }
+
+    /// The names of a site that only it answers to on this socket: exact, with a dot, not taken by an earlier site.
+    pub fn exact_names<'s>(&self, endpoint: &Endpoint, binding: BindingId, site: &'s Site) -> Vec<&'s Token> {
+        let served = |text: &str| endpoint.named.find(text) == Found::Binding(binding);
+        let exact = site.names.iter().filter(|name| name.kind == NameKind::Exact);
+        exact.map(|name| &name.token).filter(|token| is_host(&token.text) && served(&token.text)).collect()
+    }
+
+    /// The sockets that speak TLS and the binding of a site there.
+    pub fn tls_bindings(&self, site: SiteId) -> impl Iterator<Item = (&'a Endpoint, BindingId, &'a Binding)> {
+        self.bindings(site).filter(|(endpoint, ..)| matches!(endpoint.transport, Transport::Tls | Transport::Quic))
+    }
+
+    /// All sockets of a site and its binding there.
+    pub fn bindings(&self, site: SiteId) -> impl Iterator<Item = (&'a Endpoint, BindingId, &'a Binding)> {
+        let deployment = self.deployment;
+        self.bound[site.0 as usize].iter().map(move |(endpoint, binding)| {
+            let endpoint = deployment.endpoint(*endpoint);
+            (endpoint, *binding, endpoint.binding(*binding))
+        })
+    }
+
+    /// The bytes of a span as text, for messages.
+    pub fn text(&self, span: Span) -> String {
+        self.sources.text(span).into_owned()
+    }
+}
+
+/// A name that a client could ask for: letters, digits, `-`, `_` and at least one dot.
+pub fn is_host(name: &str) -> bool {
+    let label = |label: &str| {
+        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    };
+    name.contains('.') && name.split('.').all(label) && name.parse::<std::net::Ipv4Addr>().is_err()
+}
