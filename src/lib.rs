@@ -34,11 +34,15 @@
 //! - `pki` keeps no secret half of a key, and nothing derived from one leaves it.
 //! - Parsing and lowering cannot fail: they return a value and a list of problems.
 
+pub mod cli;
 pub mod diagnostic;
+pub mod fix;
 pub mod lint;
 pub mod model;
+pub mod pipeline;
 pub mod pki;
 pub mod platform;
+pub mod report;
 pub mod server;
 pub mod source;
 pub mod tls;

@@ -9,7 +9,7 @@ use super::scope::{Scope, Sink, Use};
 use super::{Check, Rule, checks, find, rule_name};
 use crate::diagnostic::{Finding, Label, Problem, RuleName, Severity, Unjudged};
 use crate::model::{CredentialsId, EndpointId, SiteId};
-use crate::source::Span;
+use crate::source::{FileId, Span};
 
 /// How many bites of one fault are shown.
 const LABELS: usize = 5;
@@ -47,7 +47,9 @@ pub struct Judged {
 pub fn run(scope: &Scope<'_>, settings: &Settings) -> Judged {
     let mut sink = Sink { problems: scope.deployment.problems.clone(), unjudged: scope.deployment.unjudged.clone() };
     let uses = uses(scope);
-    let rules = checks::RULES.iter().filter(|rule| settings.wants(&rule_name(rule)));
+    let server = scope.deployment.server.name();
+    let speaks = |rule: &&'static Rule| rule.page().servers.iter().any(|name| name == server);
+    let rules = checks::RULES.iter().filter(|rule| settings.wants(&rule_name(rule))).filter(speaks);
     let work: Vec<Work<'_>> = rules.flat_map(|rule| pieces(scope, rule, &uses)).collect();
     let parts: Vec<Sink> = work.par_iter().map(|piece| piece.run(scope)).collect();
     for part in parts {
@@ -161,7 +163,18 @@ fn merge(problems: Vec<Problem>) -> Vec<Problem> {
 /// same place.
 const QUIETER: &[(&str, &[&str])] = &[
     ("syntax-error", &["unknown-directive", "invalid-argument", "directive-not-allowed-here"]),
-    ("certificate-chain-order", &["certificate-key-mismatch", "certificate-is-ca", "certificate-name-mismatch", "certificate-chain-incomplete", "certificate-chain-misordered", "certificate-wrong-usage", "certificate-untrusted-root"]),
+    (
+        "certificate-chain-order",
+        &[
+            "certificate-key-mismatch",
+            "certificate-is-ca",
+            "certificate-name-mismatch",
+            "certificate-chain-incomplete",
+            "certificate-chain-misordered",
+            "certificate-wrong-usage",
+            "certificate-untrusted-root",
+        ],
+    ),
     ("certificate-self-signed", &["certificate-untrusted-root", "certificate-chain-incomplete"]),
     ("certificate-chain-incomplete", &["certificate-untrusted-root"]),
     ("certificate-expired", &["certificate-expires-soon"]),
@@ -171,6 +184,10 @@ const QUIETER: &[(&str, &[&str])] = &[
     ("directive-unknown-in-version", &["invalid-argument"]),
 ];
 
+/// What a text lacks cannot be said where a part of it was not understood.
+const ABSENCES: &[&str] = &["no-certificate", "no-key"];
+const NOT_UNDERSTOOD: &[&str] = &["syntax-error", "unknown-directive", "invalid-argument"];
+
 fn silence(problems: Vec<Problem>) -> Vec<Problem> {
     let mut quiet: HashSet<(&'static str, Span)> = HashSet::new();
     for problem in &problems {
@@ -178,10 +195,17 @@ fn silence(problems: Vec<Problem>) -> Vec<Problem> {
             quiet.extend(others.iter().map(|other| (*other, problem.at)));
         }
     }
-    if quiet.is_empty() {
-        return problems;
-    }
-    problems.into_iter().filter(|problem| !quiet.contains(&(problem.rule.as_str(), problem.at))).collect()
+    let is_one_of = |problem: &Problem, names: &[&str]| names.contains(&problem.rule.as_str());
+    let doubtful: HashSet<FileId> = problems
+        .iter()
+        .filter(|one| one.severity.is_none() && is_one_of(one, NOT_UNDERSTOOD))
+        .map(|one| one.at.file)
+        .collect();
+    let is_quiet = |problem: &Problem| {
+        quiet.contains(&(problem.rule.as_str(), problem.at))
+            || is_one_of(problem, ABSENCES) && doubtful.contains(&problem.at.file)
+    };
+    problems.into_iter().filter(|problem| !is_quiet(problem)).collect()
 }
 
 /// Gives a problem the words of its page.

@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 
 pub use self::engine::{Judged, Settings, run};
 pub use self::page::Page;
-pub use self::scope::{Scope, Sink, Use};
+pub use self::scope::{Scope, Sink, Trust, Use};
 use crate::diagnostic::RuleName;
 use crate::model::{Endpoint, EndpointId, Site, SiteId};
 
@@ -67,6 +67,16 @@ pub fn find(name: &str) -> Option<&'static Rule> {
         Ok(at) => Some(&rules[at]),
         Err(_) => rules.iter().find(|rule| rule.page().aliases.iter().any(|alias| alias == name)),
     }
+}
+
+/// The rule whose name is most like a name that is none.
+pub fn nearest(name: &str) -> Option<&'static str> {
+    let letters = |word: &str| word.split('-').map(str::to_owned).collect::<Vec<_>>();
+    let wanted = letters(name);
+    let shared = |rule: &Rule| letters(rule.name).iter().filter(|part| wanted.contains(part)).count();
+    let best =
+        rules().iter().max_by_key(|rule| (shared(rule), std::cmp::Reverse(rule.name.len().abs_diff(name.len()))))?;
+    (shared(best) > 0).then_some(best.name)
 }
 
 /// The name as findings carry it.

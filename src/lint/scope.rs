@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::diagnostic::{Edit, Fix, Problem, Safety, Unjudged};
 use crate::model::{
-    Binding, BindingId, Change, Credential, Credentials, CredentialsId, Deployment, Editor, Endpoint, EndpointId, Found, NameKind,
-    Site, SiteId, Token, Transport,
+    Binding, BindingId, Change, Credential, Credentials, CredentialsId, Deployment, Editor, Endpoint, EndpointId,
+    Found, NameKind, Site, SiteId, Token, Transport,
 };
 use crate::pki::{Anchors, Certificate, Library, PemFile};
 use crate::source::{Sources, Span};
@@ -101,9 +101,12 @@ impl<'a> Scope<'a> {
         Some((token, self.pem(path)?))
     }
 
-    /// The leaf that a pair serves.
+    /// The leaf that a pair is meant to serve: the first certificate of its file, unless its key belongs to a later one.
     pub fn leaf(&self, pair: &'a Credential) -> Option<&'a Arc<Certificate>> {
-        self.certificate_file(pair).and_then(|(_, file)| file.leaf())
+        let (_, file) = self.certificate_file(pair)?;
+        let key =
+            pair.key.as_ref().and_then(|key| key.get()).and_then(|(_, path)| self.pem(path)?.key()?.1.as_ref().ok());
+        file.leaf_of(key)
     }
 
     /// A fix made of a change, if the server can say it there.

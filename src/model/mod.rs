@@ -6,6 +6,7 @@
 
 mod change;
 mod endpoint;
+mod intern;
 mod policy;
 mod setting;
 mod site;
@@ -15,6 +16,7 @@ pub use endpoint::{
     Address, Binding, BindingId, Endpoint, EndpointId, Found, Listen, ListenUse, Pattern, Selection, Transport,
     Unmatched,
 };
+pub use intern::Interner;
 pub use policy::{ClientVerification, Command, PolicyId, ProtocolChoice, Stapling, TlsPolicy, VerifyMode};
 pub use setting::{Frame, FrameId, FrameKind, Frames, Origin, OriginKind, Reason, Setting, Token, Value};
 pub use site::{Credential, Credentials, CredentialsId, Name, NameKind, Site, SiteId};

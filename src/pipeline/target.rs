@@ -34,6 +34,37 @@ pub struct Target {
     pub mains: Vec<PathBuf>,
 }
 
+/// Where packages put a server's main file.
+const LIVE: &[&str] = &[
+    "/etc/nginx/nginx.conf",
+    "/usr/local/nginx/conf/nginx.conf",
+    "/usr/local/etc/nginx/nginx.conf",
+    "/etc/apache2/apache2.conf",
+    "/etc/httpd/conf/httpd.conf",
+    "/usr/local/apache2/conf/httpd.conf",
+    "/etc/caddy/Caddyfile",
+];
+
+/// The main files of what is installed.
+///
+/// # Errors
+/// Where nothing is.
+pub fn live(files: &dyn FileSystem, options: &Options) -> Result<Vec<PathBuf>, Failure> {
+    let located = LIVE.iter().map(|path| files.locate(Path::new("/"), Path::new(path)));
+    let is_wanted = |path: &PathBuf| {
+        let server = MAIN_FILES.iter().find(|(name, _)| path.ends_with(name)).map(|(_, server)| *server);
+        options.server.is_none() || options.server == server
+    };
+    let is_file = |path: &PathBuf| files.metadata(path).is_ok_and(|found| found.kind == FileKind::Regular);
+    let found: Vec<PathBuf> = located.filter(|path| is_wanted(path) && is_file(path)).collect();
+    match found.is_empty() {
+        true => {
+            Err(Failure::new("no server's configuration was found").help(format!("looked for {}", LIVE.join(", "))))
+        }
+        false => Ok(found),
+    }
+}
+
 /// Finds out what a path means.
 ///
 /// # Errors
@@ -85,7 +116,8 @@ fn folder(files: &dyn FileSystem, path: &Path, options: &Options) -> Result<Targ
         }
     }
     let entries = files.list(path).map_err(|error| cannot_read(path, &error))?;
-    let is_shown = |entry: &Entry| entry.kind == Some(FileKind::Regular) && !entry.name.as_encoded_bytes().starts_with(b".");
+    let is_shown =
+        |entry: &Entry| entry.kind == Some(FileKind::Regular) && !entry.name.as_encoded_bytes().starts_with(b".");
     let mut roots = Vec::new();
     for entry in entries.iter().filter(|entry| is_shown(entry)) {
         let path = path.join(&entry.name);
@@ -106,7 +138,13 @@ fn folder(files: &dyn FileSystem, path: &Path, options: &Options) -> Result<Targ
 }
 
 /// One text: a whole configuration or a part of one.
-fn one(files: &dyn FileSystem, path: &Path, bytes: Arc<[u8]>, text: Text, options: &Options) -> Result<Target, Failure> {
+fn one(
+    files: &dyn FileSystem,
+    path: &Path,
+    bytes: Arc<[u8]>,
+    text: Text,
+    options: &Options,
+) -> Result<Target, Failure> {
     let server = match options.server.or_else(|| detect(path, &bytes)) {
         Some(server) => server,
         None => return Err(unknown_server(path)),
@@ -150,8 +188,17 @@ fn prefix_of(files: &dyn FileSystem, folder: &Path, server: ServerKind) -> Optio
     if let Some(main) = mains(files, folder, server).into_iter().next() {
         return main.parent().map(Path::to_path_buf);
     }
-    const BELOW: &[&str] =
-        &["sites-enabled", "sites-available", "conf.d", "http.d", "snippets", "vhosts.d", "servers", "conf-enabled", "conf-available"];
+    const BELOW: &[&str] = &[
+        "sites-enabled",
+        "sites-available",
+        "conf.d",
+        "http.d",
+        "snippets",
+        "vhosts.d",
+        "servers",
+        "conf-enabled",
+        "conf-available",
+    ];
     let name = folder.file_name()?.to_str()?;
     BELOW.contains(&name).then(|| folder.parent().map(Path::to_path_buf)).flatten()
 }

@@ -40,6 +40,23 @@ impl Anchors {
         }
     }
 
+    /// Adds all of `other`.
+    pub fn extend(&mut self, other: Anchors) {
+        for (subject, certificates) in other.by_subject {
+            self.by_subject.entry(subject).or_default().extend(certificates);
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.by_subject.is_empty()
+    }
+
+    /// Whether one has this subject, as DER.
+    pub fn has_subject(&self, subject: &[u8]) -> bool {
+        self.by_subject.contains_key(subject)
+    }
+
     fn add(&mut self, certificate: Arc<Certificate>) {
         self.by_subject.entry(certificate.subject_der.clone()).or_default().push(certificate);
     }

@@ -108,6 +108,18 @@ impl PemFile {
         self.certificates().next().map(|(_, certificate)| certificate)
     }
 
+    /// The certificate that belongs to a key, else the first.
+    pub fn leaf_of(&self, key: Option<&Key>) -> Option<&Arc<Certificate>> {
+        let first = self.leaf()?;
+        match key {
+            Some(key) if key.belongs_to(first) == Some(false) => {
+                let mut all = self.certificates().map(|(_, certificate)| certificate);
+                Some(all.find(|certificate| key.belongs_to(certificate) == Some(true)).unwrap_or(first))
+            }
+            _ => Some(first),
+        }
+    }
+
     /// The first private key block.
     pub fn key(&self) -> Option<(&Block, &Result<Key, KeyFault>)> {
         self.blocks.iter().find_map(|block| match &block.kind {

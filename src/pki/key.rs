@@ -103,7 +103,8 @@ fn ec_key(der: &[u8], outside: Option<String>) -> Result<Key, KeyFault> {
     let info = p256::elliptic_curve::pkcs8::der::Decode::from_der(der).map(|info: sec1::EcPrivateKey<'_>| info);
     let info = info.map_err(|_| KeyFault::Unreadable)?;
     let inside = info.parameters.and_then(|parameters| parameters.named_curve()).map(|oid| oid.to_string());
-    let kind = KeyKind::of("1.2.840.10045.2.1", outside.or(inside));
+    // OpenSSL too needs to be told the curve.
+    let kind = KeyKind::of("1.2.840.10045.2.1", Some(outside.or(inside).ok_or(KeyFault::Unreadable)?));
     let public = match &kind {
         KeyKind::P256 => p256::SecretKey::from_slice(info.private_key)
             .ok()

@@ -2,9 +2,11 @@
 //!
 //! All of it is data in `rules/platforms/` with its source beside it; code asks, and never compares a name.
 
+mod detect;
 mod table;
 mod version;
 
+pub use detect::detect;
 pub use table::{ASSUMED, Decider, Part, find, names, nginx_decider, nginx_default_ciphers, nginx_default_protocols};
 pub use version::Version;
 

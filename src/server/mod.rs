@@ -1,13 +1,16 @@
 //! One folder a server, alike inside: `syntax` cuts a text into directives, `directives` knows what each may say,
 //! `include` reads what belongs together, `lower` gives it a meaning, `edit` turns changes into text again.
 
+pub mod apache;
+pub mod caddy;
 pub mod nginx;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::model::{Deployment, Editor};
-use crate::source::Text;
+use crate::model::{Deployment, Editor, ServerKind};
+use crate::platform::Platform;
+use crate::source::{FileSystem, Limits, Sources, Text};
 
 /// A text to begin with.
 pub struct Root {
@@ -43,6 +46,25 @@ pub trait Understood: Sync {
     /// What it means.
     fn deployment(&self) -> &Deployment;
 
+    /// The paths of all files that were read, those that were asked for first.
+    fn paths(&self) -> Vec<&Path>;
+
     /// The way from rules back to its text.
     fn editor(&self) -> Box<dyn Editor + Sync + '_>;
+}
+
+/// Reads a configuration as the server would, with all that it includes. What is wrong with it is in the deployment.
+pub fn read(
+    server: ServerKind,
+    files: &dyn FileSystem,
+    sources: &mut Sources,
+    limits: &Limits,
+    input: Input,
+    platform: Platform,
+) -> Box<dyn Understood> {
+    match server {
+        ServerKind::Nginx => Box::new(nginx::read(files, sources, limits, input, platform)),
+        ServerKind::Apache => Box::new(apache::read(files, sources, limits, input, platform)),
+        ServerKind::Caddy => Box::new(caddy::read(files, sources, limits, input, platform)),
+    }
 }

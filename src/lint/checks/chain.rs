@@ -49,7 +49,8 @@ pub fn leaf_not_first(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
         .with("block", (leaf + 1).to_string());
     if !file.is_secret() {
         problem = problem.related(chain.sent[0].0.span, format!("block 1: {}", chain.sent[0].1.short_name()));
-        problem = problem.related(block.span, format!("block {}: {}, the key's certificate", leaf + 1, certificate.short_name()));
+        problem = problem
+            .related(block.span, format!("block {}: {}, the key's certificate", leaf + 1, certificate.short_name()));
     }
     problem.fix = reorder(scope, &chain, file, &in_order(&chain));
     sink.report(problem);
@@ -93,8 +94,10 @@ pub fn incomplete(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
     // A file that begins with the same leaf and goes on to the issuer can take its place.
     let leaf = chain.sent[0].1;
     let whole = scope.library.iter().filter(|other| !other.is_secret()).find(|other| {
-        other.leaf().is_some_and(|first| first.sha256 == leaf.sha256) && Chain::of(other, None, scope.anchors).gap.is_none()
-            || other.leaf().is_some_and(|first| first.sha256 == leaf.sha256) && other.certificates().count() > chain.sent.len()
+        other.leaf().is_some_and(|first| first.sha256 == leaf.sha256)
+            && Chain::of(other, None, scope.anchors).gap.is_none()
+            || other.leaf().is_some_and(|first| first.sha256 == leaf.sha256)
+                && other.certificates().count() > chain.sent.len()
     });
     let (path, located) = match one.pair.certificate.get() {
         Some((token, path)) => (token.text.to_string(), path),
@@ -132,7 +135,8 @@ pub fn untrusted(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
         return;
     }
     let is_gap = chain.gap.as_ref().is_some_and(|gap| {
-        let at_hand = |other: &PemFile| other.path != file.path && other.certificates().any(|(_, one)| last.is_issued_by(one));
+        let at_hand =
+            |other: &PemFile| other.path != file.path && other.certificates().any(|(_, one)| last.is_issued_by(one));
         !gap.urls.is_empty() || scope.library.iter().any(at_hand)
     });
     if !is_gap {

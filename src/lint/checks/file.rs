@@ -5,13 +5,18 @@ use std::path::PathBuf;
 use crate::diagnostic::{Problem, Safety, Unjudged};
 use crate::lint::{Scope, Sink, Use};
 use crate::model::{Change, Endpoint, EndpointId, Setting, Token, Transport};
-use crate::pki::{BlockKind, FileFault, Key, KeyFault, PemFile};
+use crate::pki::{FileFault, Key, KeyFault, PemFile};
 use crate::source::ReadError;
 
 type File = Setting<(Token, PathBuf)>;
 
 /// The word and path of a file, and what reading it gave. What hangs on a variable is listed as unjudged.
-fn opened<'a>(scope: &Scope<'a>, file: &'a File, what: &'static str, sink: &mut Sink) -> Option<(&'a Token, &'a Result<PemFile, ReadError>)> {
+fn opened<'a>(
+    scope: &Scope<'a>,
+    file: &'a File,
+    what: &'static str,
+    sink: &mut Sink,
+) -> Option<(&'a Token, &'a Result<PemFile, ReadError>)> {
     match &file.value {
         crate::model::Value::Known((token, path)) => scope.library.get(path).map(|found| (token, found)),
         crate::model::Value::Unknown(reason) => {
@@ -199,12 +204,25 @@ pub fn mismatch(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
         .with("key", &*key_token.text)
         .with("certificate-kind", leaf.key.kind.name())
         .with("key-kind", key.kind.name())
-        .with("names", one.sites.iter().map(|site| scope.site_name(scope.deployment.site(*site))).take(3).collect::<Vec<_>>().join(", "))
-        .related(certificate_token.span, format!("leaf {}, {}, block 1 of {}", leaf.short_name(), leaf.key.kind.name(), file.certificates().count()));
+        .with(
+            "names",
+            one.sites
+                .iter()
+                .map(|site| scope.site_name(scope.deployment.site(*site)))
+                .take(3)
+                .collect::<Vec<_>>()
+                .join(", "),
+        )
+        .related(
+            certificate_token.span,
+            format!("leaf {}, {}, block 1 of {}", leaf.short_name(), leaf.key.kind.name(), file.certificates().count()),
+        );
     // Another key of the configuration or of the same folder that fits.
-    let fitting = scope.library.iter().filter(|other| other.path != key_file.path && other.path != file.path).find(|other| {
-        matches!(other.key(), Some((_, Ok(key))) if key.belongs_to(leaf) == Some(true))
-    });
+    let fitting = scope
+        .library
+        .iter()
+        .filter(|other| other.path != key_file.path && other.path != file.path)
+        .find(|other| matches!(other.key(), Some((_, Ok(key))) if key.belongs_to(leaf) == Some(true)));
     if let Some(fitting) = fitting {
         let path = sibling(&key_token.text, &key_file.path, &fitting.path);
         let change = Change::UseKeyFile { written: key_token.span, path: path.clone() };
@@ -222,9 +240,4 @@ pub fn sibling(written: &str, located: &std::path::Path, other: &std::path::Path
         (true, None, Some(name)) => name.to_string_lossy().into_owned(),
         _ => other.display().to_string(),
     }
-}
-
-/// Whether a file holds a key at all.
-pub fn has_key(file: &PemFile) -> bool {
-    file.blocks.iter().any(|block| matches!(block.kind, BlockKind::Key(_)))
 }

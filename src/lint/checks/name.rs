@@ -83,7 +83,8 @@ pub fn shadowed(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mu
                 continue;
             }
             let set = scope.deployment.credentials(winner.credentials);
-            let wrong = leaves(scope, set).is_some_and(|leaves| !leaves.iter().any(|leaf| covers(leaf, &name.token.text)));
+            let wrong =
+                leaves(scope, set).is_some_and(|leaves| !leaves.iter().any(|leaf| covers(leaf, &name.token.text)));
             let first = scope.deployment.site(winner.site);
             let at = first.names.iter().find(|other| other.token.text == name.token.text);
             let problem = Problem::new("shadowed-site", name.token.span)
@@ -126,6 +127,8 @@ pub fn inherited(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &m
             .with("site", scope.site_name(site))
             .with("default", scope.site_name(default_site))
             .with("names", open.join(", "));
-        sink.report(problem.related(default_site.head, "the default server of this socket, whose certificate is served"));
+        sink.report(
+            problem.related(default_site.head, "the default server of this socket, whose certificate is served"),
+        );
     }
 }

@@ -50,7 +50,8 @@ fn is_reachable(scope: &Scope<'_>, protocol: Protocol, level_zero: bool) -> Opti
 /// `deprecated-protocol`.
 pub fn deprecated(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
     for (choice, origin, level_zero) in effective(scope, id) {
-        let old = choice.set.iter().filter(|one| one.is_deprecated() && is_reachable(scope, *one, level_zero) == Some(true));
+        let old =
+            choice.set.iter().filter(|one| one.is_deprecated() && is_reachable(scope, *one, level_zero) == Some(true));
         let old: Protocols = old.collect();
         if old.is_empty() {
             continue;
@@ -94,7 +95,10 @@ pub fn modern_missing(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sin
     for (choice, origin, _) in effective(scope, id) {
         let name = scope.site_name(site);
         if !choice.set.contains(Protocol::Tls12) && !choice.set.contains(Protocol::Tls13) {
-            let change = Change::SetProtocols { target: target(origin, id), to: choice.set.with(Protocol::Tls12).with(Protocol::Tls13) };
+            let change = Change::SetProtocols {
+                target: target(origin, id),
+                to: choice.set.with(Protocol::Tls12).with(Protocol::Tls13),
+            };
             let problem = Problem::new("modern-protocol-missing", origin.anchor())
                 .with("protocols", choice.set.to_string())
                 .with("write", scope.editor.wording(&change));
@@ -137,9 +141,11 @@ fn without(scope: &Scope<'_>, choice: &ProtocolChoice, old: Protocols, origin: O
     let to = old.iter().fold(choice.set, Protocols::without);
     let remains = to.contains(Protocol::Tls12) || to.contains(Protocol::Tls13);
     let one_directive = origin.written.filter(|written| {
-        remains && !choice.words.is_empty() && choice.words.iter().all(|(_, token)| {
-            token.span.file == written.file && written.start <= token.span.start && token.span.end <= written.end
-        })
+        remains
+            && !choice.words.is_empty()
+            && choice.words.iter().all(|(_, token)| {
+                token.span.file == written.file && written.start <= token.span.start && token.span.end <= written.end
+            })
     })?;
     let change = Change::SetProtocols { target: Target::Written(one_directive), to };
     scope.fix(format!("remove {old}"), Safety::Safe, &change)
@@ -160,8 +166,12 @@ pub fn shadowed(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mu
         let heeded = !scope.deployment.credentials(site.credentials).pairs.is_empty();
         // The words of the site itself: what is inherited by both from one place is not shadowed by anyone.
         let is_own = own.is_written() && own.origin.written != force.origin.written;
-        let level_zero = lowers_level(scope.deployment.policy(binding.after_name).ciphers.get().map(|list| &list[..]).unwrap_or_default());
-        let usable = |set: Protocols| set.iter().filter(|one| is_reachable(scope, *one, level_zero) != Some(false)).collect::<Protocols>();
+        let level_zero = lowers_level(
+            scope.deployment.policy(binding.after_name).ciphers.get().map(|list| &list[..]).unwrap_or_default(),
+        );
+        let usable = |set: Protocols| {
+            set.iter().filter(|one| is_reachable(scope, *one, level_zero) != Some(false)).collect::<Protocols>()
+        };
         let (wanted, got) = (usable(wanted.set), usable(got.set));
         if !heeded || !is_own || wanted == got || binding.rejects {
             continue;

@@ -21,7 +21,8 @@ pub fn plain_on_tls_port(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, 
         return;
     }
     let port = endpoint.listen.port;
-    let elsewhere = scope.deployment.endpoints.iter().any(|other| other.listen.port == port && other.transport == Transport::Tls);
+    let elsewhere =
+        scope.deployment.endpoints.iter().any(|other| other.listen.port == port && other.transport == Transport::Tls);
     if port == 80 || !(matches!(port, 443 | 8443) || elsewhere) {
         return;
     }
@@ -47,7 +48,8 @@ pub fn plain_on_tls_port(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, 
 
 /// `listen-without-tls`.
 pub fn without_tls(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
-    let Some(pair) = scope.deployment.credentials(site.credentials).pairs.first().filter(|_| site.has_own_credentials) else {
+    let Some(pair) = scope.deployment.credentials(site.credentials).pairs.first().filter(|_| site.has_own_credentials)
+    else {
         return;
     };
     let sockets: Vec<&Endpoint> = scope.bindings(id).map(|(endpoint, ..)| endpoint).collect();
@@ -56,7 +58,9 @@ pub fn without_tls(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) 
         let elsewhere = |other: &Endpoint| other.listen.port == port && other.transport == Transport::Tls;
         port != 80 && (matches!(port, 443 | 8443) || scope.deployment.endpoints.iter().any(elsewhere))
     };
-    if sockets.is_empty() || sockets.iter().any(|one| speaks_tls(one) || one.proxy_protocol || is_unix(one) || is_tls_port(one)) {
+    if sockets.is_empty()
+        || sockets.iter().any(|one| speaks_tls(one) || one.proxy_protocol || is_unix(one) || is_tls_port(one))
+    {
         return;
     }
     // The same names may be served by TLS elsewhere, with shared settings in both blocks.
@@ -158,7 +162,9 @@ pub fn specific_shadows_wildcard(scope: &Scope<'_>, _: EndpointId, endpoint: &En
         _ => false,
     };
     let wildcard = scope.deployment.endpoints.iter().find(|other| {
-        other.listen.port == endpoint.listen.port && other.transport == Transport::Tls && is_wildcard(&other.listen.address)
+        other.listen.port == endpoint.listen.port
+            && other.transport == Transport::Tls
+            && is_wildcard(&other.listen.address)
     });
     let Some(wildcard) = wildcard else { return };
     let own = &endpoint.uses[0];
@@ -198,9 +204,10 @@ pub fn ipv6_missing(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink:
     let there: HashMap<SiteId, ()> = v6.uses.iter().map(|one| (one.site, ())).collect();
     for listen in endpoint.uses.iter().filter(|listen| !there.contains_key(&listen.site)) {
         let site = scope.deployment.site(listen.site);
-        let named = site.names.iter().find(|name| {
-            name.kind == NameKind::Exact && !v6.named.exact.contains_key(&name.token.text)
-        });
+        let named = site
+            .names
+            .iter()
+            .find(|name| name.kind == NameKind::Exact && !v6.named.exact.contains_key(&name.token.text));
         let Some(name) = named else { continue };
         let problem = Problem::new("ipv6-listen-missing", listen.span)
             .with("name", &*name.token.text)

@@ -14,7 +14,9 @@ fn responders(scope: &Scope<'_>, site: &Site) -> Option<Vec<String>> {
 fn host(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let host = rest.split(['/', '?']).next().unwrap_or(rest);
-    host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit())).map_or(host, |(host, _)| host)
+    host.rsplit_once(':')
+        .filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()))
+        .map_or(host, |(host, _)| host)
 }
 
 fn is_name(host: &str) -> bool {
@@ -48,9 +50,9 @@ pub fn without_responder(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut 
         let change = Change::DisableStapling { written: setting.origin.anchor() };
         // Off for every site that the directive reaches: safe only where none of their certificates has a responder.
         let reached = scope.editor.edits(&change).map(|edits| edits.reaches).unwrap_or_default();
-        let all = reached.iter().all(|site| {
-            responders(scope, scope.deployment.site(*site)).is_none_or(|urls| urls.is_empty())
-        });
+        let all = reached
+            .iter()
+            .all(|site| responders(scope, scope.deployment.site(*site)).is_none_or(|urls| urls.is_empty()));
         let mut problem = Problem::new("stapling-without-responder", setting.origin.anchor())
             .with("write", scope.editor.wording(&change))
             .related(site.head, format!("holds for {}", scope.site_name(site)));

@@ -11,7 +11,8 @@ const DAY: i64 = 86_400;
 
 /// A day as people write it, UTC.
 pub fn date(seconds: i64) -> String {
-    Timestamp::from_second(seconds).map_or_else(|_| "an impossible date".to_owned(), |at| at.strftime("%Y-%m-%d").to_string())
+    Timestamp::from_second(seconds)
+        .map_or_else(|_| "an impossible date".to_owned(), |at| at.strftime("%Y-%m-%d").to_string())
 }
 
 /// A stretch of time for people: whole days, below two days whole hours, below two hours minutes.
@@ -26,13 +27,14 @@ pub fn span(seconds: i64) -> String {
 }
 
 fn leaf<'a>(scope: &Scope<'a>, one: &Use<'a>) -> Option<(&'a Token, &'a Certificate)> {
-    let (token, file) = scope.certificate_file(one.pair)?;
+    let (token, _) = scope.certificate_file(one.pair)?;
     (!one.sites.is_empty()).then_some(())?;
-    file.leaf().map(|leaf| (token, &**leaf))
+    scope.leaf(one.pair).map(|leaf| (token, &**leaf))
 }
 
 fn about(scope: &Scope<'_>, rule: &'static str, token: &Token, certificate: &Certificate, one: &Use<'_>) -> Problem {
-    let names: Vec<String> = one.sites.iter().map(|site| scope.site_name(scope.deployment.site(*site))).take(3).collect();
+    let names: Vec<String> =
+        one.sites.iter().map(|site| scope.site_name(scope.deployment.site(*site))).take(3).collect();
     Problem::new(rule, token.span)
         .with("subject", certificate.short_name())
         .with("path", &*token.text)
@@ -45,7 +47,9 @@ fn about(scope: &Scope<'_>, rule: &'static str, token: &Token, certificate: &Cer
 pub fn expired(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
     let Some((token, leaf)) = leaf(scope, one) else { return };
     if scope.now > leaf.not_after {
-        sink.report(about(scope, "certificate-expired", token, leaf, one).with("ago", span(scope.now - leaf.not_after)));
+        sink.report(
+            about(scope, "certificate-expired", token, leaf, one).with("ago", span(scope.now - leaf.not_after)),
+        );
     }
 }
 

@@ -47,16 +47,13 @@ pub fn is_whole(text: &[u8]) -> bool {
     roots.any(|index| matches!(tree.name(index, text), b"http" | b"events" | b"stream" | b"mail"))
 }
 
-impl Nginx {
-    /// The paths of all files that were read.
-    pub fn paths(&self) -> impl Iterator<Item = &Path> {
-        self.loaded.files.iter().map(|file| file.path.as_path())
-    }
-}
-
 impl Understood for Nginx {
     fn deployment(&self) -> &Deployment {
         &self.deployment
+    }
+
+    fn paths(&self) -> Vec<&Path> {
+        self.loaded.files.iter().map(|file| file.path.as_path()).collect()
     }
 
     fn editor(&self) -> Box<dyn Editor + Sync + '_> {

@@ -154,7 +154,14 @@ impl Tree {
 
 /// Cuts a text into directives.
 pub fn parse(text: &[u8]) -> Tree {
-    let mut parser = Parser { text, lexer: Lexer::new(text), tree: Tree::default(), open: Vec::new(), too_deep: false };
+    let mut parser = Parser {
+        text,
+        lexer: Lexer::new(text),
+        tree: Tree::default(),
+        open: Vec::new(),
+        too_deep: false,
+        in_quote: false,
+    };
     parser.run();
     parser.tree
 }
@@ -166,6 +173,8 @@ struct Parser<'a> {
     /// Directives whose block is open.
     open: Vec<usize>,
     too_deep: bool,
+    /// Whether a quote runs to the end of the text, so that nothing can be said of what it swallowed.
+    in_quote: bool,
 }
 
 impl Parser<'_> {
@@ -201,11 +210,14 @@ impl Parser<'_> {
                     }
                     self.close(at);
                 }
-                Token::Fault { start, end, fault } => self.fault(start, end, fault),
+                Token::Fault { start, end, fault } => {
+                    self.in_quote |= matches!(fault, SyntaxFault::UnclosedQuote(_));
+                    self.fault(start, end, fault);
+                }
                 Token::End => break,
             }
         }
-        if let Some(word) = first {
+        if let Some(word) = first.filter(|_| !self.in_quote) {
             self.unterminated(word, None);
         }
         self.close_all();
@@ -268,7 +280,7 @@ impl Parser<'_> {
             directive.after = after;
             let open = directive.block.map_or(0, |block| block.open);
             // The outermost is the one that is missing its brace as far as nginx can tell.
-            if order == 0 && !self.too_deep {
+            if order == 0 && !self.too_deep && !self.in_quote {
                 self.tree.problems.push(SyntaxProblem::new(open, open + 1, SyntaxFault::UnclosedBlock));
             }
         }

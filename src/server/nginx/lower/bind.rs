@@ -13,21 +13,21 @@ use super::listen::Asked;
 use super::{ServerDraft, name};
 use crate::diagnostic::{Problem, Severity, Unjudged};
 use crate::model::{
-    Address, Binding, BindingId, Command, Credentials, CredentialsId, Deployment, Endpoint, Listen, ListenUse,
-    NameKind, Origin, PolicyId, Selection, Setting, Site, SiteId, TlsPolicy, Token, Transport, Unmatched,
+    Address, Binding, BindingId, Command, Deployment, Endpoint, Interner, Listen, ListenUse, NameKind, Origin,
+    PolicyId, Selection, Setting, Site, SiteId, Token, Transport, Unmatched,
 };
 use crate::platform::{self, Decider, Version};
 use crate::source::Span;
 
 /// Turns drafts into sites, endpoints and bindings.
 pub fn build(deployment: &mut Deployment, http: Level, drafts: Vec<ServerDraft>, defaults: Defaults) {
-    let mut interner = Interner::default();
+    let mut composer = Composer::default();
     let mut sockets: Sockets = Sockets::default();
     let mut http2 = Vec::with_capacity(drafts.len());
     for draft in drafts {
         let id = SiteId(deployment.sites.len() as u32);
-        let policy = interner.policy(deployment, level::policy(&draft.level, &http, defaults));
-        let credentials = interner.credentials(deployment, level::credentials(&draft.level, &http));
+        let policy = composer.interner.policy(deployment, level::policy(&draft.level, &http, defaults));
+        let credentials = composer.interner.credentials(deployment, level::credentials(&draft.level, &http));
         http2.push(level::http2(&draft.level, &http));
         let has_own_credentials = !draft.level.certificates.is_empty() || !draft.level.keys.is_empty();
         deployment.sites.push(Site {
@@ -49,7 +49,7 @@ pub fn build(deployment: &mut Deployment, http: Level, drafts: Vec<ServerDraft>,
     check_binds(&endpoints, &mut deployment.problems);
     let mut bound = Vec::with_capacity(endpoints.len());
     for endpoint in endpoints {
-        bound.push(bind(deployment, &mut interner, endpoint, &http2));
+        bound.push(bind(deployment, &mut composer, endpoint, &http2));
     }
     deployment.endpoints = bound;
 }
@@ -173,7 +173,7 @@ fn check_binds(endpoints: &[Endpoint], problems: &mut Vec<Problem>) {
 }
 
 /// Decides who answers on a socket, and with what.
-fn bind(deployment: &mut Deployment, interner: &mut Interner, mut endpoint: Endpoint, http2: &[bool]) -> Endpoint {
+fn bind(deployment: &mut Deployment, composer: &mut Composer, mut endpoint: Endpoint, http2: &[bool]) -> Endpoint {
     let sites: Vec<SiteId> = endpoint.sites().collect();
     let claimed = endpoint.uses.iter().position(|one| one.claims_default.is_some()).unwrap_or(0);
     let default = endpoint.uses[claimed].site;
@@ -191,7 +191,7 @@ fn bind(deployment: &mut Deployment, interner: &mut Interner, mut endpoint: Endp
         let after_name = match endpoint.transport {
             Transport::Plain => policy,
             transport => {
-                interner.compose(deployment, version, before_name, policy, http2, transport == Transport::Quic)
+                composer.compose(deployment, version, before_name, policy, http2, transport == Transport::Quic)
             }
         };
         endpoint.bindings.push(Binding { site: *id, before_name, after_name, credentials, rejects });
@@ -265,35 +265,14 @@ fn check_names(deployment: &mut Deployment, sites: &[SiteId]) {
     deployment.problems.extend(found.into_iter().filter(|one| !known.contains(&one.at)));
 }
 
-/// Gives equal policies and equal certificates one id.
+/// Policies that two sites make together, interned.
 #[derive(Default)]
-struct Interner {
-    policies: HashMap<TlsPolicy, PolicyId>,
-    credentials: HashMap<Credentials, CredentialsId>,
+struct Composer {
+    interner: Interner,
     composed: HashMap<(PolicyId, PolicyId, bool, bool), PolicyId>,
 }
 
-impl Interner {
-    fn policy(&mut self, deployment: &mut Deployment, policy: TlsPolicy) -> PolicyId {
-        if let Some(id) = self.policies.get(&policy) {
-            return *id;
-        }
-        let id = PolicyId(deployment.policies.len() as u32);
-        deployment.policies.push(policy.clone());
-        self.policies.insert(policy, id);
-        id
-    }
-
-    fn credentials(&mut self, deployment: &mut Deployment, credentials: Credentials) -> CredentialsId {
-        if let Some(id) = self.credentials.get(&credentials) {
-            return *id;
-        }
-        let id = CredentialsId(deployment.credentials.len() as u32);
-        deployment.credentials.push(credentials.clone());
-        self.credentials.insert(credentials, id);
-        id
-    }
-
+impl Composer {
     /// What decides a handshake that begins under the default site's policy and goes on under the named one's.
     fn compose(
         &mut self,
@@ -327,7 +306,7 @@ impl Interner {
             after.commands = commands(&before.commands, &after.commands, version);
         }
         after.alpn = alpn(http2, quic, after.alpn.origin);
-        let id = self.policy(deployment, after);
+        let id = self.interner.policy(deployment, after);
         self.composed.insert((default, named, http2, quic), id);
         id
     }

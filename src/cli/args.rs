@@ -1,0 +1,373 @@
+//! What may stand on the command line, and what it means.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::diagnostic::Severity;
+use crate::lint;
+use crate::model::ServerKind;
+use crate::pipeline::{Failure, Options, TrustSource};
+use crate::platform::{TlsLibrary, Version};
+use crate::source::Disk;
+
+/// Gives a web server's TLS configuration a shakedown before the reload.
+#[derive(Debug, Parser)]
+#[command(name = "shakedown", version, max_term_width = 100)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Find what is wrong with a configuration and its certificates
+    Lint(LintArguments),
+    /// Show what this program does, on a small configuration with faults that it brings along
+    Demo(DemoArguments),
+}
+
+/// `demo`.
+#[derive(Debug, Args)]
+pub struct DemoArguments {
+    /// Options that all commands share.
+    #[command(flatten)]
+    pub shared: Shared,
+}
+
+/// `lint`.
+#[derive(Debug, Args)]
+pub struct LintArguments {
+    /// Files or folders; none: the live configuration of whatever server is installed; -: standard input
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+
+    /// Options that all commands share.
+    #[command(flatten)]
+    pub shared: Shared,
+
+    /// Options about the configuration.
+    #[command(flatten)]
+    pub target: TargetArguments,
+
+    /// How to show findings
+    #[arg(long, value_enum, default_value_t = Format::Pretty)]
+    pub format: Format,
+
+    /// Only these rules
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub select: Vec<String>,
+
+    /// Not these rules
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub ignore: Vec<String>,
+
+    /// Another severity for a rule
+    #[arg(long, value_name = "NAME=LEVEL", value_parser = severity_of_rule)]
+    pub severity: Vec<(String, Severity)>,
+
+    /// From which severity on findings make the run fail
+    #[arg(long, value_enum, default_value_t = Threshold::Warning, value_name = "LEVEL")]
+    pub fail_on: Threshold,
+
+    /// What could not be judged makes the run fail too
+    #[arg(long)]
+    pub strict: bool,
+
+    /// Repair what can be repaired without changing what works
+    #[arg(long)]
+    pub fix: bool,
+
+    /// Repair also what changes behaviour
+    #[arg(long)]
+    pub unsafe_fixes: bool,
+
+    /// Print what --fix (or --unsafe-fixes) would do as a patch, and change nothing
+    #[arg(long, conflicts_with = "format")]
+    pub diff: bool,
+}
+
+/// Options that all commands share.
+#[derive(Debug, Args)]
+pub struct Shared {
+    /// Write the report to a file
+    #[arg(long, value_name = "FILE")]
+    pub output_file: Option<PathBuf>,
+
+    /// When to use colours (NO_COLOR is honoured)
+    #[arg(long, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
+    pub color: Color,
+
+    /// How many threads work side by side
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
+
+    /// Findings only, no summary
+    #[arg(short, long)]
+    pub quiet: bool,
+
+    /// Say more
+    #[arg(short, long)]
+    pub verbose: bool,
+}
+
+/// Options about the configuration and the system that it is for.
+#[derive(Debug, Args)]
+pub struct TargetArguments {
+    /// Which server reads the configuration
+    #[arg(long, value_enum)]
+    pub server: Option<Server>,
+
+    /// The system that the configuration is for, such as debian-12
+    #[arg(long, value_name = "NAME")]
+    pub platform: Option<String>,
+
+    /// Version of the server, instead of the platform's
+    #[arg(long, value_name = "V", value_parser = version)]
+    pub server_version: Option<Version>,
+
+    /// TLS library, such as openssl-3.0.19, instead of the platform's
+    #[arg(long, value_name = "NAME", value_parser = library)]
+    pub tls_library: Option<TlsLibrary>,
+
+    /// OpenSSL's security level, instead of the platform's
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=5))]
+    pub security_level: Option<u8>,
+
+    /// Follow absolute paths below this folder
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+
+    /// The time to judge at: RFC 3339, or an offset from the clock such as +30d or -2h
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = time)]
+    pub now: Option<Time>,
+
+    /// What clients trust: a PEM file, system or mozilla; may be given several times
+    #[arg(long, value_name = "FILE|system|mozilla")]
+    pub trust: Vec<PathBuf>,
+
+    /// Judge a part by itself, even where a main file includes it
+    #[arg(long)]
+    pub fragment: bool,
+
+    /// The name of standard input
+    #[arg(long, value_name = "PATH", default_value = "-")]
+    pub stdin_filename: String,
+
+    /// Read no shakedown.toml
+    #[arg(long)]
+    pub isolated: bool,
+}
+
+/// How to show findings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people, with source frames
+    Pretty,
+    /// One line a finding
+    Concise,
+    /// One JSON document
+    Json,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// From which severity on findings make the run fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Threshold {
+    /// Errors
+    Error,
+    /// Warnings and errors
+    Warning,
+    /// Any finding
+    Info,
+    /// None
+    Never,
+}
+
+impl Threshold {
+    /// The least severity that fails; absent: none does.
+    pub fn severity(self) -> Option<Severity> {
+        match self {
+            Threshold::Error => Some(Severity::Error),
+            Threshold::Warning => Some(Severity::Warning),
+            Threshold::Info => Some(Severity::Info),
+            Threshold::Never => None,
+        }
+    }
+}
+
+/// Which server reads the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Server {
+    /// nginx
+    Nginx,
+    /// Apache httpd
+    Apache,
+    /// Caddy
+    Caddy,
+}
+
+/// A time, or a distance from the clock in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Time {
+    /// Seconds since 1970-01-01 UTC.
+    At(i64),
+    /// Seconds from now.
+    Offset(i64),
+}
+
+fn version(text: &str) -> Result<Version, String> {
+    Version::parse(text).ok_or_else(|| "write a version such as 1.22.1".to_owned())
+}
+
+fn library(text: &str) -> Result<TlsLibrary, String> {
+    TlsLibrary::parse(text).ok_or_else(|| "write a library with its version, such as openssl-3.0.19".to_owned())
+}
+
+fn severity_of_rule(text: &str) -> Result<(String, Severity), String> {
+    let (name, level) = text.split_once('=').ok_or("write NAME=LEVEL")?;
+    let level = match level {
+        "error" => Severity::Error,
+        "warning" => Severity::Warning,
+        "info" => Severity::Info,
+        _ => return Err("the level is error, warning or info".to_owned()),
+    };
+    Ok((name.to_owned(), level))
+}
+
+fn time(text: &str) -> Result<Time, String> {
+    if let Ok(at) = text.parse::<jiff::Timestamp>() {
+        return Ok(Time::At(at.as_second()));
+    }
+    let wrong = || "write a time such as 2026-11-23T00:00:00Z, or an offset such as +30d or -2h".to_owned();
+    let sign = match text.as_bytes().first() {
+        Some(b'+') => 1,
+        Some(b'-') => -1,
+        _ => return Err(wrong()),
+    };
+    let unit = match text.as_bytes().last() {
+        Some(b's') => 1,
+        Some(b'm') => 60,
+        Some(b'h') => 3_600,
+        Some(b'd') => 86_400,
+        Some(b'w') => 604_800,
+        _ => return Err(wrong()),
+    };
+    let count: i64 =
+        text.get(1..text.len() - 1).and_then(|digits| digits.parse::<u32>().ok()).ok_or_else(wrong)?.into();
+    Ok(Time::Offset(sign * count * unit))
+}
+
+impl TargetArguments {
+    /// The files as seen below the root.
+    pub fn files(&self) -> Disk {
+        self.root.as_ref().map_or_else(Disk::new, Disk::below)
+    }
+
+    /// What the pipeline is asked for. Standard input is read where a path is `-`.
+    ///
+    /// # Errors
+    /// Where standard input cannot be read.
+    pub fn options(&self, paths: &[PathBuf], lint: lint::Settings) -> Result<Options, Failure> {
+        let clock = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
+        let now = match self.now {
+            None => clock,
+            Some(Time::At(at)) => at,
+            Some(Time::Offset(offset)) => clock + offset,
+        };
+        let trust = self.trust.iter().map(|one| match one.to_str() {
+            Some("system") => TrustSource::System,
+            Some("mozilla") => TrustSource::Mozilla,
+            _ => TrustSource::File(one.clone()),
+        });
+        let mut options = Options {
+            server: self.server.map(|server| match server {
+                Server::Nginx => ServerKind::Nginx,
+                Server::Apache => ServerKind::Apache,
+                Server::Caddy => ServerKind::Caddy,
+            }),
+            platform: self.platform.clone(),
+            server_version: self.server_version,
+            tls_library: self.tls_library.clone(),
+            security_level: self.security_level,
+            root: self.root.clone(),
+            fragment: self.fragment,
+            now,
+            trust: trust.collect(),
+            lint,
+            ..Options::default()
+        };
+        if paths.iter().any(|path| path.as_os_str() == "-") {
+            options.stdin = Some((self.stdin_filename.clone(), standard_input(options.limits.config_file)?.into()));
+        }
+        Ok(options)
+    }
+}
+
+fn standard_input(limit: u64) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    let read = std::io::Read::read_to_end(&mut std::io::Read::take(std::io::stdin().lock(), limit + 1), &mut bytes);
+    match read {
+        Err(error) => Err(Failure::new(format!("cannot read standard input: {error}"))),
+        Ok(_) if bytes.len() as u64 > limit => {
+            Err(Failure::new(format!("standard input is larger than the limit of {limit} bytes")))
+        }
+        Ok(_) => Ok(bytes),
+    }
+}
+
+impl LintArguments {
+    /// What is asked of the rules.
+    ///
+    /// # Errors
+    /// Where a rule is named that does not exist.
+    pub fn settings(&self) -> Result<lint::Settings, Failure> {
+        let named = self.select.iter().chain(&self.ignore).chain(self.severity.iter().map(|(name, _)| name));
+        for name in named {
+            if lint::find(name).is_none() {
+                let failure = Failure::new(format!("no such rule: {name}"));
+                return Err(match lint::nearest(name) {
+                    Some(meant) => failure.help(format!("did you mean {meant}?")),
+                    None => failure,
+                });
+            }
+        }
+        let canonical = |name: &String| lint::find(name).map_or_else(|| name.clone(), |rule| rule.name.to_owned());
+        let severities: BTreeMap<String, Severity> =
+            self.severity.iter().map(|(name, level)| (canonical(name), *level)).collect();
+        Ok(lint::Settings { select: self.select.clone(), ignore: self.ignore.clone(), severities })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        use clap::CommandFactory;
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn times_are_points_or_offsets() {
+        assert_eq!(time("1970-01-02T00:00:00Z"), Ok(Time::At(86_400)));
+        assert_eq!(time("+30d"), Ok(Time::Offset(2_592_000)));
+        assert_eq!(time("-2h"), Ok(Time::Offset(-7_200)));
+        assert!(time("tomorrow").is_err() && time("+d").is_err() && time("+1y").is_err() && time("+\u{e4}").is_err());
+    }
+}

@@ -1,0 +1,9 @@
+//! Fixes: which of them go together, what they make of a text, how that looks as a patch, and how it is written.
+
+mod choose;
+mod diff;
+mod write;
+
+pub use choose::{apply, choose};
+pub use diff::unified;
+pub use write::{WriteError, replace};

@@ -1,0 +1,80 @@
+//! Which certificate and key files a run reads: those that the configuration names, and where something is missing there,
+//! those that lie beside them.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use crate::model::{Credentials, Deployment};
+use crate::pki::{Anchors, Library};
+use crate::source::{FileKind, FileSystem, Limits, Sources};
+
+/// How many files of one folder are looked at.
+const SIBLINGS: usize = 200;
+
+/// Reads all files that the deployments name, once each.
+pub fn load<'d>(
+    files: &dyn FileSystem,
+    sources: &mut Sources,
+    limits: &Limits,
+    deployments: impl Iterator<Item = &'d Deployment> + Clone,
+    anchors: &Anchors,
+) -> Library {
+    let sets = deployments.flat_map(|deployment| &deployment.credentials);
+    let mut paths: Vec<PathBuf> = Vec::new();
+    let mut passwords: BTreeSet<PathBuf> = BTreeSet::new();
+    for set in sets.clone() {
+        for pair in &set.pairs {
+            let certificate = pair.certificate.get().map(|(_, path)| path);
+            let key = pair.key.as_ref().and_then(|key| key.get()).map(|(_, path)| path);
+            let chain = pair.chain.as_ref().and_then(|chain| chain.get()).map(|(_, path)| path);
+            paths.extend([certificate, key, chain].into_iter().flatten().cloned());
+        }
+        passwords.extend(set.passwords.as_ref().map(|(_, path)| path.clone()));
+    }
+    let passwords: Vec<PathBuf> = passwords.into_iter().collect();
+    let mut library = Library::load(files, sources, limits, paths, &passwords);
+    let folders: BTreeSet<PathBuf> = sets.flat_map(|set| folders(&library, anchors, set)).collect();
+    let beside: Vec<PathBuf> = folders.iter().flat_map(|folder| siblings(files, folder)).collect();
+    library.extend(files, sources, limits, beside, &[]);
+    library
+}
+
+/// The folders where the missing part of a set may lie: of pairs that do not fit, and of chains that break off.
+fn folders(library: &Library, anchors: &Anchors, set: &Credentials) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for pair in &set.pairs {
+        let Some((_, path)) = pair.certificate.get() else { continue };
+        let Some(Ok(file)) = library.get(path) else { continue };
+        let key_path = pair.key.as_ref().and_then(|key| key.get()).map(|(_, path)| path);
+        let key = key_path.and_then(|path| library.get(path)?.as_ref().ok()?.key()?.1.as_ref().ok());
+        let Some(leaf) = file.leaf() else { continue };
+        let fits = key.is_none_or(|key| key.belongs_to(leaf) != Some(false));
+        let breaks_off = file.certificates().any(|(_, one)| {
+            !one.is_self_issued()
+                && !anchors.has_subject(&one.issuer_der)
+                && !file.certificates().any(|(_, issuer)| issuer.subject_der == one.issuer_der)
+        });
+        if !fits || breaks_off {
+            let folder = |path: &PathBuf| path.parent().map(Path::to_path_buf);
+            found.extend(folder(path));
+            found.extend(key_path.filter(|_| !fits).and_then(folder));
+        }
+    }
+    found
+}
+
+/// Files of a folder that look like certificates or keys by their names.
+fn siblings(files: &dyn FileSystem, folder: &Path) -> Vec<PathBuf> {
+    const ENDINGS: &[&str] = &["pem", "crt", "cer", "key", "ca-bundle", "chain"];
+    let is_one = |name: &Path| {
+        name.extension().and_then(|ending| ending.to_str()).is_some_and(|ending| ENDINGS.contains(&ending))
+    };
+    let entries = files.list(folder).unwrap_or_default();
+    let regular = entries.into_iter().filter(|entry| entry.kind == Some(FileKind::Regular));
+    regular
+        .map(|entry| PathBuf::from(entry.name))
+        .filter(|name| is_one(name))
+        .take(SIBLINGS)
+        .map(|name| folder.join(name))
+        .collect()
+}

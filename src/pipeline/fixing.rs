@@ -1,0 +1,60 @@
+//! Applies fixes until nothing changes, in memory: what is written, and what remains.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::{Failure, Options, Run, lint};
+use crate::diagnostic::Safety;
+use crate::fix;
+use crate::source::{FileSystem, Overlay, Text};
+
+/// How often fixes are applied and the result is read again.
+const ROUNDS: usize = 10;
+
+/// What fixes would make of a tree.
+pub struct Fixed {
+    /// Files that change: what they hold now, and what they would hold.
+    pub files: BTreeMap<PathBuf, (Arc<[u8]>, Vec<u8>)>,
+    /// The run over the result.
+    pub run: Run,
+    /// How many fixes were applied.
+    pub applied: usize,
+}
+
+/// Applies all fixes up to `most`, reads the result again, and goes on until nothing changes. Nothing is written.
+///
+/// # Errors
+/// As [`lint`].
+pub fn fix(files: &dyn FileSystem, paths: &[PathBuf], options: &Options, most: Safety) -> Result<Fixed, Failure> {
+    let mut changed: BTreeMap<PathBuf, (Arc<[u8]>, Vec<u8>)> = BTreeMap::new();
+    let mut applied = 0;
+    let mut run = lint(files, paths, options)?;
+    for _ in 0..ROUNDS {
+        let is_file = |file| matches!(run.sources.file(file).text(), Text::File) && !run.sources.file(file).is_secret();
+        let fixes = run.findings.iter().filter_map(|finding| finding.fix.as_ref()).filter(|fix| fix.safety <= most);
+        let fixes = fixes.filter(|fix| fix.edits.iter().all(|edit| is_file(edit.span.file)));
+        let chosen = fix::choose(fixes);
+        if chosen.is_empty() {
+            break;
+        }
+        let mut progress = false;
+        for (file, text) in fix::apply(&run.sources, &chosen) {
+            let source = run.sources.file(file);
+            progress |= source.bytes() != text;
+            let before = changed.remove(source.path()).map_or_else(|| source.shared_bytes(), |(before, _)| before);
+            changed.insert(source.path().to_path_buf(), (before, text));
+        }
+        if !progress {
+            break;
+        }
+        applied += chosen.len();
+        let mut overlay = Overlay::new(files);
+        for (path, (_, text)) in &changed {
+            overlay.insert(path, text.clone());
+        }
+        run = lint(&overlay, paths, options)?;
+    }
+    changed.retain(|_, (before, after)| **before != **after);
+    Ok(Fixed { files: changed, run, applied })
+}

@@ -1,0 +1,290 @@
+//! Reads the configurations of a run with the certificates that they name.
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+use super::target::{self, Target};
+use super::{Failure, Options, TargetInfo, TrustSource, certificates};
+use crate::model::ServerKind;
+use crate::pki::{Anchors, Library};
+use crate::platform::{self, Part, Platform};
+use crate::server::{self, Form, Input, Root, Understood};
+use crate::source::{FileSystem, Sources, Span, Text};
+
+/// One configuration, read and understood.
+pub struct Reading {
+    /// As given on the command line.
+    pub path: PathBuf,
+    /// Who reads it.
+    pub server: ServerKind,
+    /// What it means.
+    pub understood: Box<dyn Understood>,
+    /// The files that were asked for, where they are parts of a whole.
+    only: Option<HashSet<PathBuf>>,
+}
+
+impl Reading {
+    /// Whether what lies at a place was asked for.
+    pub fn shows(&self, sources: &Sources, span: Span) -> bool {
+        let is_asked = |only: &HashSet<PathBuf>| only.contains(sources.file(sources.place(span).span.file).path());
+        self.only.as_ref().is_none_or(is_asked)
+    }
+}
+
+/// All that a run reads.
+pub struct Loaded {
+    /// All texts.
+    pub sources: Sources,
+    /// The configurations.
+    pub readings: Vec<Reading>,
+    /// Certificates and keys.
+    pub library: Library,
+    /// What clients trust.
+    pub anchors: Anchors,
+    trust: String,
+    trust_is_assumed: bool,
+}
+
+impl Loaded {
+    /// One configuration as reports name it.
+    pub fn info(&self, reading: &Reading) -> TargetInfo {
+        TargetInfo {
+            path: reading.path.clone(),
+            server: reading.server,
+            platform: reading.understood.deployment().platform.clone(),
+            trust: self.trust.clone(),
+            trust_is_assumed: self.trust_is_assumed,
+        }
+    }
+
+    /// How many distinct certificates are served.
+    pub fn certificate_count(&self) -> usize {
+        let mut seen = HashSet::new();
+        let served = self.readings.iter().flat_map(|reading| &reading.understood.deployment().credentials);
+        for pair in served.flat_map(|set| &set.pairs) {
+            let file = pair.certificate.get().and_then(|(_, path)| self.library.get(path)?.as_ref().ok());
+            seen.extend(file.and_then(|file| file.leaf()).map(|leaf| leaf.sha256));
+        }
+        seen.len()
+    }
+}
+
+/// Reads the configurations at `paths`, or the live one where there is none.
+///
+/// # Errors
+/// Where a path cannot be read, its server cannot be told, or the options name what does not exist.
+pub fn load(files: &dyn FileSystem, paths: &[PathBuf], options: &Options) -> Result<Loaded, Failure> {
+    let live = if paths.is_empty() { target::live(files, options)? } else { Vec::new() };
+    let targets = paths.iter().chain(&live).map(|path| target::resolve(files, path, options));
+    let targets = targets.collect::<Result<Vec<_>, _>>()?;
+    let mut reader = Reader { files, options, sources: Sources::new(), readings: Vec::new(), mains: HashMap::new() };
+    for target in targets {
+        reader.target(target)?;
+    }
+    let Reader { mut sources, readings, .. } = reader;
+    let (anchors, trust, trust_is_assumed) = anchors(files, &mut sources, options)?;
+    let deployments = readings.iter().map(|reading| reading.understood.deployment());
+    let library = certificates::load(files, &mut sources, &options.limits, deployments, &anchors);
+    Ok(Loaded { sources, readings, library, anchors, trust, trust_is_assumed })
+}
+
+struct Reader<'a> {
+    files: &'a dyn FileSystem,
+    options: &'a Options,
+    sources: Sources,
+    readings: Vec<Reading>,
+    /// Whole configurations that were read because they might include a part: index into `readings`, or not (yet) used.
+    mains: HashMap<PathBuf, Main>,
+}
+
+/// A main file that was read.
+enum Main {
+    Used(usize),
+    Unused(Box<dyn Understood>),
+    Unreadable,
+}
+
+impl Reader<'_> {
+    fn target(&mut self, target: Target) -> Result<(), Failure> {
+        for main in &target.mains {
+            if self.inside(main, &target)? {
+                return Ok(());
+            }
+        }
+        let platform = platform_of(self.files, target.server, self.options)?;
+        let understood = self.read(target.server, target.input, platform);
+        self.readings.push(Reading { path: target.path, server: target.server, understood, only: None });
+        Ok(())
+    }
+
+    /// Judges a part inside the whole at `main`, where that includes it.
+    fn inside(&mut self, main: &Path, part: &Target) -> Result<bool, Failure> {
+        if !self.mains.contains_key(main) {
+            let found = match self.files.read(main, self.options.limits.config_file) {
+                Ok(bytes) => {
+                    let root = Root { path: main.to_path_buf(), bytes, text: Text::File };
+                    let platform = platform_of(self.files, part.server, self.options)?;
+                    let input = Input { roots: vec![root], form: Form::Whole };
+                    Main::Unused(self.read(part.server, input, platform))
+                }
+                Err(_) => Main::Unreadable,
+            };
+            self.mains.insert(main.to_path_buf(), found);
+        }
+        let understood: &dyn Understood = match self.mains.get(main) {
+            Some(Main::Used(index)) => &*self.readings[*index].understood,
+            Some(Main::Unused(understood)) => &**understood,
+            _ => return Ok(false),
+        };
+        let wanted = self.files.canonical(&part.path).ok();
+        let is_it = |path: &&Path| wanted.is_some() && self.files.canonical(path).ok() == wanted;
+        let Some(found) = understood.paths().into_iter().find(is_it).map(Path::to_path_buf) else { return Ok(false) };
+        let index = match self.mains.remove(main) {
+            Some(Main::Unused(understood)) => {
+                let only = Some(HashSet::new());
+                self.readings.push(Reading { path: part.path.clone(), server: part.server, understood, only });
+                self.readings.len() - 1
+            }
+            Some(Main::Used(index)) => index,
+            _ => return Ok(false),
+        };
+        self.mains.insert(main.to_path_buf(), Main::Used(index));
+        if let Some(only) = &mut self.readings[index].only {
+            only.insert(found);
+        }
+        Ok(true)
+    }
+
+    fn read(&mut self, server: ServerKind, input: Input, platform: Platform) -> Box<dyn Understood> {
+        server::read(server, self.files, &mut self.sources, &self.options.limits, input, platform)
+    }
+}
+
+/// The platform that the options name, else the one found below the root, else the assumed one.
+fn platform_of(files: &dyn FileSystem, server: ServerKind, options: &Options) -> Result<Platform, Failure> {
+    let part = match server {
+        ServerKind::Nginx => Part::Nginx,
+        ServerKind::Apache => Part::Apache,
+        ServerKind::Caddy => Part::Caddy,
+    };
+    let mut platform = match &options.platform {
+        Some(name) => platform::find(name, part).ok_or_else(|| no_platform(name, server))?,
+        None => platform::detect(files, part),
+    };
+    if let Some(version) = options.server_version {
+        platform.server_version = version;
+        platform.assumed.retain(|what| what != "server_version");
+    }
+    if let Some(library) = &options.tls_library {
+        platform.tls_library = library.clone();
+        platform.assumed.retain(|what| what != "tls_library");
+    }
+    if let Some(level) = options.security_level {
+        platform.security_level = level;
+        platform.assumed.retain(|what| what != "security_level");
+    }
+    Ok(platform)
+}
+
+fn no_platform(name: &str, server: ServerKind) -> Failure {
+    let all: Vec<&str> = platform::names().collect();
+    if all.contains(&name) {
+        return Failure::new(format!("{name} has no {}", server.title()));
+    }
+    let nearest = all.iter().min_by_key(|one| distance(one, name)).filter(|one| distance(one, name) <= 3);
+    let meant = nearest.map(|one| format!("did you mean {one}? ")).unwrap_or_default();
+    Failure::new(format!("no such platform: {name}")).help(format!("{meant}All: {}", all.join(", ")))
+}
+
+/// How many letters differ (Levenshtein).
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (at, letter) in one.chars().enumerate() {
+        let mut before = row[0];
+        row[0] = at + 1;
+        for (column, wanted) in other.iter().enumerate() {
+            let kept = before + usize::from(letter != *wanted);
+            before = row[column + 1];
+            row[column + 1] = kept.min(row[column] + 1).min(before + 1);
+        }
+    }
+    row[other.len()]
+}
+
+/// Where systems keep their store as one file, most common first.
+const STORES: &[&str] = &[
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+    "/etc/ssl/ca-bundle.pem",
+];
+
+/// What clients trust, its name, and whether it was assumed.
+fn anchors(
+    files: &dyn FileSystem,
+    sources: &mut Sources,
+    options: &Options,
+) -> Result<(Anchors, String, bool), Failure> {
+    let mut anchors = Anchors::new();
+    let mut add = |anchors: &mut Anchors, path: &Path| -> Result<bool, Failure> {
+        let library = Library::load(files, sources, &options.limits, [path.to_path_buf()], &[]);
+        match library.get(path) {
+            Some(Ok(file)) => {
+                anchors.add_file(file);
+                Ok(true)
+            }
+            Some(Err(error)) if !error.is_missing() => {
+                Err(Failure::new(format!("cannot read trust anchors from {}: {error}", path.display())))
+            }
+            _ => Ok(false),
+        }
+    };
+    let mut system = |anchors: &mut Anchors| -> Result<bool, Failure> {
+        for store in STORES {
+            if add(anchors, &files.locate(Path::new("/"), Path::new(store)))? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    };
+    if options.trust.is_empty() {
+        if system(&mut anchors)? && !anchors.is_empty() {
+            return Ok((anchors, "system".into(), true));
+        }
+        return Ok((Anchors::mozilla(), "mozilla".into(), true));
+    }
+    let mut names = Vec::new();
+    for source in &options.trust {
+        match source {
+            TrustSource::System => {
+                if !system(&mut anchors)? {
+                    let looked = STORES.join(", ");
+                    return Err(
+                        Failure::new("the system has no store of trust anchors").help(format!("looked for {looked}"))
+                    );
+                }
+                names.push("system".to_owned());
+            }
+            TrustSource::Mozilla => {
+                anchors.extend(Anchors::mozilla());
+                names.push("mozilla".to_owned());
+            }
+            TrustSource::File(_) => {}
+        }
+    }
+    for source in &options.trust {
+        let TrustSource::File(path) = source else { continue };
+        let library = Library::load(files, sources, &options.limits, [path.clone()], &[]);
+        match library.get(path) {
+            Some(Ok(file)) => anchors.add_file(file),
+            Some(Err(error)) => {
+                return Err(Failure::new(format!("cannot read trust anchors from {}: {error}", path.display())));
+            }
+            None => {}
+        }
+        names.push(path.display().to_string());
+    }
+    Ok((anchors, names.join(", "), false))
+}

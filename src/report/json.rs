@@ -1,0 +1,247 @@
+//! The JSON document, version 1: wire structs of its own, apart from what the program works with.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+
+use crate::diagnostic::{Finding, Label, Safety, Severity, Unjudged};
+use crate::lint;
+use crate::pipeline::{Failure, Run, TargetInfo};
+use crate::source::{Position, Sources, Span};
+
+/// The document of `lint`.
+#[derive(Debug, Serialize)]
+pub struct Document {
+    version: u32,
+    tool: Tool,
+    targets: Vec<Target>,
+    findings: Vec<WireFinding>,
+    unjudged: Vec<WireUnjudged>,
+    summary: Summary,
+}
+
+/// The document of a run that failed.
+#[derive(Debug, Serialize)]
+pub struct ErrorDocument {
+    version: u32,
+    tool: Tool,
+    error: WireError,
+}
+
+#[derive(Debug, Serialize)]
+struct WireError {
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    help: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Tool {
+    name: &'static str,
+    version: &'static str,
+}
+
+const TOOL: Tool = Tool { name: "shakedown", version: env!("CARGO_PKG_VERSION") };
+
+#[derive(Debug, Serialize)]
+struct Target {
+    path: String,
+    server: &'static str,
+    platform: String,
+    server_version: String,
+    tls_library: String,
+    security_level: u8,
+    trust: String,
+    assumed: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct WireFinding {
+    rule: String,
+    severity: &'static str,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    help: Option<String>,
+    location: Location,
+    related: Vec<Related>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fix: Option<WireFix>,
+    fingerprint: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Location {
+    file: String,
+    start: WirePosition,
+    end: WirePosition,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    label: String,
+}
+
+#[derive(Debug, Serialize)]
+struct WirePosition {
+    line: u32,
+    column: u32,
+    offset: u32,
+}
+
+#[derive(Debug, Serialize)]
+struct Related {
+    location: Location,
+    message: String,
+}
+
+#[derive(Debug, Serialize)]
+struct WireFix {
+    title: String,
+    safety: &'static str,
+    edits: Vec<WireEdit>,
+}
+
+#[derive(Debug, Serialize)]
+struct WireEdit {
+    file: String,
+    start: u32,
+    end: u32,
+    text: String,
+}
+
+#[derive(Debug, Serialize)]
+struct WireUnjudged {
+    what: String,
+    reason: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    location: Option<Location>,
+}
+
+#[derive(Debug, Serialize)]
+struct Summary {
+    error: usize,
+    warning: usize,
+    info: usize,
+    fixable: usize,
+    files: usize,
+    sites: usize,
+    certificates: usize,
+}
+
+/// The document of a run.
+pub fn document(run: &Run) -> Document {
+    let mut seen: HashMap<u64, u32> = HashMap::new();
+    Document {
+        version: 1,
+        tool: TOOL,
+        targets: run.targets.iter().map(target).collect(),
+        findings: run.findings.iter().map(|finding| wire(&run.sources, finding, &mut seen)).collect(),
+        unjudged: run.unjudged.iter().map(|one| unjudged(&run.sources, one)).collect(),
+        summary: Summary {
+            error: run.count(Severity::Error),
+            warning: run.count(Severity::Warning),
+            info: run.count(Severity::Info),
+            fixable: run.findings.iter().filter(|finding| finding.fix.is_some()).count(),
+            files: run.counts.files,
+            sites: run.counts.sites,
+            certificates: run.counts.certificates,
+        },
+    }
+}
+
+/// The document of a failure.
+pub fn error(failure: &Failure) -> ErrorDocument {
+    let error = WireError { message: failure.message.clone(), help: failure.help.clone() };
+    ErrorDocument { version: 1, tool: TOOL, error }
+}
+
+fn target(target: &TargetInfo) -> Target {
+    let platform = &target.platform;
+    let mut assumed = platform.assumed.clone();
+    if target.trust_is_assumed {
+        assumed.push("trust".to_owned());
+    }
+    Target {
+        path: target.path.to_string_lossy().into_owned(),
+        server: target.server.name(),
+        platform: platform.name.clone(),
+        server_version: platform.server_version.to_string(),
+        tls_library: platform.tls_library.name.clone(),
+        security_level: platform.security_level,
+        trust: target.trust.clone(),
+        assumed,
+    }
+}
+
+fn position(position: Position) -> WirePosition {
+    WirePosition { line: position.line, column: position.column, offset: position.offset }
+}
+
+fn location(sources: &Sources, span: Span, label: &str) -> Location {
+    let span = sources.place(span).span;
+    let (start, end) = sources.positions(span);
+    let file = sources.file(span.file).path().to_string_lossy().into_owned();
+    Location { file, start: position(start), end: position(end), label: label.to_owned() }
+}
+
+fn related(sources: &Sources, label: &Label) -> Related {
+    Related { location: location(sources, label.span, ""), message: label.caption.clone() }
+}
+
+fn wire(sources: &Sources, finding: &Finding, seen: &mut HashMap<u64, u32>) -> WireFinding {
+    let rule = lint::find(finding.rule.as_str());
+    let citation = rule.and_then(|rule| {
+        rule.page().citation.iter().find_map(|one| {
+            one.split(|letter: char| letter.is_whitespace() || letter == ',').find(|word| word.starts_with("https://"))
+        })
+    });
+    let fix = finding.fix.as_ref().map(|fix| WireFix {
+        title: fix.title.clone(),
+        safety: if fix.safety == Safety::Safe { "safe" } else { "unsafe" },
+        edits: fix
+            .edits
+            .iter()
+            .map(|edit| WireEdit {
+                file: sources.file(edit.span.file).path().to_string_lossy().into_owned(),
+                start: edit.span.start,
+                end: edit.span.end,
+                text: edit.text.clone(),
+            })
+            .collect(),
+    });
+    let through = sources.place(finding.primary.span).through;
+    let steps = through.into_iter().map(|(span, caption)| related(sources, &Label::new(span, caption)));
+    WireFinding {
+        rule: finding.rule.to_string(),
+        severity: finding.severity.name(),
+        message: finding.message.clone(),
+        note: finding.note.clone(),
+        help: finding.help.clone(),
+        location: location(sources, finding.primary.span, &finding.primary.caption),
+        related: finding.related.iter().map(|label| related(sources, label)).chain(steps).collect(),
+        fix,
+        fingerprint: fingerprint(sources, finding, seen),
+        url: citation.map(str::to_owned),
+    }
+}
+
+/// FNV-1a over rule, file and the text that is pointed at, with a number where several are alike: it stays the same when
+/// lines are added elsewhere.
+fn fingerprint(sources: &Sources, finding: &Finding, seen: &mut HashMap<u64, u32>) -> String {
+    let span = sources.place(finding.primary.span).span;
+    let path = sources.file(span.file).path().as_os_str().as_encoded_bytes();
+    let parts: [&[u8]; 3] = [finding.rule.as_str().as_bytes(), path, sources.bytes(span)];
+    let hash = parts
+        .iter()
+        .flat_map(|part| part.iter().copied().chain([0]))
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let count = seen.entry(hash).or_insert(0);
+    *count += 1;
+    if *count == 1 { format!("{hash:016x}") } else { format!("{hash:016x}-{count}") }
+}
+
+fn unjudged(sources: &Sources, one: &Unjudged) -> WireUnjudged {
+    let location = one.at.map(|at| location(sources, at, ""));
+    WireUnjudged { what: one.what.to_string(), reason: one.reason.clone(), location }
+}

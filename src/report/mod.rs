@@ -1,0 +1,18 @@
+//! What people and programs see of a run: one file a format.
+
+mod concise;
+pub mod json;
+mod pretty;
+
+pub use concise::concise;
+pub use pretty::{Style, failure, pretty, whole_patch};
+
+/// Words for a terminal: control characters and marks that turn the reading direction come from the files that are judged,
+/// and are replaced.
+fn plain(text: &str) -> String {
+    let is_hidden = |letter: char| {
+        letter.is_control()
+            || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|letter| if is_hidden(letter) { '\u{fffd}' } else { letter }).collect()
+}

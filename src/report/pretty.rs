@@ -1,0 +1,306 @@
+//! For people: the fault and its effect, source frames with captions, what to write, the patch that does it.
+//!
+//! miette draws the frames. Lines of a file that holds a private key are never drawn.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::Path;
+
+use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, Severity as Level};
+
+use super::plain;
+use crate::diagnostic::{Finding, Label, Safety, Severity};
+use crate::fix;
+use crate::pipeline::{Failure, Run};
+use crate::source::{FileId, Sources, Span};
+
+/// How a report is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Style {
+    /// With colours.
+    pub color: bool,
+    /// Columns of the terminal.
+    pub width: usize,
+    /// Also what was assumed and left out otherwise.
+    pub verbose: bool,
+    /// Findings only.
+    pub quiet: bool,
+}
+
+/// Lines that are longer are not drawn, in bytes.
+const LINE: usize = 1000;
+
+impl Style {
+    fn paint(self, code: &str, text: &str) -> String {
+        if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+
+    fn severity(self, severity: Severity) -> String {
+        let code = match severity {
+            Severity::Error => "1;31",
+            Severity::Warning => "1;33",
+            Severity::Info => "1;36",
+        };
+        self.paint(code, severity.name())
+    }
+}
+
+/// A run that failed.
+pub fn failure(failure: &Failure, style: Style) -> String {
+    let mut out = format!("{}: {}\n", style.severity(Severity::Error), plain(&failure.message));
+    if let Some(help) = &failure.help {
+        let _ = writeln!(out, "  {}", plain(help));
+    }
+    out
+}
+
+/// The findings of a run and what it comes to.
+pub fn pretty(run: &Run, style: Style) -> String {
+    let mut out = String::new();
+    for finding in &run.findings {
+        one(&mut out, run, finding, style);
+        out.push('\n');
+    }
+    if !style.quiet {
+        summary(&mut out, run, style);
+    }
+    out
+}
+
+fn one(out: &mut String, run: &Run, finding: &Finding, style: Style) {
+    let rule = style.paint("2", finding.rule.as_str());
+    let message = style.paint("1", &plain(&finding.message));
+    let _ = writeln!(out, "{}: {message}   {rule}", style.severity(finding.severity));
+    for labels in frames(&run.sources, finding) {
+        frame(out, &run.sources, &labels, finding.severity, style);
+    }
+    for (word, text) in [("note", &finding.note), ("help", &finding.help)] {
+        if let Some(text) = text {
+            let _ = writeln!(out, "  {}: {}", style.paint("36", word), plain(text));
+        }
+    }
+    if let Some(fix) = &finding.fix {
+        patch(out, run, fix, style);
+    }
+}
+
+/// The labels of a finding, those of the primary file first, then file by file in their own order.
+fn frames(sources: &Sources, finding: &Finding) -> Vec<Vec<Label>> {
+    let mut files: Vec<Vec<Label>> = Vec::new();
+    let mut add = |span: Span, caption: &str| {
+        let place = sources.place(span);
+        let label = Label::new(place.span, caption);
+        match files.iter_mut().find(|labels| labels[0].span.file == place.span.file) {
+            Some(labels) if labels.iter().any(|other| other.span == label.span && other.caption == label.caption) => {}
+            Some(labels) => labels.push(label),
+            None => files.push(vec![label]),
+        }
+        place.through
+    };
+    let mut through = add(finding.primary.span, &finding.primary.caption);
+    for label in &finding.related {
+        through.extend(add(label.span, &label.caption));
+    }
+    for (span, caption) in through {
+        add(span, caption);
+    }
+    files
+}
+
+/// The labels of one file, drawn where its lines may be shown.
+fn frame(out: &mut String, sources: &Sources, labels: &[Label], severity: Severity, style: Style) {
+    let file = sources.file(labels[0].span.file);
+    let path = plain(&file.path().to_string_lossy());
+    let is_long = |label: &Label| {
+        let (start, end) = (file.position(label.span.start).line, file.position(label.span.end).line);
+        (start.saturating_sub(1)..=end + 1).any(|line| file.line(line).len() > LINE)
+    };
+    if file.is_secret() || file.bytes().is_empty() || labels.iter().any(is_long) {
+        for label in labels {
+            let at = file.position(label.span.start);
+            let _ = writeln!(out, "   {path}:{}:{}: {}", at.line, at.column, plain(&label.caption));
+        }
+        return;
+    }
+    let shown = Shown {
+        source: NamedSource::new(path, visible(file.bytes())),
+        labels: labels
+            .iter()
+            .enumerate()
+            .map(|(order, label)| {
+                let range = label.span.start as usize..label.span.end as usize;
+                let caption = Some(plain(&label.caption));
+                if order == 0 {
+                    LabeledSpan::new_primary_with_span(caption, range)
+                } else {
+                    LabeledSpan::new_with_span(caption, range)
+                }
+            })
+            .collect(),
+        severity: match severity {
+            Severity::Error => Level::Error,
+            Severity::Warning => Level::Warning,
+            Severity::Info => Level::Advice,
+        },
+    };
+    let theme = if style.color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+    let handler = GraphicalReportHandler::new_themed(theme).with_width(style.width.max(40)).with_context_lines(1);
+    let mut drawn = String::new();
+    if handler.render_report(&mut drawn, &shown).is_ok() {
+        // The head is ours; miette's begins with the line of its message.
+        let lines = drawn.lines().skip_while(|line| !line.contains("╭─"));
+        lines.for_each(|line| {
+            let _ = writeln!(out, "{}", line.trim_end());
+        });
+    }
+}
+
+/// Text of the same length in which nothing moves the cursor: control and invalid bytes are replaced.
+fn visible(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        for letter in chunk.valid().chars() {
+            match letter {
+                '\n' | '\t' => out.push(letter),
+                letter if plain(letter.encode_utf8(&mut [0; 4])) == "\u{fffd}" && letter != '\u{fffd}' => {
+                    out.extend(std::iter::repeat_n(if letter == '\r' { ' ' } else { '?' }, letter.len_utf8()));
+                }
+                letter => out.push(letter),
+            }
+        }
+        out.extend(std::iter::repeat_n('?', chunk.invalid().len()));
+    }
+    out
+}
+
+/// What miette draws.
+#[derive(Debug)]
+struct Shown {
+    source: NamedSource<String>,
+    labels: Vec<LabeledSpan>,
+    severity: Level,
+}
+
+impl std::fmt::Display for Shown {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(".")
+    }
+}
+
+impl std::error::Error for Shown {}
+
+impl miette::Diagnostic for Shown {
+    fn severity(&self) -> Option<Level> {
+        Some(self.severity)
+    }
+
+    fn source_code(&self) -> Option<&dyn miette::SourceCode> {
+        Some(&self.source)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        Some(Box::new(self.labels.iter().cloned()))
+    }
+}
+
+/// The patch of one fix, as it would look applied alone.
+fn patch(out: &mut String, run: &Run, one: &crate::diagnostic::Fix, style: Style) {
+    let is_secret = |file: FileId| run.sources.file(file).is_secret();
+    if one.edits.iter().any(|edit| is_secret(edit.span.file)) {
+        return;
+    }
+    let chosen = fix::choose([one]);
+    let option = if one.safety == Safety::Safe { "--fix" } else { "--unsafe-fixes" };
+    let _ = writeln!(out, "  {}: {} ({option})", style.paint("36", "fix"), plain(&one.title));
+    for (file, text) in fix::apply(&run.sources, &chosen) {
+        let source = run.sources.file(file);
+        let patch = fix::unified(source.path(), source.bytes(), &text, 0);
+        for line in String::from_utf8_lossy(&patch).lines() {
+            let line = plain(line);
+            let code = match line.as_bytes().first() {
+                Some(b'+') => "32",
+                Some(b'-') => "31",
+                _ => "2",
+            };
+            let _ = writeln!(out, "        {}", style.paint(code, &line));
+        }
+    }
+}
+
+fn counted(count: usize, one: &str) -> String {
+    format!("{count} {one}{}", if count == 1 { "" } else { "s" })
+}
+
+/// Counts, what fixes would do, what was not judged, what was assumed.
+fn summary(out: &mut String, run: &Run, style: Style) {
+    let mut found: Vec<String> = Vec::new();
+    for (severity, word) in [(Severity::Error, "error"), (Severity::Warning, "warning"), (Severity::Info, "remark")] {
+        let count = run.count(severity);
+        if count > 0 {
+            found.push(counted(count, word));
+        }
+    }
+    let found = if found.is_empty() { "no findings".to_owned() } else { found.join(", ") };
+    let counts = run.counts;
+    let _ = write!(
+        out,
+        "{} in {} ({}, {})",
+        style.paint("1", &found),
+        counted(counts.files, "file"),
+        counted(counts.sites, "site"),
+        counted(counts.certificates, "certificate"),
+    );
+    let count =
+        |safety| run.findings.iter().filter(|one| one.fix.as_ref().is_some_and(|fix| fix.safety == safety)).count();
+    let (safe, unsafe_) = (count(Safety::Safe), count(Safety::Unsafe));
+    if safe > 0 {
+        let _ = write!(out, "; {safe} can be fixed: run again with --fix, or --diff to see");
+    }
+    if unsafe_ > 0 {
+        let _ = write!(
+            out,
+            "; {unsafe_} {}with --unsafe-fixes, which change behaviour",
+            if safe > 0 { "more " } else { "can be fixed " }
+        );
+    }
+    out.push('\n');
+    let mut reasons: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for one in &run.unjudged {
+        *reasons.entry((&one.what, &one.reason)).or_default() += 1;
+    }
+    let most = if style.verbose { usize::MAX } else { 5 };
+    for ((what, reason), count) in reasons.iter().take(most) {
+        let times = if *count > 1 { format!(" ({count} times)") } else { String::new() };
+        let _ = writeln!(out, "not judged: {}: {}{times}", plain(what), plain(reason));
+    }
+    if reasons.len() > most {
+        let _ = writeln!(out, "not judged: {} more reasons (-v shows them)", reasons.len() - most);
+    }
+    let mut said: Vec<String> = Vec::new();
+    for target in &run.targets {
+        let platform = &target.platform;
+        if !platform.assumed.is_empty() {
+            said.push(format!(
+                "{} {} with {} at level {} ({}, {})",
+                target.server.title(),
+                platform.server_version,
+                platform.tls_library.name,
+                platform.security_level,
+                platform.name,
+                platform.why,
+            ));
+        }
+        if target.trust_is_assumed && style.verbose {
+            said.push(format!("clients trust the {} store", target.trust));
+        }
+    }
+    said.dedup();
+    for one in said {
+        let _ = writeln!(out, "assumed: {}", plain(&one));
+    }
+}
+
+/// The patch of all files that changed, as `--diff` prints it.
+pub fn whole_patch<'f>(files: impl IntoIterator<Item = (&'f Path, &'f [u8], &'f [u8])>) -> Vec<u8> {
+    files.into_iter().flat_map(|(path, before, after)| fix::unified(path, before, after, 3)).collect()
+}

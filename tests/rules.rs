@@ -1,0 +1,236 @@
+//! The examples of the rules' pages are executed: each bad one fires exactly at its carets, each good one is silent, and
+//! where an example says that the server does not start, the real one is asked.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use shakedown::diagnostic::{Finding, Severity};
+use shakedown::lint::page::{Effect, Example, Expect};
+use shakedown::lint::{self, Page};
+use shakedown::pipeline::{self, Options, Run, TrustSource};
+use shakedown::platform::{self, Part, Version};
+use shakedown::source::Memory;
+use shakedown_testing::{NOW, recipe, server};
+
+const MAIN: &str = "events {}\nhttp {\n    access_log off;\n    include example.conf;\n}\n";
+
+/// The text of an example without its caret lines kept as they are: they are comments. The places that carets point at.
+fn carets(config: &str) -> BTreeSet<(u32, u32, u32)> {
+    let mut found = BTreeSet::new();
+    for (at, line) in config.lines().enumerate() {
+        let above = at as u32; // lines count from 1, and the marked one is the one before
+        let Some(marks) = line.strip_prefix('#') else { continue };
+        if !marks.is_empty() && marks.bytes().all(|byte| byte == b'<') {
+            found.insert((above, 1, 1 + marks.len() as u32));
+        } else if marks.trim().len() > 0 && marks.bytes().all(|byte| matches!(byte, b'^' | b' ')) {
+            let start = line.find('^').expect("a caret") as u32;
+            found.insert((above, start + 1, line.trim_end().len() as u32 + 1));
+        }
+    }
+    found
+}
+
+/// All files of an example, and the one that is entered.
+fn tree(example: &Example) -> (BTreeMap<String, Vec<u8>>, &'static str) {
+    let mut files = recipe::standard_files();
+    for (path, value) in &example.files {
+        let bytes = match value {
+            toml::Value::String(text) => text.clone().into_bytes(),
+            toml::Value::Array(recipes) => recipe::file(recipes.iter().map(|one| one.as_str().expect("a recipe"))),
+            other => panic!("a file is a text or a list of recipes, not {other}"),
+        };
+        files.insert(path.clone(), bytes);
+    }
+    files.insert("example-root.crt".to_owned(), recipe::root().pem().into_bytes());
+    match example.context.as_deref() {
+        Some("main") => {
+            files.insert("nginx.conf".to_owned(), example.config.clone().into_bytes());
+            (files, "nginx.conf")
+        }
+        None => {
+            files.insert("nginx.conf".to_owned(), MAIN.as_bytes().to_vec());
+            files.insert("example.conf".to_owned(), example.config.clone().into_bytes());
+            (files, "example.conf")
+        }
+        Some(other) => panic!("no such context: {other}"),
+    }
+}
+
+fn judge(example: &Example) -> (Run, &'static str) {
+    let (tree, shown) = tree(example);
+    let mut files = Memory::new();
+    for (path, bytes) in tree {
+        files.insert(path, bytes);
+    }
+    let options = Options {
+        platform: Some(example.platform.clone().unwrap_or_else(|| "debian-12".to_owned())),
+        server_version: example.server_version.as_deref().map(|text| Version::parse(text).expect("a version")),
+        now: NOW,
+        trust: vec![TrustSource::File("example-root.crt".into())],
+        trust_is_a_guess: !example.trust_is_given,
+        ..Options::default()
+    };
+    let run = pipeline::lint(&files, &[PathBuf::from("nginx.conf")], &options).expect("an example can be run");
+    (run, shown)
+}
+
+fn place(run: &Run, finding: &Finding) -> (String, u32, u32, u32) {
+    let span = run.sources.place(finding.primary.span).span;
+    let (start, end) = run.sources.positions(span);
+    let path = run.sources.file(span.file).path().display().to_string();
+    // A token that goes on below is marked on its first line.
+    let last = if end.line == start.line { end.column } else { u32::MAX };
+    (path, start.line, start.column, last)
+}
+
+fn told(run: &Run) -> String {
+    let all = run
+        .findings
+        .iter()
+        .map(|one| format!("    {}[{}] {:?} {}\n", one.severity, one.rule, place(run, one), one.message));
+    all.collect()
+}
+
+/// Every page with its name.
+fn pages() -> impl Iterator<Item = (&'static str, &'static Page)> {
+    lint::rules().iter().map(|rule| (rule.name, rule.page()))
+}
+
+#[test]
+fn examples_fire_at_their_carets_and_nowhere_else() {
+    let mut wrong = String::new();
+    for (name, page) in pages() {
+        for (number, example) in page.example.iter().enumerate() {
+            let (run, shown) = judge(example);
+            let mut expected = BTreeSet::new();
+            if example.expect == Expect::Bad {
+                expected = carets(&example.config);
+            }
+            let own = run.findings.iter().filter(|one| one.rule.as_str() == name);
+            let found: BTreeSet<(u32, u32, u32)> = own
+                .filter(|one| example.expect == Expect::Bad || one.severity > Severity::Info)
+                .map(|one| place(&run, one))
+                .filter(|(path, ..)| path == shown)
+                .map(|(_, line, start, end)| (line, start, end))
+                .collect();
+            let others: Vec<&str> = run
+                .findings
+                .iter()
+                .filter(|one| one.severity > Severity::Info && one.rule.as_str() != name)
+                .map(|one| one.rule.as_str())
+                .filter(|other| !example.also.iter().any(|also| also == other))
+                .collect();
+            let open = run.findings.iter().any(|one| {
+                let words = [Some(&one.message), Some(&one.primary.caption), one.help.as_ref(), one.note.as_ref()];
+                words
+                    .into_iter()
+                    .flatten()
+                    .any(|text| text.contains('{') && text.contains('}') && text.contains("-") && !text.contains(' '))
+            });
+            if found != expected || !others.is_empty() || open {
+                wrong += &format!(
+                    "{name}, example {number}: expected {expected:?}, found {found:?}, also {others:?}\n{}",
+                    told(&run)
+                );
+            }
+            if example.expect == Expect::Bad {
+                wrong += &words(name, page, example, &run);
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+/// The finding of a bad example has the words of the case that the example names, with every placeholder filled.
+fn words(name: &str, page: &Page, example: &Example, run: &Run) -> String {
+    let Some(finding) = run.findings.iter().find(|one| one.rule.as_str() == name) else { return String::new() };
+    if !example.case.is_empty() && !page.case.contains_key(&example.case) {
+        return format!("{name}: the page has no case {}\n", example.case);
+    }
+    let text = page.case.get(&example.case).and_then(|case| case.text.as_ref()).unwrap_or(&page.message.text);
+    let fixed = text.split(['{', '}']).step_by(2);
+    let mut rest = finding.message.as_str();
+    for part in fixed {
+        match rest.find(part) {
+            Some(at) => rest = &rest[at + part.len()..],
+            None => {
+                return format!("{name}: expected the words of case `{}`, found: {}\n", example.case, finding.message);
+            }
+        }
+    }
+    let all = [Some(&finding.message), Some(&finding.primary.caption), finding.help.as_ref(), finding.note.as_ref()];
+    for text in all.into_iter().flatten() {
+        let open = text.split('{').skip(1).any(|part| {
+            part.split_once('}').is_some_and(|(inside, _)| {
+                !inside.is_empty() && inside.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
+            })
+        });
+        if open {
+            return format!("{name}: a placeholder is not filled: {text}\n");
+        }
+    }
+    String::new()
+}
+
+#[test]
+fn every_page_has_bad_and_good_examples_for_each_of_its_servers() {
+    for (name, page) in pages() {
+        for server in &page.servers {
+            for wanted in [Expect::Bad, Expect::Good] {
+                let has = page.example.iter().any(|example| example.server == *server && example.expect == wanted);
+                assert!(has, "{name}: no {wanted:?} example for {server}");
+            }
+        }
+        for case in page.case.keys() {
+            let is_limit =
+                ["too-long", "too-deep", "too-many", "unreadable", "assumed", "foreign-module", "unknown", "default"];
+            let has = page.example.iter().any(|example| example.case == *case) || is_limit.contains(&case.as_str());
+            assert!(has, "{name}: no example of case {case}");
+        }
+    }
+}
+
+#[test]
+fn table_and_folder_agree() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules/lint");
+    let files: BTreeSet<String> = std::fs::read_dir(folder)
+        .expect("the folder of the pages")
+        .map(|entry| entry.expect("an entry").path().file_stem().expect("a name").to_string_lossy().into_owned())
+        .collect();
+    let table: Vec<&str> = lint::rules().iter().map(|rule| rule.name).collect();
+    assert!(table.is_sorted());
+    assert_eq!(files, table.iter().map(|name| (*name).to_owned()).collect());
+}
+
+#[test]
+fn the_real_nginx_does_what_the_examples_say() {
+    let installed = platform::find("debian-12", Part::Nginx).expect("a platform").server_version;
+    let mut wrong = String::new();
+    let mut asked = 0;
+    for (name, page) in pages() {
+        for (number, example) in page.example.iter().enumerate() {
+            // What another version does, the one at hand cannot tell.
+            let version = example.server_version.as_deref().and_then(Version::parse);
+            if example.server != "nginx"
+                || version.is_some_and(|version| version != installed)
+                || example.platform.is_some()
+            {
+                continue;
+            }
+            let folder = tempfile::tempdir().expect("a temporary folder");
+            for (path, bytes) in tree(example).0 {
+                let path = folder.path().join(path);
+                std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+                std::fs::write(path, bytes).expect("a file");
+            }
+            let verdict = server::nginx(folder.path(), "nginx.conf");
+            asked += 1;
+            let expected = example.expect == Expect::Good || example.effect == Effect::Starts;
+            if verdict.starts != expected {
+                wrong += &format!("{name}, example {number}: starts: {}\n{}\n", verdict.starts, verdict.words);
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+    assert!(asked > 100, "only {asked} examples were asked of nginx");
+}

@@ -1,0 +1,15 @@
+//! For tests alone: certificates by recipe, and the real servers on loopback.
+//!
+//! Everything is deterministic: keys come from their names, dates from [`NOW`].
+
+pub mod certificate;
+pub mod der;
+pub mod key;
+pub mod recipe;
+pub mod server;
+
+/// 2026-11-23T00:00:00Z, the time at which examples are judged. Seconds since 1970-01-01 UTC.
+pub const NOW: i64 = 1_795_392_000;
+
+/// Seconds of a day.
+pub const DAY: i64 = 86_400;

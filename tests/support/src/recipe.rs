@@ -1,0 +1,127 @@
+//! Files of examples: a text, or blocks by recipe.
+//!
+//! A recipe is a word and its options: `leaf a.test,b.test key=ec2 issuer=lower from=-93 to=-3 aia=URL ocsp=URL`,
+//! `self-signed a.test`, `intermediate`, `lower`, `absent`, `root` (with the same options), `key ec1`, `sec1 ec1`,
+//! `encrypted ec1 password=WORD`, `noise LABEL`, `text WORDS`; `bom`, `crlf`, `glue` and `der` change what follows or all.
+
+use std::collections::BTreeMap;
+
+use crate::certificate::Certificate;
+use crate::key::key;
+use crate::{DAY, NOW, der};
+
+/// The root that clients of examples trust.
+pub fn root() -> Certificate {
+    Certificate::root("Example Root", "ec-root")
+}
+
+/// An authority that [`root`] signed.
+pub fn intermediate() -> Certificate {
+    Certificate::authority("Example Intermediate", "ec-intermediate", &root())
+}
+
+/// An authority that [`intermediate`] signed.
+fn lower() -> Certificate {
+    Certificate { serial: 3, ..Certificate::authority("Example Lower", "ec-lower", &intermediate()) }
+}
+
+/// An authority that an unknown root signed.
+fn absent() -> Certificate {
+    let unknown = Certificate::root("Unknown Root", "ec-unknown");
+    Certificate { serial: 4, ..Certificate::authority("Absent Intermediate", "ec-absent", &unknown) }
+}
+
+/// Files that every example has beside it.
+pub fn standard_files() -> BTreeMap<String, Vec<u8>> {
+    let files: [(&str, &[&str]); 6] = [
+        ("a.pem", &["leaf a.test", "intermediate"]),
+        ("a.key", &["key ec1"]),
+        ("b.pem", &["leaf b.test key=ec2", "intermediate"]),
+        ("b.key", &["key ec2"]),
+        ("rsa.pem", &["leaf a.test key=rsa1", "intermediate"]),
+        ("rsa.key", &["key rsa1"]),
+    ];
+    let make = |(path, recipes): (&str, &[&str])| (path.to_owned(), file(recipes.iter().copied()));
+    files.into_iter().map(make).collect()
+}
+
+/// The content of a file made of recipes.
+pub fn file<'r>(recipes: impl IntoIterator<Item = &'r str>) -> Vec<u8> {
+    let mut out: Vec<u8> = Vec::new();
+    let (mut crlf, mut glue) = (false, false);
+    for recipe in recipes {
+        let block = match recipe.split_once(' ').unwrap_or((recipe, "")) {
+            ("bom", _) => b"\xef\xbb\xbf".to_vec(),
+            ("crlf", _) => {
+                crlf = true;
+                continue;
+            }
+            ("glue", _) => {
+                glue = true;
+                continue;
+            }
+            ("text", words) => format!("{words}\n").into_bytes(),
+            ("noise", label) => der::pem(label, &[0x5a; 100]).into_bytes(),
+            ("der", rest) => certificate(rest).der(),
+            ("key", name) => key(name).pkcs8().into_bytes(),
+            ("sec1", name) => key(name).traditional().into_bytes(),
+            ("encrypted", rest) => {
+                let (name, password) = rest.split_once(" password=").expect("encrypted KEY password=WORD");
+                key(name).encrypted(password).into_bytes()
+            }
+            ("ec-parameters", _) => der::pem("EC PARAMETERS", &der::identifier("1.2.840.10045.3.1.7")).into_bytes(),
+            _ => certificate(recipe).pem().into_bytes(),
+        };
+        if glue && out.last() == Some(&b'\n') {
+            out.pop();
+        }
+        out.extend(block);
+    }
+    if crlf {
+        out = out.split(|byte| *byte == b'\n').collect::<Vec<_>>().join(&b"\r\n"[..]);
+    }
+    out
+}
+
+/// The certificate of a recipe.
+pub fn certificate(recipe: &str) -> Certificate {
+    let mut words = recipe.split(' ');
+    let kind = words.next().unwrap_or_default();
+    let words: Vec<&str> = words.collect();
+    let option = |name: &str| words.iter().find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
+    let authority = |name: &str| match name {
+        "intermediate" => intermediate(),
+        "lower" => lower(),
+        "absent" => absent(),
+        "root" => root(),
+        _ => panic!("no such authority: {name}"),
+    };
+    let mut made = match kind {
+        "leaf" | "self-signed" => {
+            let names: Vec<&str> = words.first().map_or(Vec::new(), |names| names.split(',').collect());
+            let leaf = Certificate::leaf(
+                &names,
+                option("key").unwrap_or("ec1"),
+                &authority(option("issuer").unwrap_or("intermediate")),
+            );
+            match kind {
+                "leaf" => leaf,
+                _ => Certificate { issuer: leaf.subject.clone(), signed_by: leaf.key.clone(), ..leaf },
+            }
+        }
+        name => {
+            let mut made = authority(name);
+            if let Some(issuer) = option("issuer") {
+                let issuer = authority(issuer);
+                (made.issuer, made.signed_by) = (issuer.subject, issuer.key);
+            }
+            made
+        }
+    };
+    let days = |name: &str| option(name).map(|days| NOW + days.parse::<i64>().expect("days from now") * DAY);
+    made.not_before = days("from").unwrap_or(made.not_before);
+    made.not_after = days("to").unwrap_or(made.not_after);
+    made.issuer_url = option("aia").map(str::to_owned);
+    made.ocsp_url = option("ocsp").map(str::to_owned);
+    made
+}
