@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::scope::{Scope, Sink, Use};
 use super::{Check, Rule, checks, find, rule_name};
 use crate::diagnostic::{Finding, Label, Problem, RuleName, Severity, Unjudged};
-use crate::model::{CredentialsId, EndpointId, SiteId};
+use crate::model::{EndpointId, SiteId};
 use crate::source::{FileId, Span};
 
 /// How many bites of one fault are shown.
@@ -46,11 +46,12 @@ pub struct Judged {
 /// Runs all rules over one deployment, with what its front end reported.
 pub fn run(scope: &Scope<'_>, settings: &Settings) -> Judged {
     let mut sink = Sink { problems: scope.deployment.problems.clone(), unjudged: scope.deployment.unjudged.clone() };
-    let uses = uses(scope);
+    let uses = Use::all(scope.deployment);
     let server = scope.deployment.server.name();
     let speaks = |rule: &&'static Rule| rule.page().servers.iter().any(|name| name == server);
-    let rules = checks::RULES.iter().filter(|rule| settings.wants(&rule_name(rule))).filter(speaks);
-    let work: Vec<Work<'_>> = rules.flat_map(|rule| pieces(scope, rule, &uses)).collect();
+    let rules: Vec<&'static Rule> =
+        checks::RULES.iter().filter(|rule| settings.wants(&rule_name(rule))).filter(speaks).collect();
+    let work = pieces(scope, &rules, &uses);
     let parts: Vec<Sink> = work.par_iter().map(|piece| piece.run(scope)).collect();
     for part in parts {
         sink.problems.extend(part.problems);
@@ -65,73 +66,80 @@ pub fn run(scope: &Scope<'_>, settings: &Settings) -> Judged {
     Judged { findings, unjudged: sink.unjudged }
 }
 
-/// Each pair of certificate and key once, with the sites that it is meant for.
-fn uses<'a>(scope: &Scope<'a>) -> Vec<Use<'a>> {
-    let mut sites: Vec<Vec<SiteId>> = vec![Vec::new(); scope.deployment.credentials.len()];
-    for (at, site) in scope.deployment.sites.iter().enumerate() {
-        sites[site.credentials.0 as usize].push(SiteId(at as u32));
-    }
-    let mut uses = Vec::new();
-    for (at, (set, sites)) in scope.deployment.credentials.iter().zip(sites).enumerate() {
-        for (position, pair) in set.pairs.iter().enumerate() {
-            uses.push(Use { set, set_id: CredentialsId(at as u32), position, pair, sites: sites.clone() });
-        }
-    }
-    uses
-}
-
-/// A share of one rule's work.
-enum Work<'w> {
+/// A share of the work.
+enum Work<'w, 'a> {
     Endpoints(&'static Rule),
     Sites(&'static Rule, std::ops::Range<usize>),
-    Credentials(&'static Rule, &'w [Use<'w>]),
+    /// All rules about certificates together, since they look at the same chains.
+    Credentials(&'w [&'static Rule], &'w [Use<'a>]),
 }
 
-fn pieces<'w>(scope: &Scope<'_>, rule: &'static Rule, uses: &'w [Use<'w>]) -> Vec<Work<'w>> {
-    match rule.check {
-        Check::Endpoint(_) => vec![Work::Endpoints(rule)],
-        Check::Site(_) => {
-            let count = scope.deployment.sites.len();
-            (0..count).step_by(CHUNK).map(|from| Work::Sites(rule, from..count.min(from + CHUNK))).collect()
+fn pieces<'w, 'a>(scope: &Scope<'a>, rules: &'w [&'static Rule], uses: &'w [Use<'a>]) -> Vec<Work<'w, 'a>> {
+    let mut work: Vec<Work<'w, 'a>> = uses.chunks(CHUNK).map(|chunk| Work::Credentials(rules, chunk)).collect();
+    for rule in rules {
+        match rule.check {
+            Check::Endpoint(_) => work.push(Work::Endpoints(rule)),
+            Check::Site(_) => {
+                let count = scope.deployment.sites.len();
+                let chunks = (0..count).step_by(CHUNK);
+                work.extend(chunks.map(|from| Work::Sites(rule, from..count.min(from + CHUNK))));
+            }
+            Check::Credential(_) | Check::Reading => {}
         }
-        Check::Credential(_) => uses.chunks(CHUNK).map(|chunk| Work::Credentials(rule, chunk)).collect(),
-        Check::Reading => Vec::new(),
     }
+    work
 }
 
-impl Work<'_> {
-    /// Does the work. A check that panics is a defect of this tool: it is said, and the rest goes on.
-    fn run(&self, scope: &Scope<'_>) -> Sink {
-        let done = catch_unwind(AssertUnwindSafe(|| {
-            let mut sink = Sink::default();
-            match self {
-                Work::Endpoints(rule) => {
-                    if let Check::Endpoint(check) = rule.check {
+impl<'a> Work<'_, 'a> {
+    fn run(&self, scope: &Scope<'a>) -> Sink {
+        let mut sink = Sink::default();
+        match self {
+            Work::Endpoints(rule) => {
+                if let Check::Endpoint(check) = rule.check {
+                    guarded(rule, &mut sink, |sink| {
                         for (at, endpoint) in scope.deployment.endpoints.iter().enumerate() {
-                            check(scope, EndpointId(at as u32), endpoint, &mut sink);
+                            check(scope, EndpointId(at as u32), endpoint, sink);
                         }
-                    }
+                    });
                 }
-                Work::Sites(rule, range) => {
-                    if let Check::Site(check) = rule.check {
+            }
+            Work::Sites(rule, range) => {
+                if let Check::Site(check) = rule.check {
+                    guarded(rule, &mut sink, |sink| {
                         for at in range.clone() {
-                            check(scope, SiteId(at as u32), &scope.deployment.sites[at], &mut sink);
+                            check(scope, SiteId(at as u32), &scope.deployment.sites[at], sink);
                         }
-                    }
+                    });
                 }
-                Work::Credentials(rule, uses) => {
+            }
+            Work::Credentials(rules, uses) => {
+                for rule in *rules {
                     if let Check::Credential(check) = rule.check {
-                        uses.iter().for_each(|one| check(scope, one, &mut sink));
+                        guarded(rule, &mut sink, |sink| uses.iter().for_each(|one| check(scope, one, sink)));
                     }
                 }
             }
-            sink
-        }));
-        done.unwrap_or_else(|_| {
-            let (Work::Endpoints(rule) | Work::Sites(rule, _) | Work::Credentials(rule, _)) = self;
+        }
+        sink
+    }
+}
+
+/// Lets a check look. One that panics is a defect of this tool: it is said, and the rest goes on.
+fn guarded(rule: &'static Rule, sink: &mut Sink, look: impl FnOnce(&mut Sink)) {
+    let done = catch_unwind(AssertUnwindSafe(|| {
+        let mut own = Sink::default();
+        look(&mut own);
+        own
+    }));
+    match done {
+        Ok(own) => {
+            sink.problems.extend(own.problems);
+            sink.unjudged.extend(own.unjudged);
+        }
+        Err(_) => {
             let reason = "the check failed: this is a defect of shakedown, please report it".to_owned();
-            Sink { problems: Vec::new(), unjudged: vec![Unjudged { what: rule.name.into(), reason, at: None }] }
-        })
+            sink.unjudged.push(Unjudged { what: rule.name.into(), reason, at: None });
+        }
     }
 }
 

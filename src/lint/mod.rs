@@ -24,7 +24,7 @@ pub enum Check {
     /// Each site.
     Site(fn(&Scope<'_>, SiteId, &Site, &mut Sink)),
     /// Each certificate with its key, once, with all sites that serve it.
-    Credential(fn(&Scope<'_>, &Use<'_>, &mut Sink)),
+    Credential(for<'a> fn(&Scope<'a>, &Use<'a>, &mut Sink)),
     /// Nothing: front ends report it while reading.
     Reading,
 }

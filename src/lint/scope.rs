@@ -1,14 +1,15 @@
 //! What a check sees, and where it reports to.
 
-use std::path::Path;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use crate::diagnostic::{Edit, Fix, Problem, Safety, Unjudged};
 use crate::model::{
-    Binding, BindingId, Change, Credential, Credentials, CredentialsId, Deployment, Editor, Endpoint, EndpointId,
-    Found, NameKind, Site, SiteId, Token, Transport,
+    Binding, BindingId, Change, Credential, Credentials, Deployment, Editor, Endpoint, EndpointId, Found, NameKind,
+    Setting, Site, SiteId, Token, Transport,
 };
-use crate::pki::{Anchors, Certificate, Library, PemFile};
+use crate::pki::{Anchors, Certificate, Chain, Key, Library, PemFile};
 use crate::source::{Sources, Span};
 
 /// One run over one deployment.
@@ -44,14 +45,47 @@ pub struct Trust<'a> {
 pub struct Use<'a> {
     /// The set that it stands in.
     pub set: &'a Credentials,
-    /// Its id.
-    pub set_id: CredentialsId,
     /// Its place in the set.
     pub position: usize,
     /// The pair.
     pub pair: &'a Credential,
     /// Sites that are served with it by their own words or by inheritance, in order; not those that reject.
     pub sites: Vec<SiteId>,
+    /// What is sent, looked at once for all rules and all sites that name the same files.
+    chain: Arc<OnceLock<Option<Chain<'a>>>>,
+}
+
+impl<'a> Use<'a> {
+    /// Every pair of certificate and key once for each place that names them, with the sites that it is meant for.
+    pub fn all(deployment: &'a Deployment) -> Vec<Use<'a>> {
+        let mut sites: Vec<Vec<SiteId>> = vec![Vec::new(); deployment.credentials.len()];
+        for (at, site) in deployment.sites.iter().enumerate() {
+            sites[site.credentials.0 as usize].push(SiteId(at as u32));
+        }
+        let mut chains: HashMap<(Option<&Path>, Option<&Path>), Arc<OnceLock<Option<Chain<'a>>>>> = HashMap::new();
+        let mut uses = Vec::new();
+        for (set, sites) in deployment.credentials.iter().zip(sites) {
+            for (position, pair) in set.pairs.iter().enumerate() {
+                let path = |file: &'a Setting<(Token, PathBuf)>| file.get().map(|(_, path)| path.as_path());
+                let files = (path(&pair.certificate), pair.key.as_ref().and_then(path));
+                let chain = Arc::clone(chains.entry(files).or_default());
+                uses.push(Use { set, position, pair, sites: sites.clone(), chain });
+            }
+        }
+        uses
+    }
+
+    /// The chain that is sent, with the word that names its file. Absent where a block of the file is broken, or no site
+    /// serves it.
+    pub fn chain(&self, scope: &Scope<'a>) -> Option<(&'a Token, &'a PemFile, &Chain<'a>)> {
+        let (token, file) = scope.certificate_file(self.pair)?;
+        let look = || {
+            let chain = Chain::of(file, scope.key(self.pair), scope.anchors);
+            (file.certificate_fault().is_none() && !chain.sent.is_empty()).then_some(chain)
+        };
+        let chain = self.chain.get_or_init(look).as_ref().filter(|_| !self.sites.is_empty())?;
+        Some((token, file, chain))
+    }
 }
 
 /// Where checks report to.
@@ -104,9 +138,13 @@ impl<'a> Scope<'a> {
     /// The leaf that a pair is meant to serve: the first certificate of its file, unless its key belongs to a later one.
     pub fn leaf(&self, pair: &'a Credential) -> Option<&'a Arc<Certificate>> {
         let (_, file) = self.certificate_file(pair)?;
-        let key =
-            pair.key.as_ref().and_then(|key| key.get()).and_then(|(_, path)| self.pem(path)?.key()?.1.as_ref().ok());
-        file.leaf_of(key)
+        file.leaf_of(self.key(pair))
+    }
+
+    /// The key of a pair, if it can be read.
+    pub fn key(&self, pair: &'a Credential) -> Option<&'a Key> {
+        let (_, path) = pair.key.as_ref()?.get()?;
+        self.pem(path)?.key()?.1.as_ref().ok()
     }
 
     /// A fix made of a change, if the server can say it there.

@@ -1,7 +1,7 @@
 //! One certificate, read once: what rules, chains and clients ask of it.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use sha2::{Digest, Sha256};
 use x509_parser::extensions::{GeneralName, ParsedExtension};
@@ -173,6 +173,8 @@ pub struct Certificate {
     pub must_staple: bool,
     /// Whether proofs of logging are embedded (RFC 6962).
     pub has_scts: bool,
+    /// Whether its own key signed it, once that was asked.
+    self_signed: OnceLock<bool>,
 }
 
 impl Certificate {
@@ -223,6 +225,7 @@ impl Certificate {
             ocsp_urls: Vec::new(),
             must_staple: false,
             has_scts: false,
+            self_signed: OnceLock::new(),
         };
         for extension in parsed.extensions() {
             out.extension(&extension.oid.to_id_string(), extension.parsed_extension(), extension.value);
@@ -346,7 +349,7 @@ impl Certificate {
 
     /// Whether it signed itself.
     pub fn is_self_signed(&self) -> bool {
-        self.is_self_issued() && self.is_issued_by(self)
+        self.is_self_issued() && *self.self_signed.get_or_init(|| self.is_issued_by(self))
     }
 }
 

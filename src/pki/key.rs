@@ -1,8 +1,8 @@
 //! The public half of a private key, and nothing else of it.
 
-use pkcs8::der::Decode;
+use p256::elliptic_curve::sec1::{ModulusSize, ToEncodedPoint};
+use pkcs8::der::{Decode, Encode};
 use pkcs8::{EncryptedPrivateKeyInfo, PrivateKeyInfo};
-use rsa::pkcs1::{DecodeRsaPrivateKey, EncodeRsaPublicKey};
 use zeroize::Zeroizing;
 
 use super::certificate::{Certificate, KeyKind, bits};
@@ -91,33 +91,43 @@ fn key(kind: KeyKind, public: Option<Vec<u8>>) -> Key {
     Key { kind, bits, public }
 }
 
+/// PKCS #1 (RFC 8017, A.1.2). The public half stands in it; whether the primes fit is not looked at, nor does OpenSSL.
 fn rsa_key(der: &[u8]) -> Result<Key, KeyFault> {
-    let private = rsa::RsaPrivateKey::from_pkcs1_der(der).map_err(|_| KeyFault::Unreadable)?;
-    let public = private.to_public_key().to_pkcs1_der().map_err(|_| KeyFault::Unreadable)?;
-    Ok(key(KeyKind::Rsa, Some(public.as_bytes().to_vec())))
+    let private = rsa::pkcs1::RsaPrivateKey::from_der(der).map_err(|_| KeyFault::Unreadable)?;
+    let public = private.public_key().to_der().map_err(|_| KeyFault::Unreadable)?;
+    Ok(key(KeyKind::Rsa, Some(public)))
 }
 
 /// SEC1 (RFC 5915). The curve stands outside in PKCS #8.
 fn ec_key(der: &[u8], outside: Option<String>) -> Result<Key, KeyFault> {
-    let parsed = p256::elliptic_curve::sec1::ToEncodedPoint::<p256::NistP256>::to_encoded_point;
-    let info = p256::elliptic_curve::pkcs8::der::Decode::from_der(der).map(|info: sec1::EcPrivateKey<'_>| info);
-    let info = info.map_err(|_| KeyFault::Unreadable)?;
+    let info = sec1::EcPrivateKey::from_der(der).map_err(|_| KeyFault::Unreadable)?;
     let inside = info.parameters.and_then(|parameters| parameters.named_curve()).map(|oid| oid.to_string());
     // OpenSSL too needs to be told the curve.
     let kind = KeyKind::of("1.2.840.10045.2.1", Some(outside.or(inside).ok_or(KeyFault::Unreadable)?));
-    let public = match &kind {
-        KeyKind::P256 => p256::SecretKey::from_slice(info.private_key)
-            .ok()
-            .map(|key| parsed(&key.public_key(), false).as_bytes().to_vec()),
-        KeyKind::P384 => p384::SecretKey::from_slice(info.private_key).ok().map(|key| {
-            p256::elliptic_curve::sec1::ToEncodedPoint::to_encoded_point(&key.public_key(), false).as_bytes().to_vec()
-        }),
-        KeyKind::P521 => p521::SecretKey::from_slice(info.private_key).ok().map(|key| {
-            p256::elliptic_curve::sec1::ToEncodedPoint::to_encoded_point(&key.public_key(), false).as_bytes().to_vec()
-        }),
-        _ => None,
+    let public = match info.public_key {
+        Some(public) => Some(public.to_vec()),
+        None => derived(&kind, info.private_key),
     };
-    Ok(key(kind, public.or_else(|| info.public_key.map(<[u8]>::to_vec))))
+    Ok(key(kind, public))
+}
+
+/// The public point of a secret number on a curve.
+fn derived(kind: &KeyKind, secret: &[u8]) -> Option<Vec<u8>> {
+    match kind {
+        KeyKind::P256 => p256::SecretKey::from_slice(secret).ok().map(|key| point(&key)),
+        KeyKind::P384 => p384::SecretKey::from_slice(secret).ok().map(|key| point(&key)),
+        KeyKind::P521 => p521::SecretKey::from_slice(secret).ok().map(|key| point(&key)),
+        _ => None,
+    }
+}
+
+fn point<C>(key: &p256::elliptic_curve::SecretKey<C>) -> Vec<u8>
+where
+    C: p256::elliptic_curve::CurveArithmetic,
+    p256::elliptic_curve::PublicKey<C>: ToEncodedPoint<C>,
+    p256::elliptic_curve::FieldBytesSize<C>: ModulusSize,
+{
+    key.public_key().to_encoded_point(false).as_bytes().to_vec()
 }
 
 /// OpenSSL's own encryption of PEM: the key is made by one round of MD5 (`EVP_BytesToKey`) from password and salt.

@@ -7,13 +7,16 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use zeroize::Zeroizing;
 
-use super::file::PemFile;
+use super::certificate::Certificate;
+use super::file::{BlockKind, PemFile};
 use crate::source::{FileId, FileSystem, Limits, ReadError, Sources, Text};
 
 /// Files by the path that the configuration leads to.
 #[derive(Debug, Default)]
 pub struct Library {
     files: HashMap<PathBuf, Result<PemFile, ReadError>>,
+    /// Each certificate once: authorities stand in many files.
+    certificates: HashMap<[u8; 32], Arc<Certificate>>,
 }
 
 impl Library {
@@ -65,7 +68,14 @@ impl Library {
                     false => sources.add(path.clone(), bytes, Text::File),
                 };
                 parsed.file = id;
-                parsed.blocks.iter_mut().for_each(|block| block.span.file = id);
+                for block in &mut parsed.blocks {
+                    block.span.file = id;
+                    if let BlockKind::Certificate(certificate) = &mut block.kind {
+                        let known =
+                            self.certificates.entry(certificate.sha256).or_insert_with(|| Arc::clone(certificate));
+                        *certificate = Arc::clone(known);
+                    }
+                }
                 parsed
             });
             self.files.insert(path, entry);

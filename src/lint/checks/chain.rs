@@ -1,22 +1,11 @@
 //! What is sent behind the leaf.
 
 use crate::diagnostic::{Edit, Fix, Problem, Safety};
-use crate::lint::checks::file::{key_of, sibling};
+use crate::lint::checks::file::sibling;
 use crate::lint::{Scope, Sink, Use};
-use crate::model::{Change, Token};
+use crate::model::Change;
 use crate::pki::{Chain, PemFile};
 use crate::source::Span;
-
-/// The chain of a pair, unless a block of its file is broken.
-fn chain<'a>(scope: &Scope<'a>, one: &Use<'a>) -> Option<(&'a Token, &'a PemFile, Chain<'a>)> {
-    let (token, file) = scope.certificate_file(one.pair)?;
-    if file.certificate_fault().is_some() || one.sites.is_empty() {
-        return None;
-    }
-    let key = key_of(scope, one).and_then(|(_, _, key)| key.as_ref().ok());
-    let chain = Chain::of(file, key, scope.anchors);
-    (!chain.sent.is_empty()).then_some((token, file, chain))
-}
 
 /// Writes the certificates of a file in another order, what stands around the blocks kept where it is.
 fn reorder(scope: &Scope<'_>, chain: &Chain<'_>, file: &PemFile, order: &[usize]) -> Option<Fix> {
@@ -38,8 +27,8 @@ fn in_order(chain: &Chain<'_>) -> Vec<usize> {
 }
 
 /// `certificate-chain-order`.
-pub fn leaf_not_first(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
-    let Some((token, file, chain)) = chain(scope, one) else { return };
+pub fn leaf_not_first<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+    let Some((token, file, chain)) = one.chain(scope) else { return };
     let Some(leaf) = chain.leaf_behind else { return };
     let (block, certificate) = chain.sent[leaf];
     let mut problem = Problem::new("certificate-chain-order", token.span)
@@ -52,25 +41,25 @@ pub fn leaf_not_first(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
         problem = problem
             .related(block.span, format!("block {}: {}, the key's certificate", leaf + 1, certificate.short_name()));
     }
-    problem.fix = reorder(scope, &chain, file, &in_order(&chain));
+    problem.fix = reorder(scope, chain, file, &in_order(chain));
     sink.report(problem);
 }
 
 /// `certificate-chain-misordered`.
-pub fn misordered(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
-    let Some((token, file, chain)) = chain(scope, one) else { return };
+pub fn misordered<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+    let Some((token, file, chain)) = one.chain(scope) else { return };
     if chain.is_misordered() && chain.gap.is_none() {
         let order: Vec<String> = chain.path.iter().map(|at| chain.sent[*at].1.short_name()).collect();
         let problem = Problem::new("certificate-chain-misordered", token.span).with("path", &*token.text);
         let mut problem = problem.with("order", order.join(", "));
-        problem.fix = reorder(scope, &chain, file, &in_order(&chain));
+        problem.fix = reorder(scope, chain, file, &in_order(chain));
         sink.report(problem);
     }
 }
 
 /// `certificate-chain-incomplete`.
-pub fn incomplete(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
-    let Some((token, file, chain)) = chain(scope, one) else { return };
+pub fn incomplete<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+    let Some((token, file, chain)) = one.chain(scope) else { return };
     let Some(gap) = &chain.gap else { return };
     if chain.leaf_behind.is_some() {
         return;
@@ -117,8 +106,8 @@ pub fn incomplete(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
 }
 
 /// `certificate-self-signed`.
-pub fn self_signed(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
-    let Some((token, _, chain)) = chain(scope, one) else { return };
+pub fn self_signed<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+    let Some((token, _, chain)) = one.chain(scope) else { return };
     let leaf = chain.sent[chain.leaf_behind.unwrap_or(0)].1;
     if leaf.is_self_signed() && !chain.is_trusted && chain.leaf_behind.is_none() {
         let case = if scope.trust_is_given { "trust-given" } else { "" };
@@ -128,8 +117,8 @@ pub fn self_signed(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
 }
 
 /// `certificate-untrusted-root`.
-pub fn untrusted(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
-    let Some((token, file, chain)) = chain(scope, one) else { return };
+pub fn untrusted<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+    let Some((token, file, chain)) = one.chain(scope) else { return };
     let Some(last) = chain.last() else { return };
     if chain.is_trusted || chain.leaf_behind.is_some() || (chain.path.len() == 1 && last.is_self_signed()) {
         return;
@@ -148,8 +137,8 @@ pub fn untrusted(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
 }
 
 /// `certificate-chain-expired`.
-pub fn expired(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
-    let Some((token, file, chain)) = chain(scope, one) else { return };
+pub fn expired<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+    let Some((token, file, chain)) = one.chain(scope) else { return };
     for at in chain.path.iter().skip(1) {
         let (block, certificate) = chain.sent[*at];
         let is_root = chain.root_sent == Some(*at);
@@ -183,32 +172,32 @@ fn without(chain: &Chain<'_>, file: &PemFile, gone: &[usize], title: &str) -> Op
 }
 
 /// `certificate-chain-duplicate`.
-pub fn duplicate(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
-    let Some((token, file, chain)) = chain(scope, one) else { return };
+pub fn duplicate<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+    let Some((token, file, chain)) = one.chain(scope) else { return };
     let Some(first) = chain.duplicates.first() else { return };
     let problem = Problem::new("certificate-chain-duplicate", token.span).with("path", &*token.text);
     let mut problem = problem.with("subject", chain.sent[*first].1.short_name()).with("block", (first + 1).to_string());
-    problem.fix = without(&chain, file, &chain.duplicates, "remove what stands there twice");
+    problem.fix = without(chain, file, &chain.duplicates, "remove what stands there twice");
     sink.report(problem);
 }
 
 /// `certificate-chain-root-included`.
-pub fn root_included(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
-    let Some((token, file, chain)) = chain(scope, one) else { return };
+pub fn root_included<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+    let Some((token, file, chain)) = one.chain(scope) else { return };
     let Some(root) = chain.root_sent else { return };
     let problem = Problem::new("certificate-chain-root-included", token.span).with("path", &*token.text);
     let mut problem = problem.with("root", chain.sent[root].1.short_name()).with("block", (root + 1).to_string());
-    problem.fix = without(&chain, file, &[root], "do not send the root");
+    problem.fix = without(chain, file, &[root], "do not send the root");
     sink.report(problem);
 }
 
 /// `certificate-chain-unrelated`.
-pub fn unrelated(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
-    let Some((token, file, chain)) = chain(scope, one) else { return };
+pub fn unrelated<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+    let Some((token, file, chain)) = one.chain(scope) else { return };
     let strays: Vec<usize> = chain.strays.iter().copied().filter(|_| chain.leaf_behind.is_none()).collect();
     let Some(first) = strays.first() else { return };
     let problem = Problem::new("certificate-chain-unrelated", token.span).with("path", &*token.text);
     let mut problem = problem.with("subject", chain.sent[*first].1.short_name()).with("block", (first + 1).to_string());
-    problem.fix = without(&chain, file, &strays, "remove what belongs to another certificate");
+    problem.fix = without(chain, file, &strays, "remove what belongs to another certificate");
     sink.report(problem);
 }

@@ -51,13 +51,13 @@ fn readable<'a>(
 }
 
 /// `certificate-file-missing`.
-pub fn certificate_missing(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
+pub fn certificate_missing<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
     let found = opened(scope, &one.pair.certificate, "certificate", sink);
     readable(found, "certificate-file-missing", "certificate", sink);
 }
 
 /// `key-file-missing`.
-pub fn key_missing(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
+pub fn key_missing<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
     if let Some(key) = &one.pair.key {
         let found = opened(scope, key, "key", sink);
         readable(found, "key-file-missing", "key", sink);
@@ -65,7 +65,7 @@ pub fn key_missing(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
 }
 
 /// `certificate-unparseable`.
-pub fn certificate_unparseable(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
+pub fn certificate_unparseable<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
     let Some((token, file)) = scope.certificate_file(one.pair) else { return };
     match file.certificate_fault() {
         Some(FileFault::NoBlock { looks }) => {
@@ -91,7 +91,7 @@ pub fn key_of<'a>(scope: &Scope<'a>, one: &Use<'a>) -> Option<(&'a Token, &'a Pe
 }
 
 /// `key-unparseable`.
-pub fn key_unparseable(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
+pub fn key_unparseable<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
     let Some((token, path)) = one.pair.key.as_ref().and_then(|key| key.get()) else { return };
     let Some(file) = scope.pem(path) else { return };
     let problem = || Problem::new("key-unparseable", token.span).with("path", &*token.text);
@@ -106,7 +106,7 @@ pub fn key_unparseable(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
 }
 
 /// `key-encrypted` and `key-password-wrong`.
-pub fn key_encrypted(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
+pub fn key_encrypted<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
     if let Some((token, _, Err(KeyFault::Encrypted { tried: false }))) = key_of(scope, one)
         && one.set.passwords.is_none()
     {
@@ -115,7 +115,7 @@ pub fn key_encrypted(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
 }
 
 /// `key-password-wrong`.
-pub fn password_wrong(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
+pub fn password_wrong<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
     if let (Some((token, _, Err(KeyFault::Encrypted { tried: true }))), Some((passwords, _))) =
         (key_of(scope, one), &one.set.passwords)
     {
@@ -125,7 +125,7 @@ pub fn password_wrong(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
 }
 
 /// `no-key`.
-pub fn no_key(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
+pub fn no_key<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
     if one.pair.key.is_some() || scope.deployment.fragment && !own_words(scope, one) {
         return;
     }
@@ -137,7 +137,7 @@ pub fn no_key(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
 }
 
 /// Whether a site names certificates in its own block, so that nothing outside a fragment adds to them.
-fn own_words(scope: &Scope<'_>, one: &Use<'_>) -> bool {
+fn own_words<'a>(scope: &Scope<'a>, one: &Use<'a>) -> bool {
     one.sites.iter().any(|site| scope.deployment.site(*site).has_own_credentials)
 }
 
@@ -174,7 +174,7 @@ pub fn no_certificate(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sin
 }
 
 /// `certificate-key-mismatch`.
-pub fn mismatch(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
+pub fn mismatch<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
     let (Some((certificate_token, file)), Some((key_token, key_file, Ok(key)))) =
         (scope.certificate_file(one.pair), key_of(scope, one))
     else {
@@ -186,11 +186,9 @@ pub fn mismatch(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
     }
     // nginx keeps one key for each type: pairs may be given crosswise.
     let is_given_crosswise = one.set.pairs.iter().enumerate().any(|(position, other)| {
-        position != one.position && {
-            let other = Use { set: one.set, set_id: one.set_id, position, pair: other, sites: Vec::new() };
-            matches!(key_of(scope, &other), Some((_, _, Ok(key))) if key.belongs_to(leaf) == Some(true))
-                && scope.leaf(other.pair).is_some_and(|other| !other.key.kind.same_type(&leaf.key.kind))
-        }
+        position != one.position
+            && scope.key(other).is_some_and(|key| key.belongs_to(leaf) == Some(true))
+            && scope.leaf(other).is_some_and(|other| !other.key.kind.same_type(&leaf.key.kind))
     });
     // The key belongs to a later block: the order of the file is what is wrong.
     let is_misordered = file.certificates().skip(1).any(|(_, certificate)| key.belongs_to(certificate) == Some(true));

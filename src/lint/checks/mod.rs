@@ -73,6 +73,7 @@ rules! {
     "shadowed-site": Endpoint(name::shadowed),
     "stapling-without-resolver": Site(stapling::without_resolver),
     "stapling-without-responder": Site(stapling::without_responder),
+    "swallowed-directive": Reading,
     "syntax-error": Reading,
     "tls-on-http-port": Endpoint(socket::tls_on_http_port),
     "unknown-directive": Reading,

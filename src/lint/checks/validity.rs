@@ -44,7 +44,7 @@ fn about(scope: &Scope<'_>, rule: &'static str, token: &Token, certificate: &Cer
 }
 
 /// `certificate-expired`.
-pub fn expired(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
+pub fn expired<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
     let Some((token, leaf)) = leaf(scope, one) else { return };
     if scope.now > leaf.not_after {
         sink.report(
@@ -57,7 +57,7 @@ pub fn expired(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
 const SKEW: i64 = 300;
 
 /// `certificate-not-yet-valid`.
-pub fn not_yet(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
+pub fn not_yet<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
     let Some((token, leaf)) = leaf(scope, one) else { return };
     if scope.now < leaf.not_before - SKEW {
         let wait = span(leaf.not_before - scope.now);
@@ -66,7 +66,7 @@ pub fn not_yet(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
 }
 
 /// `certificate-expires-soon`: less is left than the smaller of a number of days and a share of the lifetime.
-pub fn soon(scope: &Scope<'_>, one: &Use<'_>, sink: &mut Sink) {
+pub fn soon<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
     let Some((token, leaf)) = leaf(scope, one) else { return };
     let parameter = |name| find("certificate-expires-soon").map_or(0, |rule| rule.parameter(name));
     let lifetime = leaf.not_after - leaf.not_before;

@@ -95,9 +95,12 @@ fn runs_on(tree: &Tree, index: usize, text: &[u8], file: FileId, entry: &Entry, 
             let next = String::from_utf8_lossy(name).into_owned();
             let edits = vec![Edit { span: end, text: ";".to_owned() }];
             let fix = Fix { title: "add the missing `;`".to_owned(), safety: Safety::Safe, edits };
-            let problem = Problem::new("syntax-error", point).case("runs-on").with("name", shown).with("next", next);
             // A list takes the next line for more of it: nginx starts, and the next directive is lost.
-            let problem = if is_list { problem.case("list-runs-on").severity(Severity::Warning) } else { problem };
+            let problem = match is_list {
+                true => Problem::new("swallowed-directive", point),
+                false => Problem::new("syntax-error", point).case("runs-on"),
+            };
+            let problem = problem.with("name", shown).with("next", next);
             return Some(problem.related(word.span(file), "taken for an argument").fix(fix));
         }
     }
