@@ -1,282 +1,112 @@
-//! What nginx's front end makes of a configuration: sockets, names, inheritance, origins, and who decides what.
+//! One model for three servers: configurations of one meaning, written for nginx, Apache and Caddy, lower to the same.
 
 use std::path::Path;
-use std::sync::Arc;
 
-use shakedown::model::{BindingId, Deployment, Endpoint, Found, OriginKind, ServerKind, Transport};
-use shakedown::platform::{self, Part, Version};
-use shakedown::server::{Form, Input, Root, Understood, nginx};
+use shakedown::model::{BindingId, Deployment, Endpoint, Found, ServerKind, Unmatched};
+use shakedown::platform::{self, Part};
+use shakedown::server::{self, Form, Input, Root};
 use shakedown::source::{Limits, Memory, Sources, Text};
 
-struct Model {
-    sources: Sources,
-    nginx: nginx::Nginx,
-}
-
-impl Model {
-    fn deployment(&self) -> &Deployment {
-        self.nginx.deployment()
-    }
-
-    fn endpoint(&self, listen: &str) -> &Endpoint {
-        let found = self.deployment().endpoints.iter().find(|one| one.listen.to_string() == listen);
-        found.unwrap_or_else(|| panic!("no endpoint {listen}: {:?}", self.listens()))
-    }
-
-    fn listens(&self) -> Vec<String> {
-        self.deployment().endpoints.iter().map(|one| one.listen.to_string()).collect()
-    }
-
-    /// The first name of the site that answers to `name`, or of the default site for no name.
-    fn answers(&self, listen: &str, name: Option<&str>) -> String {
-        let endpoint = self.endpoint(listen);
-        let binding = match name.map(|name| endpoint.named.find(name)) {
-            Some(Found::Binding(binding)) => binding,
-            Some(Found::Unknown) => return "unknown".into(),
-            Some(Found::Nothing) | None => endpoint.unnamed.expect("nginx always has a default"),
-        };
-        self.first_name(endpoint, binding)
-    }
-
-    fn first_name(&self, endpoint: &Endpoint, binding: BindingId) -> String {
-        let site = self.deployment().site(endpoint.binding(binding).site);
-        site.names.first().map_or(String::new(), |name| name.token.text.to_string())
-    }
-
-    /// The protocols in force for a name.
-    fn protocols(&self, listen: &str, name: &str) -> String {
-        let endpoint = self.endpoint(listen);
-        let Found::Binding(binding) = endpoint.named.find(name) else { panic!("nobody answers to {name}") };
-        let policy = self.deployment().policy(endpoint.binding(binding).after_name);
-        policy.protocols.get().expect("known").set.to_string()
-    }
-
-    fn problems(&self) -> Vec<String> {
-        let all = self.deployment().problems.iter();
-        all.map(|one| {
-            let line = self.sources.positions(one.at).0.line;
-            let case = if one.case.is_empty() { String::new() } else { format!(".{}", one.case) };
-            format!("{}:{line} {}{case}", self.sources.file(one.at.file).path().display(), one.rule)
-        })
-        .collect()
-    }
-}
-
-fn read(files: &[(&str, &str)], version: &str) -> Model {
-    let mut memory = Memory::new();
-    for (path, text) in files {
-        memory.insert(path, text.as_bytes().to_vec());
-    }
-    let mut platform = platform::find("debian-12", Part::Nginx).expect("a platform of the table");
-    platform.server_version = Version::parse(version).expect("a version");
+/// For each name: who answers on the socket of port 443, with which protocols and certificate.
+fn told(server: ServerKind, part: Part, text: &str, names: &[&str]) -> String {
     let mut sources = Sources::new();
-    let bytes: Arc<[u8]> = files[0].1.as_bytes().to_vec().into();
-    let root = Root { path: files[0].0.into(), bytes, text: Text::File };
-    let form = if nginx::is_whole(files[0].1.as_bytes()) { Form::Whole } else { Form::Fragment { prefix: None } };
-    let input = Input { roots: vec![root], form };
-    let nginx = nginx::read(&memory, &mut sources, &Limits::default(), input, platform);
-    Model { sources, nginx }
+    let root = Root { path: "main".into(), bytes: text.as_bytes().to_vec().into(), text: Text::File };
+    let input = Input { roots: vec![root], form: Form::Whole };
+    let platform = platform::find("debian-12", part).expect("a platform of the table");
+    let read = server::read(server, &Memory::new(), &mut sources, &Limits::default(), input, platform);
+    let deployment = read.deployment();
+    assert!(deployment.problems.is_empty(), "{:?}", deployment.problems);
+    let endpoint = deployment.endpoints.iter().find(|one| one.listen.port == 443).expect("a socket of port 443");
+    let mut out = String::new();
+    for name in names {
+        let binding = match endpoint.named.find(name) {
+            Found::Binding(binding) => Some(binding),
+            Found::Nothing => match endpoint.unmatched {
+                Unmatched::Binding(binding) => Some(binding),
+                Unmatched::Reject(_) => None,
+            },
+            Found::Unknown => panic!("{name} hangs on something unknown"),
+        };
+        let answer = binding.map_or("refused".to_owned(), |binding| answer(deployment, endpoint, binding));
+        out += &format!("{name}: {answer}\n");
+    }
+    out
 }
 
-/// A whole configuration around some site blocks.
-fn http(inside: &str) -> Model {
-    read(&[("nginx.conf", &format!("events {{}}\nhttp {{\n{inside}\n}}\n"))], "1.22.1")
+fn answer(deployment: &Deployment, endpoint: &Endpoint, binding: BindingId) -> String {
+    let binding = endpoint.binding(binding);
+    let site = deployment.site(binding.site);
+    let protocols = deployment.policy(binding.after_name).protocols.get().expect("known protocols").set;
+    let pair = deployment.credentials(binding.credentials).pairs.first().expect("a certificate");
+    let (_, certificate) = pair.certificate.get().expect("a known path");
+    let (_, key) = pair.key.as_ref().and_then(|key| key.get()).expect("a known path");
+    assert!(certificate.starts_with(Path::new("/tls")) && key.starts_with(Path::new("/tls")));
+    format!(
+        "{} {:?} {protocols} {} {}",
+        site.names[0].token.text,
+        endpoint.transport,
+        certificate.display(),
+        key.display()
+    )
 }
 
 #[test]
-fn names_are_chosen_as_nginx_chooses_them() {
-    let model = http(
-        "server { listen 443 ssl; server_name default.test; }
-         server { listen 443 ssl; server_name exact.b.test; }
-         server { listen 443 ssl; server_name *.b.test; }
-         server { listen 443 ssl; server_name *.test; }
-         server { listen 443 ssl; server_name www.*; }
-         server { listen 443 ssl; server_name .e.test; }
-         server { listen 443 ssl; server_name ~^x\\d+\\.example$; }
-         server { listen 443 ssl; server_name ~^x; }
-         server { listen 443 ssl; server_name exact.b.test second.test; }",
-    );
-    let table = [
-        (Some("exact.b.test"), "exact.b.test"),
-        (Some("x.y.b.test"), "*.b.test"),
-        (Some("b.test"), "*.test"),
-        (Some("www.org"), "www.*"),
-        (Some("www.a.test"), "*.test"),
-        (Some("e.test"), ".e.test"),
-        (Some("deep.x.e.test"), ".e.test"),
-        (Some("x12.example"), "~^x\\d+\\.example$"),
-        (Some("x12.org"), "~^x"),
-        (Some("x1.b.test"), "*.b.test"),
-        (Some("second.test"), "exact.b.test"),
-        (Some("nobody.org"), "default.test"),
-        (None, "default.test"),
-    ];
-    for (name, expected) in table {
-        assert_eq!(model.answers("0.0.0.0:443", name), expected, "{name:?}");
+fn two_virtual_hosts_are_two_server_blocks() {
+    let nginx = "events {}
+http {
+    ssl_protocols TLSv1.2 TLSv1.3;
+    server { listen 443 ssl; server_name a.test; ssl_certificate /tls/a.pem; ssl_certificate_key /tls/a.key; }
+    server { listen 443 ssl; server_name b.test *.b.test; ssl_certificate /tls/b.pem; ssl_certificate_key /tls/b.key; }
+}";
+    let apache = "Listen 443
+SSLProtocol -all +TLSv1.2 +TLSv1.3
+<VirtualHost *:443>
+    ServerName a.test
+    SSLEngine on
+    SSLCertificateFile /tls/a.pem
+    SSLCertificateKeyFile /tls/a.key
+</VirtualHost>
+<VirtualHost *:443>
+    ServerName b.test
+    ServerAlias *.b.test
+    SSLEngine on
+    SSLCertificateFile \"/tls/b.pem\"
+    SSLCertificateKeyFile /tls/b.key
+</VirtualHost>";
+    let names = ["a.test", "b.test", "www.b.test", "x.y.b.test", "unknown.test"];
+    let expected = "a.test: a.test Tls TLSv1.2 TLSv1.3 /tls/a.pem /tls/a.key
+b.test: b.test Tls TLSv1.2 TLSv1.3 /tls/b.pem /tls/b.key
+www.b.test: b.test Tls TLSv1.2 TLSv1.3 /tls/b.pem /tls/b.key
+x.y.b.test: b.test Tls TLSv1.2 TLSv1.3 /tls/b.pem /tls/b.key
+unknown.test: a.test Tls TLSv1.2 TLSv1.3 /tls/a.pem /tls/a.key
+";
+    assert_eq!(told(ServerKind::Nginx, Part::Nginx, nginx, &names), expected);
+    assert_eq!(told(ServerKind::Apache, Part::Apache, apache, &names), expected);
+}
+
+#[test]
+fn a_subdomain_site_is_served_by_the_wildcard_site_that_covers_it() {
+    let caddy = "*.b.test {
+    tls /tls/b.pem /tls/b.key {
+        protocols tls1.3
     }
 }
-
-#[test]
-fn words_behind_an_address_hold_for_the_socket() {
-    let model = http(
-        "server { listen 443; server_name a.test; }
-         server { listen 443 ssl default_server; server_name b.test; }
-         server { listen 127.0.0.1:443; server_name c.test; }
-         server { listen [::]:443 ssl proxy_protocol; listen [::]:80 ipv6only=off; server_name d.test; }
-         server { server_name e.test; }",
-    );
-    assert_eq!(model.listens(), ["0.0.0.0:443", "127.0.0.1:443", "[::]:443", "*:80", "0.0.0.0:80"]);
-    assert_eq!(model.endpoint("0.0.0.0:443").transport, Transport::Tls);
-    assert_eq!(model.endpoint("127.0.0.1:443").transport, Transport::Plain);
-    assert!(model.endpoint("[::]:443").proxy_protocol);
-    assert_eq!(model.answers("0.0.0.0:443", None), "b.test");
-    assert_eq!(model.answers("127.0.0.1:443", Some("a.test")), "c.test");
-    assert_eq!(model.problems(), ["nginx.conf:6 listen-bind-conflict"]);
-}
-
-#[test]
-fn the_default_site_decides_protocols_until_1_29_1() {
-    let text = "events {}\nhttp {
-        server { listen 443 ssl; server_name a.test; ssl_certificate a; ssl_certificate_key a; ssl_protocols TLSv1.3; }
-        server { listen 443 ssl; server_name b.test; ssl_certificate a; ssl_certificate_key a; ssl_protocols TLSv1.2; }
-        server { listen 443 ssl; server_name c.test; ssl_protocols TLSv1.2; }
-    }";
-    let old = read(&[("nginx.conf", text)], "1.29.1");
-    assert_eq!(old.protocols("0.0.0.0:443", "b.test"), "TLSv1.3");
-    let new = read(&[("nginx.conf", text)], "1.29.2");
-    assert_eq!(new.protocols("0.0.0.0:443", "b.test"), "TLSv1.2");
-    assert_eq!(new.protocols("0.0.0.0:443", "c.test"), "TLSv1.3", "a site without a certificate has no say");
-}
-
-#[test]
-fn arrays_are_replaced_whole_and_scalars_one_by_one() {
-    let model = http(
-        "ssl_certificate rsa.pem; ssl_certificate_key rsa.key; ssl_certificate ec.pem; ssl_certificate_key ec.key;
-         ssl_protocols TLSv1.2; ssl_ciphers HIGH;
-         server { listen 443 ssl; server_name a.test; ssl_certificate own.pem; ssl_protocols TLSv1.3; }
-         server { listen 443 ssl; server_name b.test; }",
-    );
-    let deployment = model.deployment();
-    let site = &deployment.sites[0];
-    let pairs = &deployment.credentials(site.credentials).pairs;
-    assert_eq!(pairs.len(), 1);
-    assert_eq!(pairs[0].certificate.get().expect("known").1, Path::new("own.pem"));
-    assert_eq!(pairs[0].certificate.origin.kind, OriginKind::Written);
-    let key = pairs[0].key.as_ref().expect("inherited");
-    assert_eq!((key.origin.kind, &*key.get().expect("known").0.text), (OriginKind::Inherited, "rsa.key"));
-    let policy = deployment.policy(site.policy);
-    assert_eq!(policy.protocols.get().expect("known").set.to_string(), "TLSv1.3");
-    assert_eq!(policy.ciphers.origin.kind, OriginKind::Inherited);
-    assert_eq!(policy.groups.origin.kind, OriginKind::Default);
-    assert_eq!(deployment.credentials(deployment.sites[1].credentials).pairs.len(), 2);
-}
-
-#[test]
-fn sites_that_say_the_same_share_a_policy() {
-    let site = |name: &str| format!("server {{ listen 443 ssl; server_name {name}; include tls.conf; }}\n");
-    let inside: String = (0..50).map(|at| site(&format!("s{at}.test"))).collect();
-    let text = format!("events {{}}\nhttp {{\n ssl_protocols TLSv1.2;\n{inside}}}");
-    let model = read(&[("etc/nginx.conf", &text), ("etc/tls.conf", "")], "1.22.1");
-    // One for the level, one with what the socket adds.
-    assert_eq!(model.deployment().policies.len(), 2);
-    assert_eq!(model.deployment().credentials.len(), 1);
-}
-
-#[test]
-fn a_value_knows_the_includes_that_led_to_it() {
-    let model = read(
-        &[
-            ("etc/nginx.conf", "events {}\nhttp {\n    include sites/*;\n}\n"),
-            ("etc/sites/10-b", "server { listen 443 ssl; server_name b.test; include tls.inc; }"),
-            ("etc/sites/2-a", "server { listen 443 ssl; server_name a.test; include tls.inc; }"),
-            ("etc/sites/.hidden", "nonsense"),
-            ("etc/tls.inc", "ssl_protocols TLSv1.3;"),
-        ],
-        "1.22.1",
-    );
-    let deployment = model.deployment();
-    assert_eq!(model.answers("0.0.0.0:443", None), "b.test", "10-b is read before 2-a");
-    let policies: Vec<_> = deployment.sites.iter().map(|site| &deployment.policy(site.policy).protocols).collect();
-    assert_eq!(policies[0].origin.written, policies[1].origin.written);
-    let lines: Vec<String> = deployment
-        .frames
-        .outward(policies[1].origin.via)
-        .map(|frame| format!("{}", model.sources.file(frame.at.file).path().display()))
-        .collect();
-    assert_eq!(lines, ["etc/sites/2-a", "etc/nginx.conf"]);
-    assert!(model.problems().is_empty(), "{:?}", model.problems());
-}
-
-#[test]
-fn includes_that_fail_are_told_apart() {
-    let model = read(
-        &[
-            (
-                "etc/nginx.conf",
-                "events {}\nhttp {\n include missing.conf;\n include none/*.conf;\n include a.conf;\n include dir;\n}",
-            ),
-            ("etc/a.conf", "include b.conf;"),
-            ("etc/b.conf", "include a.conf;"),
-            ("etc/dir/x", ""),
-        ],
-        "1.22.1",
-    );
-    let mut problems = model.problems();
-    problems.sort();
-    assert_eq!(
-        problems,
-        [
-            "etc/b.conf:1 include-cycle",
-            "etc/nginx.conf:3 include-missing",
-            "etc/nginx.conf:6 include-missing.not-regular"
-        ]
-    );
-}
-
-#[test]
-fn what_is_wrong_with_sockets_and_names_is_said_once() {
-    let model = http(
-        "server { listen 443 ssl default_server; listen 443; server_name a.*.test; }
-         server { listen 443 default_server; server_name *; }
-         server { listen 8443 ssl backlog=5; server_name w*.test; }
-         server { listen 9443 ssl reuseport; }
-         server { listen 9443 ssl reuseport; ssl_protocols TLSv1.0 tlsv1.2; }",
-    );
-    let mut problems = model.problems();
-    problems.sort();
-    assert_eq!(
-        problems,
-        [
-            "nginx.conf:3 duplicate-listen",
-            "nginx.conf:3 server-name-invalid-wildcard",
-            "nginx.conf:4 duplicate-default-server",
-            "nginx.conf:4 server-name-invalid-wildcard",
-            "nginx.conf:5 server-name-invalid-wildcard.alone",
-            "nginx.conf:7 duplicate-listen-options",
-            "nginx.conf:7 unknown-protocol.misspelt",
-        ]
-    );
-}
-
-#[test]
-fn what_hangs_on_a_variable_is_unknown() {
-    let model = http(
-        "server { listen 443 ssl; server_name a.test; ssl_certificate $ssl_server_name.pem; ssl_certificate_key data:x; }",
-    );
-    let deployment = model.deployment();
-    let pair = &deployment.credentials(deployment.sites[0].credentials).pairs[0];
-    assert_eq!(pair.certificate.get(), None);
-    assert_eq!(pair.key.as_ref().expect("named").get(), None);
-}
-
-#[test]
-fn a_fragment_knows_nothing_of_what_stands_outside() {
-    let model =
-        read(&[("sites-enabled/a", "server { listen 443 ssl; server_name a.test; ssl_protocols TLSv1.2; }")], "1.22.1");
-    let deployment = model.deployment();
-    assert!(deployment.fragment);
-    assert_eq!(deployment.server, ServerKind::Nginx);
-    let policy = deployment.policy(deployment.sites[0].policy);
-    assert!(policy.protocols.get().is_some());
-    assert!(policy.ciphers.get().is_none());
+api.b.test {
+}";
+    let nginx = "events {}
+http {
+    ssl_protocols TLSv1.3;
+    ssl_certificate /tls/b.pem;
+    ssl_certificate_key /tls/b.key;
+    server { listen 443 ssl; server_name *.b.test; }
+    server { listen 443 ssl; server_name api.b.test; }
+}";
+    let names = ["www.b.test", "api.b.test"];
+    let expected = "www.b.test: *.b.test Tls TLSv1.3 /tls/b.pem /tls/b.key
+api.b.test: api.b.test Tls TLSv1.3 /tls/b.pem /tls/b.key
+";
+    assert_eq!(told(ServerKind::Caddy, Part::Caddy, caddy, &names), expected);
+    assert_eq!(told(ServerKind::Nginx, Part::Nginx, nginx, &names), expected);
+    // A wildcard is one label in Caddy, any number in nginx; and Caddy refuses what nobody has.
+    assert_eq!(told(ServerKind::Caddy, Part::Caddy, caddy, &["x.y.b.test"]), "x.y.b.test: refused\n");
 }

@@ -1,7 +1,7 @@
 //! The examples of the rules' pages are executed: each bad one fires exactly at its carets, each good one is silent, and
 //! where an example says that the server does not start, the real one is asked.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use shakedown::diagnostic::{Finding, Severity};
@@ -10,9 +10,8 @@ use shakedown::lint::{self, Page};
 use shakedown::pipeline::{self, Options, Run, TrustSource};
 use shakedown::platform::{self, Part, Version};
 use shakedown::source::Memory;
-use shakedown_testing::{NOW, recipe, server};
-
-const MAIN: &str = "events {}\nhttp {\n    access_log off;\n    include example.conf;\n}\n";
+use shakedown_testing::recipe::{self, example_files};
+use shakedown_testing::{NOW, server};
 
 /// The text of an example without its caret lines kept as they are: they are comments. The places that carets point at.
 fn carets(config: &str) -> BTreeSet<(u32, u32, u32)> {
@@ -22,7 +21,7 @@ fn carets(config: &str) -> BTreeSet<(u32, u32, u32)> {
         let Some(marks) = line.strip_prefix('#') else { continue };
         if !marks.is_empty() && marks.bytes().all(|byte| byte == b'<') {
             found.insert((above, 1, 1 + marks.len() as u32));
-        } else if marks.trim().len() > 0 && marks.bytes().all(|byte| matches!(byte, b'^' | b' ')) {
+        } else if !marks.trim().is_empty() && marks.bytes().all(|byte| matches!(byte, b'^' | b' ')) {
             let start = line.find('^').expect("a caret") as u32;
             found.insert((above, start + 1, line.trim_end().len() as u32 + 1));
         }
@@ -30,34 +29,8 @@ fn carets(config: &str) -> BTreeSet<(u32, u32, u32)> {
     found
 }
 
-/// All files of an example, and the one that is entered.
-fn tree(example: &Example) -> (BTreeMap<String, Vec<u8>>, &'static str) {
-    let mut files = recipe::standard_files();
-    for (path, value) in &example.files {
-        let bytes = match value {
-            toml::Value::String(text) => text.clone().into_bytes(),
-            toml::Value::Array(recipes) => recipe::file(recipes.iter().map(|one| one.as_str().expect("a recipe"))),
-            other => panic!("a file is a text or a list of recipes, not {other}"),
-        };
-        files.insert(path.clone(), bytes);
-    }
-    files.insert("example-root.crt".to_owned(), recipe::root().pem().into_bytes());
-    match example.context.as_deref() {
-        Some("main") => {
-            files.insert("nginx.conf".to_owned(), example.config.clone().into_bytes());
-            (files, "nginx.conf")
-        }
-        None => {
-            files.insert("nginx.conf".to_owned(), MAIN.as_bytes().to_vec());
-            files.insert("example.conf".to_owned(), example.config.clone().into_bytes());
-            (files, "example.conf")
-        }
-        Some(other) => panic!("no such context: {other}"),
-    }
-}
-
 fn judge(example: &Example) -> (Run, &'static str) {
-    let (tree, shown) = tree(example);
+    let (tree, shown) = example_files(&example.config, example.context.as_deref(), &example.files);
     let mut files = Memory::new();
     for (path, bytes) in tree {
         files.insert(path, bytes);
@@ -66,7 +39,7 @@ fn judge(example: &Example) -> (Run, &'static str) {
         platform: Some(example.platform.clone().unwrap_or_else(|| "debian-12".to_owned())),
         server_version: example.server_version.as_deref().map(|text| Version::parse(text).expect("a version")),
         now: NOW,
-        trust: vec![TrustSource::File("example-root.crt".into())],
+        trust: vec![TrustSource::File("root.crt".into())],
         trust_is_a_guess: !example.trust_is_given,
         ..Options::default()
     };
@@ -218,11 +191,8 @@ fn the_real_nginx_does_what_the_examples_say() {
                 continue;
             }
             let folder = tempfile::tempdir().expect("a temporary folder");
-            for (path, bytes) in tree(example).0 {
-                let path = folder.path().join(path);
-                std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
-                std::fs::write(path, bytes).expect("a file");
-            }
+            let (files, _) = example_files(&example.config, example.context.as_deref(), &example.files);
+            recipe::write(folder.path(), &files);
             let verdict = server::nginx(folder.path(), "nginx.conf");
             asked += 1;
             let expected = example.expect == Expect::Good || example.effect == Effect::Starts;

@@ -26,7 +26,7 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Find what is wrong with a configuration and its certificates
-    Lint(LintArguments),
+    Lint(Box<LintArguments>),
     /// Show what this program does, on a small configuration with faults that it brings along
     Demo(DemoArguments),
 }

@@ -52,8 +52,11 @@ pub struct Use<'a> {
     /// Sites that are served with it by their own words or by inheritance, in order; not those that reject.
     pub sites: Vec<SiteId>,
     /// What is sent, looked at once for all rules and all sites that name the same files.
-    chain: Arc<OnceLock<Option<Chain<'a>>>>,
+    chain: SharedChain<'a>,
 }
+
+/// A chain that the first who asks looks at; absent where it cannot be told.
+type SharedChain<'a> = Arc<OnceLock<Option<Chain<'a>>>>;
 
 impl<'a> Use<'a> {
     /// Every pair of certificate and key once for each place that names them, with the sites that it is meant for.
@@ -62,12 +65,12 @@ impl<'a> Use<'a> {
         for (at, site) in deployment.sites.iter().enumerate() {
             sites[site.credentials.0 as usize].push(SiteId(at as u32));
         }
-        let mut chains: HashMap<(Option<&Path>, Option<&Path>), Arc<OnceLock<Option<Chain<'a>>>>> = HashMap::new();
+        let mut chains: HashMap<[Option<&Path>; 2], SharedChain<'a>> = HashMap::new();
         let mut uses = Vec::new();
         for (set, sites) in deployment.credentials.iter().zip(sites) {
             for (position, pair) in set.pairs.iter().enumerate() {
                 let path = |file: &'a Setting<(Token, PathBuf)>| file.get().map(|(_, path)| path.as_path());
-                let files = (path(&pair.certificate), pair.key.as_ref().and_then(path));
+                let files = [path(&pair.certificate), pair.key.as_ref().and_then(path)];
                 let chain = Arc::clone(chains.entry(files).or_default());
                 uses.push(Use { set, position, pair, sites: sites.clone(), chain });
             }

@@ -52,7 +52,7 @@ impl Library {
         let mut seen: HashSet<PathBuf> = HashSet::new();
         let wanted: Vec<PathBuf> =
             paths.into_iter().filter(|path| !self.files.contains_key(path) && seen.insert(path.clone())).collect();
-        let read: Vec<Result<(Arc<[u8]>, PemFile), ReadError>> = wanted
+        let read: Vec<Result<_, ReadError>> = wanted
             .par_iter()
             .map(|path| {
                 let bytes = files.read(path, limits.pem_file)?;

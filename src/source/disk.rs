@@ -7,6 +7,8 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
+use walkdir::WalkDir;
+
 use super::filesystem::{Entry, FileKind, FileSystem, Metadata, ReadError};
 
 /// How many links one path may lead through; Linux says ELOOP after 40.
@@ -145,20 +147,19 @@ impl FileSystem for Disk {
     fn list(&self, folder: &Path) -> Result<Vec<Entry>, ReadError> {
         let explain = |error: io::Error| self.explain(folder, &error);
         let real = self.follow(folder)?;
-        let names = match fs::read_dir(&real) {
-            Err(error) if error.kind() == io::ErrorKind::NotADirectory && real.exists() => {
-                return Err(ReadError::NotRegular(self.metadata(folder)?.kind));
-            }
-            other => other.map_err(explain)?,
-        };
+        let found = fs::metadata(&real).map_err(explain)?;
+        if !found.is_dir() {
+            return Err(ReadError::NotRegular(kind_of(found.file_type())));
+        }
         let mut entries = Vec::new();
-        for entry in names {
-            let entry = entry.map_err(explain)?;
+        for entry in WalkDir::new(&real).min_depth(1).max_depth(1) {
+            let entry = entry.map_err(|error| explain(error.into()))?;
+            let name = entry.file_name().to_owned();
             let kind = match entry.file_type() {
-                Ok(kind) if !kind.is_symlink() => Some(kind_of(kind)),
-                _ => self.metadata(&folder.join(entry.file_name())).ok().map(|found| found.kind),
+                kind if !kind.is_symlink() => Some(kind_of(kind)),
+                _ => self.metadata(&folder.join(&name)).ok().map(|found| found.kind),
             };
-            entries.push(Entry { name: entry.file_name(), kind });
+            entries.push(Entry { name, kind });
         }
         entries.sort_by(|one, two| bytes_of(&one.name).cmp(bytes_of(&two.name)));
         Ok(entries)

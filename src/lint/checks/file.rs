@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::diagnostic::{Problem, Safety, Unjudged};
 use crate::lint::{Scope, Sink, Use};
 use crate::model::{Change, Endpoint, EndpointId, Setting, Token, Transport};
-use crate::pki::{FileFault, Key, KeyFault, PemFile};
+use crate::pki::{FileFault, Key, KeyFault, KeyKind, PemFile};
 use crate::source::ReadError;
 
 type File = Setting<(Token, PathBuf)>;
@@ -202,6 +202,7 @@ pub fn mismatch<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
         .with("key", &*key_token.text)
         .with("certificate-kind", leaf.key.kind.name())
         .with("key-kind", key.kind.name())
+        .with("key-size", size(key))
         .with(
             "names",
             one.sites
@@ -237,5 +238,13 @@ pub fn sibling(written: &str, located: &std::path::Path, other: &std::path::Path
         (true, Some((folder, _)), Some(name)) => format!("{folder}/{}", name.to_string_lossy()),
         (true, None, Some(name)) => name.to_string_lossy().into_owned(),
         _ => other.display().to_string(),
+    }
+}
+
+/// The kind of a key with its size where the kind does not tell it.
+fn size(key: &Key) -> String {
+    match key.kind {
+        KeyKind::Rsa if key.bits > 0 => format!("RSA {}", key.bits),
+        _ => key.kind.name(),
     }
 }

@@ -83,7 +83,7 @@ impl Loaded {
                     missing.push(path.clone());
                 }
             }
-            let read: Vec<Result<(Arc<[u8]>, Tree), ReadError>> = missing
+            let read: Vec<Result<_, ReadError>> = missing
                 .par_iter()
                 .map(|path| {
                     let bytes = files.read(path, limits.config_file)?;

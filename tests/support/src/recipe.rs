@@ -5,6 +5,7 @@
 //! `encrypted ec1 password=WORD`, `noise LABEL`, `text WORDS`; `bom`, `crlf`, `glue` and `der` change what follows or all.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use crate::certificate::Certificate;
 use crate::key::key;
@@ -43,6 +44,45 @@ pub fn standard_files() -> BTreeMap<String, Vec<u8>> {
     ];
     let make = |(path, recipes): (&str, &[&str])| (path.to_owned(), file(recipes.iter().copied()));
     files.into_iter().map(make).collect()
+}
+
+/// What stands around an example that is no whole configuration.
+const AROUND: &str = "events {}\nhttp {\n    access_log off;\n    include example.conf;\n}\n";
+
+/// All files of an example of a rule's page, and the one that holds its text. The trust anchor is `root.crt`; a context of
+/// `main` says that the text is a whole configuration.
+pub fn example_files(
+    config: &str,
+    context: Option<&str>,
+    files: &BTreeMap<String, toml::Value>,
+) -> (BTreeMap<String, Vec<u8>>, &'static str) {
+    let mut all = standard_files();
+    for (path, value) in files {
+        let bytes = match value {
+            toml::Value::String(text) => text.clone().into_bytes(),
+            toml::Value::Array(recipes) => file(recipes.iter().map(|one| one.as_str().expect("a recipe"))),
+            other => panic!("a file is a text or a list of recipes, not {other}"),
+        };
+        all.insert(path.clone(), bytes);
+    }
+    all.insert("root.crt".to_owned(), root().pem().into_bytes());
+    let (main, shown) = match context {
+        Some("main") => (config, "nginx.conf"),
+        None => (AROUND, "example.conf"),
+        Some(other) => panic!("no such context: {other}"),
+    };
+    all.insert(shown.to_owned(), config.as_bytes().to_vec());
+    all.insert("nginx.conf".to_owned(), main.as_bytes().to_vec());
+    (all, shown)
+}
+
+/// Writes files below a folder.
+pub fn write(folder: &Path, files: &BTreeMap<String, Vec<u8>>) {
+    for (path, bytes) in files {
+        let path = folder.join(path);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder can be made");
+        std::fs::write(path, bytes).expect("a file can be written");
+    }
 }
 
 /// The content of a file made of recipes.

@@ -1,0 +1,109 @@
+//! Fixes: they converge, the real nginx accepts what they produce, and nothing outside the edits changes.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use shakedown::diagnostic::{Safety, Severity};
+use shakedown::lint;
+use shakedown::lint::page::{Effect, Example, Expect, Fixability};
+use shakedown::pipeline::{self, Options, TrustSource};
+use shakedown::source::Memory;
+use shakedown_testing::recipe::{self, example_files};
+use shakedown_testing::{NOW, server};
+
+fn fixed(files: &BTreeMap<String, Vec<u8>>, example: &Example, most: Safety) -> pipeline::Fixed {
+    let mut memory = Memory::new();
+    for (path, bytes) in files {
+        memory.insert(path, bytes.clone());
+    }
+    let options = Options {
+        platform: Some("debian-12".into()),
+        server_version: example.server_version.as_deref().and_then(shakedown::platform::Version::parse),
+        now: NOW,
+        trust: vec![TrustSource::File("root.crt".into())],
+        ..Options::default()
+    };
+    pipeline::fix(&memory, &[PathBuf::from("nginx.conf")], &options, most).expect("a run")
+}
+
+#[test]
+fn declared_and_offered_fixes_agree_and_converge() {
+    let mut wrong = String::new();
+    let mut asked = 0;
+    for rule in lint::rules() {
+        let page = rule.page();
+        let mut offered = None;
+        for (number, example) in
+            page.example.iter().enumerate().filter(|(_, one)| one.expect == Expect::Bad && one.server == "nginx")
+        {
+            let (files, _) = example_files(&example.config, example.context.as_deref(), &example.files);
+            let mut memory = Memory::new();
+            files.iter().for_each(|(path, bytes)| memory.insert(path, bytes.clone()));
+            let before = fixed(&files, example, Safety::Unsafe);
+            let is_own = |finding: &&shakedown::diagnostic::Finding| finding.rule.as_str() == rule.name;
+            let options = Options {
+                platform: Some("debian-12".into()),
+                server_version: example.server_version.as_deref().and_then(shakedown::platform::Version::parse),
+                now: NOW,
+                trust: vec![TrustSource::File("root.crt".into())],
+                ..Options::default()
+            };
+            let first = pipeline::lint(&memory, &[PathBuf::from("nginx.conf")], &options).expect("a run");
+            let fix = first.findings.iter().find(is_own).and_then(|finding| finding.fix.as_ref());
+            let Some(fix) = fix else { continue };
+            offered = offered.max(Some(fix.safety));
+            if before.run.findings.iter().any(|finding| is_own(&finding)) {
+                wrong += &format!("{}, example {number}: its fix does not end it\n", rule.name);
+            }
+            // Applied once more, nothing changes.
+            let mut result = files.clone();
+            for (path, (_, after)) in &before.files {
+                result.insert(path.display().to_string(), after.clone());
+            }
+            let again = fixed(&result, example, Safety::Unsafe);
+            if !again.files.is_empty() {
+                wrong += &format!("{}, example {number}: fixes do not converge\n", rule.name);
+            }
+            // A safe fix of what keeps the server from starting lets it start; none keeps it from starting.
+            if example.server_version.is_none() {
+                let folder = tempfile::tempdir().expect("a temporary folder");
+                recipe::write(folder.path(), &result);
+                let has_errors = again.run.findings.iter().any(|finding| finding.severity == Severity::Error);
+                let verdict = server::nginx(folder.path(), "nginx.conf");
+                asked += 1;
+                if !verdict.starts && (example.effect == Effect::Starts || !has_errors) {
+                    wrong += &format!("{}, example {number}: nginx refuses the result: {}\n", rule.name, verdict.words);
+                }
+            }
+        }
+        let declared = match page.fix {
+            Fixability::None => None,
+            Fixability::Safe => Some(Safety::Safe),
+            Fixability::Unsafe => Some(Safety::Unsafe),
+        };
+        if offered != declared {
+            wrong += &format!("{}: the page declares {declared:?}, the examples offer {offered:?}\n", rule.name);
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+    assert!(asked > 10, "only {asked} results were asked of nginx");
+}
+
+#[test]
+fn bytes_outside_the_edits_stay() {
+    let config = "# \u{e4}\u{f6} \t\r\nevents {}\r\nhttp {\r\n  server { listen 443 ssl; server_name a.test;  # end\r\n    ssl_certificate a.pem;\tssl_certificate_key b.key; }\r\n}\r\n";
+    let mut memory = Memory::new();
+    recipe::standard_files().into_iter().for_each(|(path, bytes)| memory.insert(path, bytes));
+    memory.insert("nginx.conf", config.as_bytes().to_vec());
+    memory.insert("root.crt", recipe::root().pem().into_bytes());
+    let options = Options {
+        platform: Some("debian-12".into()),
+        now: NOW,
+        trust: vec![TrustSource::File("root.crt".into())],
+        ..Options::default()
+    };
+    let fixed = pipeline::fix(&memory, &[PathBuf::from("nginx.conf")], &options, Safety::Safe).expect("a run");
+    let (_, after) = &fixed.files[&PathBuf::from("nginx.conf")];
+    assert_eq!(String::from_utf8_lossy(after), config.replace("b.key", "a.key"));
+    assert_eq!(fixed.applied, 1);
+}

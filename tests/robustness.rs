@@ -1,0 +1,195 @@
+//! Hostile and broken input: no panic, no hang, and what was read can be told back byte by byte.
+
+use std::path::{Path, PathBuf};
+
+use proptest::prelude::*;
+use shakedown::lint::{self, page::Expect};
+use shakedown::pipeline::{self, Options};
+use shakedown::server::nginx::syntax;
+use shakedown::source::{FileKind, Memory, ReadError};
+use shakedown_testing::{NOW, recipe};
+
+/// Every configuration of this project: the examples of all pages and the demo.
+fn texts() -> Vec<Vec<u8>> {
+    let examples = lint::rules().iter().flat_map(|rule| &rule.page().example);
+    let mut all: Vec<Vec<u8>> = examples.map(|example| example.config.clone().into_bytes()).collect();
+    for name in ["nginx.conf", "sites/000-default.conf", "sites/api.conf", "sites/shop.conf"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/demo").join(name);
+        all.push(std::fs::read(path).expect("a file of the demo"));
+    }
+    all
+}
+
+fn run(text: &[u8], more: &[(&str, Vec<u8>)]) -> pipeline::Run {
+    let mut files = Memory::new();
+    for (path, bytes) in recipe::standard_files() {
+        files.insert(path, bytes);
+    }
+    for (path, bytes) in more {
+        files.insert(path, bytes.clone());
+    }
+    files.insert("nginx.conf", text.to_vec());
+    let options = Options { platform: Some("debian-12".into()), now: NOW, ..Options::default() };
+    pipeline::lint(&files, &[PathBuf::from("nginx.conf")], &options).expect("a text can always be judged")
+}
+
+/// No check of a rule may have failed inside.
+fn assert_sound(run: &pipeline::Run, text: &[u8]) {
+    let broken = run.unjudged.iter().find(|one| one.reason.contains("defect"));
+    assert!(broken.is_none(), "{broken:?}\n{}", String::from_utf8_lossy(text));
+}
+
+/// The text that a tree stands for: its words, braces, ends and comments, with the blanks between them as they are.
+fn printed(text: &[u8]) -> Vec<u8> {
+    let tree = syntax::parse(text);
+    let mut pieces: Vec<(u32, u32)> = tree.words.iter().map(|word| (word.start, word.end)).collect();
+    pieces.extend(&tree.comments);
+    pieces.sort_unstable();
+    let mut out = Vec::new();
+    let mut at = 0;
+    for (start, end) in pieces {
+        assert!(at <= start && start <= end, "words and comments follow one another");
+        out.extend_from_slice(&text[at as usize..start as usize]);
+        out.extend_from_slice(&text[start as usize..end as usize]);
+        at = end;
+    }
+    out.extend_from_slice(&text[at as usize..]);
+    out
+}
+
+/// Everything between words and comments is blanks, braces and semicolons: nothing is lost. Where the text is broken, what
+/// nginx would choke on may stand there too.
+fn assert_lossless(text: &[u8]) {
+    assert_eq!(printed(text), text);
+    let tree = syntax::parse(text);
+    if !tree.problems.is_empty() || tree.directives.iter().any(|one| one.block.is_some_and(|block| block.raw.is_some()))
+    {
+        return;
+    }
+    let mut covered = vec![false; text.len()];
+    let pieces = tree.words.iter().map(|word| (word.start, word.end)).chain(tree.comments.iter().copied());
+    pieces.for_each(|(start, end)| covered[start as usize..end as usize].fill(true));
+    for (at, byte) in text.iter().enumerate().filter(|(at, _)| !covered[*at]) {
+        assert!(
+            matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b'{' | b'}' | b';'),
+            "byte {at} of {}",
+            String::from_utf8_lossy(text)
+        );
+    }
+}
+
+#[test]
+fn trees_are_lossless() {
+    texts().iter().for_each(|text| assert_lossless(text));
+}
+
+#[test]
+fn truncated_texts_are_judged() {
+    for text in texts() {
+        for length in 0..text.len() {
+            let cut = &text[..length];
+            assert_lossless(cut);
+            if length % 37 == 0 {
+                assert_sound(&run(cut, &[]), cut);
+            }
+        }
+    }
+}
+
+#[test]
+fn truncated_and_broken_certificates_are_judged() {
+    let config = b"events {}\nhttp { server { listen 443 ssl; server_name a.test; ssl_certificate x.pem; ssl_certificate_key x.key; } }\n";
+    for recipes in [
+        &["leaf a.test", "intermediate"][..],
+        &["key ec1"],
+        &["key rsa1"],
+        &["encrypted ec1 password=x"],
+        &["sec1 ec1"],
+    ] {
+        let whole = recipe::file(recipes.iter().copied());
+        for length in (0..whole.len()).step_by(13) {
+            let cut = whole[..length].to_vec();
+            assert_sound(&run(config, &[("x.pem", cut.clone()), ("x.key", cut)]), config);
+            let mut flipped = whole.clone();
+            flipped[length] ^= 0x15;
+            assert_sound(&run(config, &[("x.pem", flipped.clone()), ("x.key", flipped)]), config);
+        }
+    }
+}
+
+#[test]
+fn a_text_that_starts_is_still_silent_with_crlf() {
+    for rule in lint::rules() {
+        for example in
+            rule.page().example.iter().filter(|one| one.expect == Expect::Bad && one.context.as_deref() == Some("main"))
+        {
+            let windows = example.config.replace('\n', "\r\n");
+            let count = |text: &str| {
+                run(text.as_bytes(), &[]).findings.iter().filter(|one| one.rule.as_str() == rule.name).count()
+            };
+            assert_eq!(count(&windows), count(&example.config), "{}", rule.name);
+        }
+    }
+}
+
+#[test]
+fn hostile_sizes_end() {
+    let deep = [b"a {".repeat(100_000), b"}".repeat(100_000)].concat();
+    let long = [b"server_name ".to_vec(), vec![b'x'; 5_000_000], b";".to_vec()].concat();
+    let wide = b"server { listen 443 ssl; }\n".repeat(20_000);
+    let quotes = b"'\"".repeat(500_000);
+    for text in [
+        deep,
+        long,
+        [b"events{} http {".to_vec(), wide, b"}".to_vec()].concat(),
+        quotes,
+        vec![0; 1_000_000],
+        vec![0xff; 1_000_000],
+    ] {
+        assert_sound(&run(&text, &[]), &text[..100.min(text.len())]);
+    }
+    // Each file includes itself twice by a pattern: without a limit that is 2^100.
+    let bomb = b"events {} http { include a*.conf; }".to_vec();
+    let again = b"include a*.conf;\n".to_vec();
+    let found = run(&bomb, &[("a1.conf", again.clone()), ("a2.conf", again)]);
+    assert!(found.findings.iter().any(|one| one.rule.as_str() == "include-cycle"));
+}
+
+#[test]
+fn what_is_no_regular_file_is_named_and_not_opened() {
+    let mut files = Memory::new();
+    let config = "events {} http { include pipe; server { listen 443 ssl; ssl_certificate device; ssl_certificate_key large; } }";
+    files.insert("nginx.conf", config.as_bytes().to_vec());
+    files.insert_failing("pipe", ReadError::NotRegular(FileKind::Fifo));
+    files.insert_failing("device", ReadError::NotRegular(FileKind::Device));
+    files.insert_failing("large", ReadError::TooLarge { size: 10 << 30, limit: 16 << 20 });
+    let options = Options { platform: Some("debian-12".into()), now: NOW, ..Options::default() };
+    let run = pipeline::lint(&files, &[PathBuf::from("nginx.conf")], &options).expect("a run");
+    let told: Vec<String> =
+        run.findings.iter().map(|one| format!("{}: {}", run.sources.text(one.primary.span), one.rule)).collect();
+    for expected in ["pipe: include-missing", "device: certificate-file-missing", "large: key-file-missing"] {
+        assert!(told.iter().any(|one| one == expected), "{expected} in {told:?}");
+    }
+    // A file that we may not read is no missing file.
+    files.insert_failing("device", ReadError::Forbidden);
+    let run = pipeline::lint(&files, &[PathBuf::from("nginx.conf")], &options).expect("a run");
+    assert!(run.unjudged.iter().any(|one| one.reason.contains("permission denied")));
+    assert!(!run.findings.iter().any(|one| one.rule.as_str() == "certificate-file-missing"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn mutated_texts_are_judged(which in any::<prop::sample::Index>(), changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8)) {
+        let all = texts();
+        let mut text = which.get(&all).clone();
+        for (at, byte) in changes {
+            let at = at.index(text.len());
+            // Bytes that mean something to nginx are what breaks a reader.
+            text[at] = *b"{};\"'\\$#\n \0\xff".get(usize::from(byte % 16)).unwrap_or(&byte);
+        }
+        assert_lossless(&text);
+        assert_sound(&run(&text, &[]), &text);
+    }
+}
