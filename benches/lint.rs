@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion};
 use shakedown::pipeline::{self, Options, TrustSource};
 use shakedown::server::nginx::syntax;
 use shakedown::source::Memory;
@@ -86,5 +86,8 @@ fn benchmarks(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(all, benchmarks);
-criterion_main!(all);
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    benchmarks(&mut criterion);
+    criterion.final_summary();
+}
