@@ -51,8 +51,8 @@ fn folders(library: &Library, anchors: &Anchors, set: &Credentials) -> Vec<PathB
         let fits = key.is_none_or(|key| key.belongs_to(leaf) != Some(false));
         let breaks_off = file.certificates().any(|(_, one)| {
             !one.is_self_issued()
-                && !anchors.has_subject(&one.issuer_der)
-                && !file.certificates().any(|(_, issuer)| issuer.subject_der == one.issuer_der)
+                && !anchors.has_subject(&one.issuer_name)
+                && !file.certificates().any(|(_, issuer)| issuer.subject_name == one.issuer_name)
         });
         if !fits || breaks_off {
             let folder = |path: &PathBuf| path.parent().map(Path::to_path_buf);

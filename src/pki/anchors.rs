@@ -57,19 +57,24 @@ impl Anchors {
         self.by_subject.contains_key(subject)
     }
 
+    /// The anchors with this subject.
+    pub fn with_subject(&self, subject: &[u8]) -> impl Iterator<Item = &Arc<Certificate>> {
+        self.by_subject.get(subject).into_iter().flatten()
+    }
+
     fn add(&mut self, certificate: Arc<Certificate>) {
-        self.by_subject.entry(certificate.subject_der.clone()).or_default().push(certificate);
+        self.by_subject.entry(certificate.subject_name.clone()).or_default().push(certificate);
     }
 
     /// Whether a certificate is an anchor itself.
     pub fn contains(&self, certificate: &Certificate) -> bool {
         self.by_subject
-            .get(&certificate.subject_der)
+            .get(&certificate.subject_name)
             .is_some_and(|all| all.iter().any(|one| one.der == certificate.der))
     }
 
     /// The anchor that issued a certificate.
     pub fn issuer_of(&self, certificate: &Certificate) -> Option<&Arc<Certificate>> {
-        self.by_subject.get(&certificate.issuer_der)?.iter().find(|anchor| certificate.is_issued_by(anchor))
+        self.by_subject.get(&certificate.issuer_name)?.iter().find(|anchor| certificate.is_issued_by(anchor))
     }
 }

@@ -6,8 +6,9 @@ use std::sync::{Arc, OnceLock};
 use sha2::{Digest, Sha256};
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::x509::{AlgorithmIdentifier, X509Name};
 
-use super::name;
+use super::name::{self, Wildcards};
 
 /// What kind of key a certificate or key file has.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -95,6 +96,140 @@ pub struct PublicKey {
     pub bytes: Vec<u8>,
 }
 
+impl PublicKey {
+    /// How strong it is, in bits of a symmetric key (NIST SP 800-57 part 1, table 2; OpenSSL 3.0,
+    /// `ossl_ifc_ffc_compute_security_bits`, `ossl_ec_key_security_bits`).
+    pub fn security_bits(&self) -> u32 {
+        match self.kind {
+            KeyKind::Rsa | KeyKind::Dsa => match self.bits {
+                0..512 => 0,
+                512..1024 => 56,
+                1024..2048 => 80,
+                2048..3072 => 112,
+                3072..4096 => 128,
+                4096..6144 => 152,
+                6144..7680 => 176,
+                7680..8192 => 192,
+                8192..15360 => 200,
+                _ => 256,
+            },
+            KeyKind::P521 => 256,
+            KeyKind::Ed25519 => 128,
+            KeyKind::Ed448 => 224,
+            _ => self.bits / 2,
+        }
+    }
+}
+
+/// A branch of names (RFC 5280, 4.2.1.10), or one name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GeneralSubtree {
+    /// A domain and all below it, lower case.
+    Dns(String),
+    /// Addresses and their mask.
+    Address(IpAddr, IpAddr),
+    /// A name in the form in which names are compared, and all that begin with it.
+    Directory(Vec<u8>),
+}
+
+/// Branches that certificates below an authority must or must not lie in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NameConstraints {
+    /// Names of a kind that stands here lie in one of these.
+    pub permitted: Vec<GeneralSubtree>,
+    /// No name lies in one of these.
+    pub excluded: Vec<GeneralSubtree>,
+}
+
+impl GeneralSubtree {
+    fn of(base: &GeneralName<'_>) -> Option<GeneralSubtree> {
+        match base {
+            GeneralName::DNSName(name) => Some(GeneralSubtree::Dns(name.to_ascii_lowercase())),
+            GeneralName::DirectoryName(name) => Some(GeneralSubtree::Directory(canonical(name))),
+            GeneralName::IPAddress(bytes) => {
+                let (base, mask) = bytes.split_at(bytes.len() / 2);
+                Some(GeneralSubtree::Address(address(base)?, address(mask)?))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether both are of one kind, so that one constrains the other.
+    pub fn is_kind_of(&self, name: &GeneralSubtree) -> bool {
+        match (self, name) {
+            (GeneralSubtree::Address(one, _), GeneralSubtree::Address(other, _)) => one.is_ipv4() == other.is_ipv4(),
+            _ => std::mem::discriminant(self) == std::mem::discriminant(name),
+        }
+    }
+
+    /// Whether a name lies in this branch (`nc_match_single`).
+    pub fn holds(&self, name: &GeneralSubtree) -> bool {
+        match (self, name) {
+            (GeneralSubtree::Dns(tree), GeneralSubtree::Dns(name)) => {
+                let Some(rest) = name.strip_suffix(tree.as_str()) else { return false };
+                tree.is_empty() || rest.is_empty() || rest.ends_with('.') || tree.starts_with('.')
+            }
+            (GeneralSubtree::Directory(tree), GeneralSubtree::Directory(name)) => name.starts_with(tree),
+            (GeneralSubtree::Address(base, mask), GeneralSubtree::Address(address, _)) => {
+                let octets = |address: &IpAddr| match address {
+                    IpAddr::V4(address) => address.octets().to_vec(),
+                    IpAddr::V6(address) => address.octets().to_vec(),
+                };
+                let (base, mask, address) = (octets(base), octets(mask), octets(address));
+                base.len() == address.len()
+                    && base.iter().zip(&mask).zip(&address).all(|((base, mask), byte)| base & mask == byte & mask)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Extensions that OpenSSL understands when they are critical (`X509_supported_extension`).
+const KNOWN_EXTENSIONS: &[&str] = &[
+    "2.5.29.15",
+    "2.5.29.17",
+    "2.5.29.19",
+    "2.5.29.30",
+    "2.5.29.31",
+    "2.5.29.32",
+    "2.5.29.33",
+    "2.5.29.36",
+    "2.5.29.37",
+    "2.5.29.54",
+    "2.16.840.1.113730.1.1",
+    "1.3.6.1.5.5.7.1.7",
+    "1.3.6.1.5.5.7.1.8",
+    "1.3.6.1.5.5.7.1.14",
+];
+
+/// A name in the form in which names are compared (RFC 5280, 7.1; OpenSSL, `x509_name_canon`): text in lower case, blanks
+/// at the ends gone and others single.
+fn canonical(name: &X509Name<'_>) -> Vec<u8> {
+    let mut out = Vec::new();
+    for set in name.iter_rdn() {
+        out.push(0x31);
+        for attribute in set.iter() {
+            out.extend_from_slice(attribute.attr_type().as_bytes());
+            let value = attribute.attr_value();
+            match attribute.as_str() {
+                Ok(text) => {
+                    let words: Vec<String> = text.split_ascii_whitespace().map(str::to_ascii_lowercase).collect();
+                    let text = words.join(" ");
+                    out.push(12);
+                    out.extend_from_slice(&(text.len() as u32).to_be_bytes());
+                    out.extend_from_slice(text.as_bytes());
+                }
+                Err(_) => {
+                    out.push(0);
+                    out.extend_from_slice(&(value.data.len() as u32).to_be_bytes());
+                    out.extend_from_slice(value.data);
+                }
+            }
+        }
+    }
+    out
+}
+
 /// The digest that a signature is made over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Hash {
@@ -121,10 +256,12 @@ pub struct Certificate {
     pub der: Arc<[u8]>,
     /// SHA-256 of `der`.
     pub sha256: [u8; 32],
-    /// The subject, as DER.
-    pub subject_der: Vec<u8>,
-    /// The issuer, as DER.
-    pub issuer_der: Vec<u8>,
+    /// The subject in the form in which names are compared; empty for an empty one.
+    pub subject_name: Vec<u8>,
+    /// The issuer in that form.
+    pub issuer_name: Vec<u8>,
+    /// Serial number, big-endian without leading zeros.
+    pub serial: Vec<u8>,
     /// The subject for people.
     pub subject: String,
     /// The issuer for people.
@@ -163,6 +300,8 @@ pub struct Certificate {
     pub basic_constraints: Option<(bool, Option<u32>)>,
     /// Authority key identifier.
     pub authority_key: Option<Vec<u8>>,
+    /// Serial number and issuer of the issuer's certificate, where the authority key identifier has them.
+    pub authority_serial: Option<(Vec<u8>, Vec<u8>)>,
     /// Subject key identifier.
     pub subject_key: Option<Vec<u8>>,
     /// Where its issuer can be fetched.
@@ -171,6 +310,10 @@ pub struct Certificate {
     pub ocsp_urls: Vec<String>,
     /// Whether it demands a stapled response (RFC 7633).
     pub must_staple: bool,
+    /// What names may stand below it.
+    pub name_constraints: Option<NameConstraints>,
+    /// Whether an extension is critical that OpenSSL does not know.
+    pub has_unknown_critical: bool,
     /// Whether proofs of logging are embedded (RFC 6962).
     pub has_scts: bool,
     /// Whether its own key signed it, once that was asked.
@@ -190,8 +333,9 @@ impl Certificate {
         let mut out = Certificate {
             der: der.into(),
             sha256: Sha256::digest(der).into(),
-            subject_der: parsed.subject().as_raw().to_vec(),
-            issuer_der: parsed.issuer().as_raw().to_vec(),
+            subject_name: canonical(parsed.subject()),
+            issuer_name: canonical(parsed.issuer()),
+            serial: parsed.tbs_certificate.serial.to_bytes_be(),
             subject: parsed.subject().to_string(),
             issuer: parsed.issuer().to_string(),
             common_names: parsed
@@ -206,7 +350,7 @@ impl Certificate {
             dns_names: Vec::new(),
             addresses: Vec::new(),
             key: public_key(&parsed),
-            hash: hash_of(&parsed.signature_algorithm.algorithm.to_id_string()),
+            hash: hash_of(&parsed.signature_algorithm),
             signature_algorithm: parsed.signature_algorithm.algorithm.to_id_string(),
             signature_parameters: parsed
                 .signature_algorithm
@@ -220,15 +364,20 @@ impl Certificate {
             extended_key_usage: None,
             basic_constraints: None,
             authority_key: None,
+            authority_serial: None,
             subject_key: None,
             issuer_urls: Vec::new(),
             ocsp_urls: Vec::new(),
             must_staple: false,
+            name_constraints: None,
+            has_unknown_critical: false,
             has_scts: false,
             self_signed: OnceLock::new(),
         };
         for extension in parsed.extensions() {
-            out.extension(&extension.oid.to_id_string(), extension.parsed_extension(), extension.value);
+            let oid = extension.oid.to_id_string();
+            out.has_unknown_critical |= extension.critical && !KNOWN_EXTENSIONS.contains(&oid.as_str());
+            out.extension(&oid, extension.parsed_extension(), extension.value);
         }
         Ok(out)
     }
@@ -266,6 +415,24 @@ impl Certificate {
             }
             ParsedExtension::AuthorityKeyIdentifier(key) => {
                 self.authority_key = key.key_identifier.as_ref().map(|key| key.0.to_vec());
+                let names = key.authority_cert_issuer.iter().flatten();
+                let issuer = names.into_iter().find_map(|name| match name {
+                    GeneralName::DirectoryName(name) => Some(canonical(name)),
+                    _ => None,
+                });
+                let serial = key
+                    .authority_cert_serial
+                    .map(|serial| serial.iter().copied().skip_while(|byte| *byte == 0).collect::<Vec<u8>>());
+                self.authority_serial = serial.zip(issuer);
+            }
+            ParsedExtension::NameConstraints(constraints) => {
+                let trees = |list: &Option<Vec<x509_parser::extensions::GeneralSubtree<'_>>>| {
+                    list.iter().flatten().filter_map(|tree| GeneralSubtree::of(&tree.base)).collect()
+                };
+                self.name_constraints = Some(NameConstraints {
+                    permitted: trees(&constraints.permitted_subtrees),
+                    excluded: trees(&constraints.excluded_subtrees),
+                });
             }
             ParsedExtension::SubjectKeyIdentifier(key) => self.subject_key = Some(key.0.to_vec()),
             ParsedExtension::AuthorityInfoAccess(access) => {
@@ -289,7 +456,7 @@ impl Certificate {
 
     /// Whether subject and issuer are one name.
     pub fn is_self_issued(&self) -> bool {
-        self.subject_der == self.issuer_der
+        self.subject_name == self.issuer_name
     }
 
     /// Whether it may issue others: by its constraints, or as a self-issued certificate of version 1.
@@ -322,10 +489,15 @@ impl Certificate {
     /// Whether it holds for a host: alternative names, and common names only where there is no `dNSName` and the client
     /// looks at them. An address is compared with addresses alone (OpenSSL 3.0, `X509_check_host`, `X509_check_ip`).
     pub fn matches_host(&self, host: &str, looks_at_common_name: bool) -> bool {
+        self.matches(host, looks_at_common_name, Wildcards::Whole)
+    }
+
+    /// The same with a choice of wildcards.
+    pub(super) fn matches(&self, host: &str, looks_at_common_name: bool, wildcards: Wildcards) -> bool {
         if let Ok(address) = host.parse::<IpAddr>() {
             return self.addresses.contains(&address);
         }
-        let matches = |pattern: &String| name::matches(pattern, host);
+        let matches = |pattern: &String| name::matches(pattern, host, wildcards);
         if !self.dns_names.is_empty() {
             return self.dns_names.iter().any(matches);
         }
@@ -338,13 +510,39 @@ impl Certificate {
             (Some(wanted), Some(found)) => wanted == found,
             _ => true,
         };
-        self.issuer_der == issuer.subject_der && keys
+        self.issuer_name == issuer.subject_name && keys
     }
 
     /// Whether `issuer` issued it: names, key identifiers and signature agree. Where the algorithm is not one that is
     /// known here, names and identifiers decide.
     pub fn is_issued_by(&self, issuer: &Certificate) -> bool {
         self.names_issuer(issuer) && super::signature::verify(self, &issuer.key).unwrap_or(true)
+    }
+
+    /// Whether the signature on it is of a kind that keys of this kind make.
+    pub fn is_signed_with(&self, kind: &KeyKind) -> bool {
+        match self.signature_algorithm.as_str() {
+            oid if oid.starts_with("1.2.840.113549.1.1.") => *kind == KeyKind::Rsa,
+            oid if oid.starts_with("1.2.840.10045.4.") => kind.is_ec(),
+            "1.3.101.112" => *kind == KeyKind::Ed25519,
+            "1.3.101.113" => *kind == KeyKind::Ed448,
+            _ => true,
+        }
+    }
+
+    /// How strong the digest of the signature on it is, in bits as OpenSSL 3.0 counts (`x509_sig_info_init`): half of its
+    /// length; SHA-1 and MD5 less, since they are broken.
+    pub fn digest_bits(&self) -> u32 {
+        match self.hash {
+            Hash::Md5 => 39,
+            Hash::Sha1 => 63,
+            Hash::Sha224 => 112,
+            Hash::Sha256 => 128,
+            Hash::Sha384 => 192,
+            Hash::Sha512 => 256,
+            Hash::Intrinsic if self.signature_algorithm == "1.3.101.113" => 224,
+            Hash::Intrinsic => 128,
+        }
     }
 
     /// Whether it signed itself.
@@ -391,8 +589,9 @@ pub(super) fn bits(kind: &KeyKind, bytes: &[u8]) -> u32 {
 }
 
 /// The digest of a signature algorithm.
-fn hash_of(oid: &str) -> Hash {
-    match oid {
+fn hash_of(algorithm: &AlgorithmIdentifier<'_>) -> Hash {
+    match algorithm.algorithm.to_id_string().as_str() {
+        "1.2.840.113549.1.1.10" => pss_hash(algorithm),
         "1.2.840.113549.1.1.4" => Hash::Md5,
         "1.2.840.113549.1.1.5" | "1.2.840.10045.4.1" => Hash::Sha1,
         "1.2.840.113549.1.1.14" | "1.2.840.10045.4.3.1" => Hash::Sha224,
@@ -400,5 +599,21 @@ fn hash_of(oid: &str) -> Hash {
         "1.2.840.113549.1.1.12" | "1.2.840.10045.4.3.3" => Hash::Sha384,
         "1.2.840.113549.1.1.13" | "1.2.840.10045.4.3.4" => Hash::Sha512,
         _ => Hash::Intrinsic,
+    }
+}
+
+/// The digest of RSA-PSS (RFC 4055, 3.1): SHA-1 unless the parameters say another.
+fn pss_hash(algorithm: &AlgorithmIdentifier<'_>) -> Hash {
+    let parameters = algorithm.parameters.as_ref().map(|any| any.data).unwrap_or_default();
+    let has = |last: u8| {
+        let oid = [0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, last];
+        parameters.windows(oid.len()).any(|bytes| bytes == oid)
+    };
+    match () {
+        () if has(1) => Hash::Sha256,
+        () if has(2) => Hash::Sha384,
+        () if has(3) => Hash::Sha512,
+        () if has(4) => Hash::Sha224,
+        () => Hash::Sha1,
     }
 }

@@ -85,7 +85,7 @@ impl<'a> Chain<'a> {
             break;
         }
         // A cross-sign of an authority on the path is no stray.
-        let on_path = |one: &Certificate| self.path.iter().any(|at| self.sent[*at].1.subject_der == one.subject_der);
+        let on_path = |one: &Certificate| self.path.iter().any(|at| self.sent[*at].1.subject_name == one.subject_name);
         let strays = (0..self.sent.len()).filter(|at| !self.path.contains(at) && !self.duplicates.contains(at));
         self.strays = strays
             .filter(|at| !on_path(self.sent[*at].1))

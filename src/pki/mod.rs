@@ -12,10 +12,12 @@ mod library;
 mod name;
 mod pem;
 mod signature;
+mod verify;
 
 pub use anchors::Anchors;
-pub use certificate::{Certificate, Hash, KeyKind, PublicKey};
+pub use certificate::{Certificate, GeneralSubtree, Hash, KeyKind, NameConstraints, PublicKey};
 pub use chain::{Chain, Gap};
 pub use file::{Block, BlockKind, FileFault, PemFile};
 pub use key::{Key, KeyFault};
 pub use library::Library;
+pub use verify::{Verdict, Verifier, VerifyError, name as verify_name};

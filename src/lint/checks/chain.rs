@@ -146,7 +146,7 @@ pub fn expired<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
         // An anchor or another certificate of the same name and key may stand in for it.
         let stands_in = chain.sent.iter().any(|(_, other)| {
             other.sha256 != certificate.sha256
-                && other.subject_der == certificate.subject_der
+                && other.subject_name == certificate.subject_name
                 && other.key == certificate.key
                 && other.not_after > scope.now
         });

@@ -5,6 +5,7 @@
 pub mod certificate;
 pub mod der;
 pub mod key;
+pub mod random;
 pub mod recipe;
 pub mod server;
 

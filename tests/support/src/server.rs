@@ -1,6 +1,6 @@
 //! The real servers. A test that needs one fails where it is absent: `tests/install` puts them there.
 
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{BufRead, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -58,4 +58,66 @@ fn isolated(program: &str) -> Command {
 
 fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n")
+}
+
+/// What `openssl s_client` says of a chain: every error with its depth, in order, and the code that it prints last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientVerdict {
+    /// Number and depth.
+    pub errors: Vec<(u32, usize)>,
+    /// The number of `Verify return code`.
+    pub code: u32,
+}
+
+/// Sends certificates from `openssl s_server` to `openssl s_client` and tells what the client says. `folder` holds
+/// `leaf.pem`, `rest.pem` (which may be empty), `leaf.key` and `anchors.pem`.
+pub fn s_client(folder: &Path, host: &str, security_level: u8, now: i64) -> Option<ClientVerdict> {
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = socket.local_addr().expect("an address").port().to_string();
+    drop(socket);
+    let has_rest = std::fs::metadata(folder.join("rest.pem")).is_ok_and(|found| found.len() > 0);
+    let mut server = Command::new("openssl")
+        .current_dir(folder)
+        .args(["s_server", "-accept", &port, "-naccept", "1", "-cipher", "ALL:@SECLEVEL=0", "-4"])
+        .args(["-cert", "leaf.pem", "-key", "leaf.key"])
+        .args(if has_rest { &["-cert_chain", "rest.pem"][..] } else { &[] })
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("openssl is installed: run tests/install");
+    let mut lines = std::io::BufReader::new(server.stdout.take().expect("a pipe")).lines();
+    let is_ready = lines.by_ref().map_while(Result::ok).any(|line| line.starts_with("ACCEPT"));
+    let output = is_ready.then(|| {
+        let address = format!("127.0.0.1:{port}");
+        let wanted = if host.parse::<std::net::IpAddr>().is_ok() { "-verify_ip" } else { "-verify_hostname" };
+        Command::new("openssl")
+            .current_dir(folder)
+            .args(["s_client", "-connect", &address, wanted, host, "-attime", &now.to_string()])
+            .args(["-CAfile", "anchors.pem", "-no-CApath", "-no-CAstore"])
+            .args(["-cipher", &format!("ALL:@SECLEVEL={security_level}")])
+            .stdin(Stdio::null())
+            .output()
+            .expect("openssl is installed: run tests/install")
+    });
+    let _ = server.kill();
+    let _ = server.wait();
+    let output = output?;
+    if String::from_utf8_lossy(&output.stdout).contains("no peer certificate available") {
+        return None;
+    }
+    let mut verdict = ClientVerdict { errors: Vec::new(), code: u32::MAX };
+    let mut depth = 0;
+    for line in String::from_utf8_lossy(&output.stderr).lines() {
+        if let Some(rest) = line.strip_prefix("depth=") {
+            depth = rest.split(' ').next().and_then(|number| number.parse().ok()).unwrap_or(usize::MAX);
+        } else if let Some(rest) = line.strip_prefix("verify error:num=") {
+            let code = rest.split(':').next().and_then(|number| number.parse().ok());
+            verdict.errors.push((code.unwrap_or(u32::MAX), depth));
+        }
+    }
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    let code = stdout.lines().find_map(|line| line.trim().strip_prefix("Verify return code: "))?;
+    verdict.code = code.split(' ').next()?.parse().ok()?;
+    Some(verdict)
 }
