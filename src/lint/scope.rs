@@ -9,7 +9,9 @@ use crate::model::{
     Binding, BindingId, Change, Credential, Credentials, Deployment, Editor, Endpoint, EndpointId, Found, NameKind,
     Setting, Site, SiteId, Token, Transport,
 };
+use crate::pki::loading::Strength;
 use crate::pki::{Anchors, Certificate, Chain, Key, Library, PemFile};
+use crate::platform::TlsLibraryKind;
 use crate::source::{Sources, Span};
 
 /// One run over one deployment.
@@ -142,6 +144,24 @@ impl<'a> Scope<'a> {
     pub fn leaf(&self, pair: &'a Credential) -> Option<&'a Arc<Certificate>> {
         let (_, file) = self.certificate_file(pair)?;
         file.leaf_of(self.key(pair))
+    }
+
+    /// OpenSSL's security level where a pair is loaded: the platform's, or what `@SECLEVEL` in the cipher string of the first
+    /// site says. Absent where the library is another, or the cipher string is not known.
+    pub fn strength(&self, one: &Use<'_>) -> Option<Strength> {
+        let platform = &self.deployment.platform;
+        let library = &platform.tls_library;
+        let site = self.deployment.site(*one.sites.first()?);
+        let ciphers = self.deployment.policy(site.policy).ciphers.get()?;
+        if library.kind != TlsLibraryKind::OpenSsl {
+            return None;
+        }
+        let written = ciphers.iter().rev().find_map(|list| {
+            let (_, behind) = list.text.rsplit_once("@SECLEVEL=")?;
+            behind.bytes().next().filter(u8::is_ascii_digit).map(|digit| digit - b'0')
+        });
+        let level = written.unwrap_or(platform.security_level);
+        Some(Strength { level, sha1_is_weak: library.version.at_least(3, 0, 0) })
     }
 
     /// The key of a pair, if it can be read.

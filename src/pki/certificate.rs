@@ -249,6 +249,21 @@ pub enum Hash {
     Intrinsic,
 }
 
+impl Hash {
+    /// The name in messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Hash::Md5 => "MD5",
+            Hash::Sha1 => "SHA-1",
+            Hash::Sha224 => "SHA-224",
+            Hash::Sha256 => "SHA-256",
+            Hash::Sha384 => "SHA-384",
+            Hash::Sha512 => "SHA-512",
+            Hash::Intrinsic => "the digest of its algorithm",
+        }
+    }
+}
+
 /// A certificate (RFC 5280).
 #[derive(Clone, Debug)]
 pub struct Certificate {
@@ -580,9 +595,11 @@ pub(super) fn bits(kind: &KeyKind, bytes: &[u8]) -> u32 {
         // A point: one byte, then two coordinates.
         KeyKind::OtherCurve(_) => (bytes.len().saturating_sub(1) / 2 * 8) as u32,
         KeyKind::Rsa => {
-            use rsa::pkcs1::DecodeRsaPublicKey;
-            use rsa::traits::PublicKeyParts;
-            rsa::RsaPublicKey::from_pkcs1_der(bytes).map_or(0, |key| key.n().bits() as u32)
+            use pkcs8::der::Decode;
+            rsa::pkcs1::RsaPublicKey::from_der(bytes).map_or(0, |key| {
+                let modulus = key.modulus.as_bytes();
+                (modulus.len() * 8) as u32 - modulus.first().map_or(0, |byte| byte.leading_zeros())
+            })
         }
         KeyKind::Dsa | KeyKind::Other(_) => 0,
     }

@@ -22,7 +22,41 @@ pub enum BlockKind {
     /// Anything else, by its label.
     Other(String),
     /// It cannot be read.
-    Broken(String),
+    Broken(BlockFault),
+}
+
+/// What is wrong with a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlockFault {
+    /// It has no end.
+    Unclosed,
+    /// Its end and the next beginning stand on one line.
+    Glued,
+    /// What is inside is no base64.
+    Base64,
+    /// The bytes are no certificate.
+    Der,
+}
+
+impl BlockFault {
+    /// What OpenSSL says.
+    pub fn openssl_words(self) -> &'static str {
+        match self {
+            BlockFault::Unclosed | BlockFault::Glued => "bad end line",
+            BlockFault::Base64 => "bad base64 decode",
+            BlockFault::Der => "asn1 encoding routines",
+        }
+    }
+
+    /// What it is, for people.
+    pub fn describe(self) -> &'static str {
+        match self {
+            BlockFault::Unclosed => "bad end line: the block is not closed",
+            BlockFault::Glued => "bad end line: the next block begins on the same line",
+            BlockFault::Base64 => "bad base64 decode",
+            BlockFault::Der => "the bytes are no certificate",
+        }
+    }
 }
 
 /// One block and its place.
@@ -32,6 +66,10 @@ pub struct Block {
     pub span: Span,
     /// What it holds.
     pub kind: BlockKind,
+    /// Its first line: what to point at.
+    pub head: Span,
+    /// The words behind `BEGIN`.
+    pub label: String,
     /// Whether its label is that of a certificate.
     pub is_certificate: bool,
     /// Whether its label is that of a private key.
@@ -47,8 +85,10 @@ pub struct PemFile {
     pub file: FileId,
     /// Its blocks, in order.
     pub blocks: Vec<Block>,
-    /// Whether it starts with a byte order mark: Go passes over its first block.
+    /// Whether it starts with a byte order mark.
     pub has_bom: bool,
+    /// Whether the first block begins at the first line: behind a byte order mark Go does not see it.
+    pub begins_with_block: bool,
     /// How it looks, where it has no block at all.
     pub looks: &'static str,
 }
@@ -67,8 +107,8 @@ pub enum FileFault {
         block: usize,
         /// Its place.
         at: Span,
-        /// What OpenSSL says.
-        reason: String,
+        /// What is wrong with it.
+        reason: &'static str,
     },
 }
 
@@ -81,18 +121,21 @@ impl PemFile {
     pub fn read(path: PathBuf, file: FileId, bytes: &[u8], passwords: &[Zeroizing<Vec<u8>>]) -> PemFile {
         let blocks = pem::scan(bytes).into_iter().map(|raw| Block {
             span: Span::new(file, raw.start as u32, raw.end as u32),
+            head: Span::new(file, raw.start as u32, (raw.start + "-----BEGIN -----".len() + raw.label.len()) as u32),
+            label: raw.label.to_owned(),
             is_certificate: certificate_label(raw.label),
             is_key: key::is_key_label(raw.label),
             kind: kind(&raw, passwords),
         });
         let blocks: Vec<Block> = blocks.collect();
+        let begins_with_block = blocks.first().is_some_and(|block| block.span.start <= 3);
         let looks = match bytes {
             [] => "it is empty",
             [0x30, 0x80..=0x84, ..] => "it looks like DER or PKCS #12, not PEM",
             _ if blocks.is_empty() => "it has no PEM block",
             _ => "its blocks are of another kind",
         };
-        PemFile { path, file, blocks, has_bom: bytes.starts_with(b"\xef\xbb\xbf"), looks }
+        PemFile { path, file, blocks, has_bom: bytes.starts_with(b"\xef\xbb\xbf"), begins_with_block, looks }
     }
 
     /// The certificates with their blocks, in order.
@@ -120,12 +163,15 @@ impl PemFile {
         }
     }
 
-    /// The first private key block.
+    /// The first private key that can be read or is encrypted, else the first that is none.
     pub fn key(&self) -> Option<(&Block, &Result<Key, KeyFault>)> {
-        self.blocks.iter().find_map(|block| match &block.kind {
-            BlockKind::Key(key) => Some((block, key)),
-            _ => None,
-        })
+        let keys = || {
+            self.blocks.iter().filter_map(|block| match &block.kind {
+                BlockKind::Key(key) => Some((block, key)),
+                _ => None,
+            })
+        };
+        keys().find(|(_, key)| **key != Err(KeyFault::Unreadable)).or_else(|| keys().next())
     }
 
     /// Whether a key stands in the text, so that no report may show it.
@@ -144,8 +190,8 @@ impl PemFile {
     /// Why OpenSSL does not load it as a certificate with its chain.
     pub fn certificate_fault(&self) -> Option<FileFault> {
         for (order, block) in self.blocks.iter().enumerate() {
-            if let BlockKind::Broken(reason) = &block.kind {
-                return Some(FileFault::Broken { block: order + 1, at: block.span, reason: reason.clone() });
+            if let BlockKind::Broken(fault) = &block.kind {
+                return Some(FileFault::Broken { block: order + 1, at: block.head, reason: fault.describe() });
             }
         }
         let has_one = self.blocks.iter().any(|block| block.is_certificate);
@@ -155,18 +201,18 @@ impl PemFile {
 
 fn kind(raw: &pem::Raw<'_>, passwords: &[Zeroizing<Vec<u8>>]) -> BlockKind {
     match &raw.der {
-        Err(PemFault::Unclosed) => return BlockKind::Broken("bad end line: the block is not closed".into()),
+        Err(PemFault::Unclosed) => return BlockKind::Broken(BlockFault::Unclosed),
         Err(PemFault::Glued) => {
-            return BlockKind::Broken("bad end line: the next block begins on the same line".into());
+            return BlockKind::Broken(BlockFault::Glued);
         }
-        Err(PemFault::Base64) => return BlockKind::Broken("bad base64 decode".into()),
+        Err(PemFault::Base64) => return BlockKind::Broken(BlockFault::Base64),
         Ok(_) => {}
     }
     let Ok(der) = &raw.der else { return BlockKind::Other(raw.label.to_owned()) };
     match raw.label {
         label if certificate_label(label) => match Certificate::parse(der) {
             Ok(certificate) => BlockKind::Certificate(Arc::new(certificate)),
-            Err(_) => BlockKind::Broken("the bytes are no certificate".into()),
+            Err(_) => BlockKind::Broken(BlockFault::Der),
         },
         label if key::is_key_label(label) => BlockKind::Key(key::read(raw, passwords)),
         "DH PARAMETERS" | "X9.42 DH PARAMETERS" => BlockKind::DhParameters(first_integer_bits(der)),

@@ -70,6 +70,7 @@ impl Library {
                 parsed.file = id;
                 for block in &mut parsed.blocks {
                     block.span.file = id;
+                    block.head.file = id;
                     if let BlockKind::Certificate(certificate) = &mut block.kind {
                         let known =
                             self.certificates.entry(certificate.sha256).or_insert_with(|| Arc::clone(certificate));

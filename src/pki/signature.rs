@@ -1,7 +1,7 @@
 //! Verifies the signature on a certificate: RSA PKCS #1 and PSS, ECDSA on NIST curves, Ed25519.
 
-use rsa::pkcs1::DecodeRsaPublicKey;
-use rsa::{Pkcs1v15Sign, Pss, RsaPublicKey};
+use pkcs8::der::Decode;
+use rsa::{BigUint, Pkcs1v15Sign, Pss, RsaPublicKey};
 use sha2::Digest;
 
 use super::certificate::{Certificate, Hash, KeyKind, PublicKey};
@@ -70,6 +70,15 @@ fn digest(hash: Hash, signed: &[u8]) -> Option<Vec<u8>> {
     })
 }
 
+/// The largest modulus that OpenSSL takes, in bits (`OPENSSL_RSA_MAX_MODULUS_BITS`).
+const RSA_BITS: usize = 16_384;
+
+fn rsa_key(key: &PublicKey) -> Option<RsaPublicKey> {
+    let parsed = rsa::pkcs1::RsaPublicKey::from_der(&key.bytes).ok()?;
+    let number = |integer: rsa::pkcs1::UintRef<'_>| BigUint::from_bytes_be(integer.as_bytes());
+    RsaPublicKey::new_with_max_size(number(parsed.modulus), number(parsed.public_exponent), RSA_BITS).ok()
+}
+
 fn verify_rsa(hash: Hash, key: &PublicKey, signed: &[u8], signature: &[u8]) -> Option<bool> {
     let digest = digest(hash, signed)?;
     let scheme = match hash {
@@ -81,7 +90,7 @@ fn verify_rsa(hash: Hash, key: &PublicKey, signed: &[u8], signature: &[u8]) -> O
         Hash::Sha512 => Pkcs1v15Sign::new::<sha2::Sha512>(),
         Hash::Intrinsic => return None,
     };
-    let key = RsaPublicKey::from_pkcs1_der(&key.bytes).ok()?;
+    let key = rsa_key(key)?;
     Some(key.verify(scheme, &digest, signature).is_ok())
 }
 
@@ -89,7 +98,7 @@ fn verify_rsa(hash: Hash, key: &PublicKey, signed: &[u8], signature: &[u8]) -> O
 fn verify_pss(certificate: &Certificate, key: &PublicKey, signed: &[u8], signature: &[u8]) -> Option<bool> {
     let has = |oid: &[u8]| certificate.signature_parameters.windows(oid.len()).any(|bytes| bytes == oid);
     let sha2 = |last: u8| [0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, last];
-    let key = RsaPublicKey::from_pkcs1_der(&key.bytes).ok()?;
+    let key = rsa_key(key)?;
     let (scheme, digest) = if has(&sha2(1)) {
         (Pss::new::<sha2::Sha256>(), sha2::Sha256::digest(signed).to_vec())
     } else if has(&sha2(2)) {

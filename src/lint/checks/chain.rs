@@ -1,10 +1,13 @@
 //! What is sent behind the leaf.
 
+use std::sync::Arc;
+
 use crate::diagnostic::{Edit, Fix, Problem, Safety};
 use crate::lint::checks::file::sibling;
 use crate::lint::{Scope, Sink, Use};
-use crate::model::Change;
-use crate::pki::{Chain, PemFile};
+use crate::model::{Change, Token};
+use crate::pki::loading::{Cause, Strength};
+use crate::pki::{Certificate, Chain, PemFile, Verifier, VerifyError};
 use crate::source::Span;
 
 /// Writes the certificates of a file in another order, what stands around the blocks kept where it is.
@@ -37,7 +40,7 @@ pub fn leaf_not_first<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
         .with("leaf", certificate.short_name())
         .with("block", (leaf + 1).to_string());
     if !file.is_secret() {
-        problem = problem.related(chain.sent[0].0.span, format!("block 1: {}", chain.sent[0].1.short_name()));
+        problem = problem.related(chain.sent[0].0.head, format!("block 1: {}", chain.sent[0].1.short_name()));
         problem = problem
             .related(block.span, format!("block {}: {}, the key's certificate", leaf + 1, certificate.short_name()));
     }
@@ -158,8 +161,100 @@ pub fn expired<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
             .with("subject", certificate.short_name())
             .with("path", &*token.text)
             .with("not-after", date);
-        sink.report(if file.is_secret() { problem } else { problem.related(block.span, format!("block {}", at + 1)) });
+        sink.report(if file.is_secret() { problem } else { problem.related(block.head, format!("block {}", at + 1)) });
     }
+}
+
+/// Authorities whose roots ended long ago, and which old clients still stumble over.
+const OLD_ROOTS: &[&str] = &["DST Root CA X3", "AddTrust External CA Root"];
+
+/// `certificate-chain-old-root`.
+pub fn old_root<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+    let Some((token, file, chain)) = one.chain(scope) else { return };
+    let is_old = |name: &str| OLD_ROOTS.iter().any(|old| name.contains(old));
+    let old: Vec<usize> = (1..chain.sent.len())
+        .filter(|at| is_old(&chain.sent[*at].1.subject) || is_old(&chain.sent[*at].1.issuer))
+        .collect();
+    let Some(first) = old.first() else { return };
+    let certificate = chain.sent[*first].1;
+    let root = if is_old(&certificate.subject) { &certificate.subject } else { &certificate.issuer };
+    let problem = Problem::new("certificate-chain-old-root", token.span).with("path", &*token.text).with("root", root);
+    let mut problem = problem.with("block", (first + 1).to_string());
+    problem.fix = without(chain, file, &old, "do not send the old root's certificates");
+    sink.report(problem);
+}
+
+/// The client's verdict on what is sent, without a host: only what clients of every trust would say.
+fn verdict<'a>(scope: &Scope<'a>, one: &Use<'a>, code: &[u32]) -> Option<(&'a Token, VerifyError, Arc<Certificate>)> {
+    let (token, _, chain) = one.chain(scope)?;
+    if chain.leaf_behind.is_some() {
+        return None;
+    }
+    let sent: Vec<Arc<Certificate>> = chain.sent.iter().map(|(_, certificate)| Arc::clone(certificate)).collect();
+    let asked = Verifier { anchors: scope.anchors, now: scope.now, host: None, security_level: 0, cn_fallback: true };
+    let verdict = asked.verify(&sent);
+    let error = verdict.errors.iter().copied().find(|error| code.contains(&error.code))?;
+    Some((token, error, Arc::clone(verdict.path.get(error.depth)?)))
+}
+
+/// `certificate-wrong-usage`.
+pub fn wrong_usage<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+    if let Some((token, error, certificate)) = verdict(scope, one, &[26]) {
+        let problem =
+            Problem::new("certificate-wrong-usage", token.span).case(if error.depth > 0 { "issuer" } else { "" });
+        sink.report(problem.with("subject", certificate.short_name()).with("path", &*token.text));
+    }
+}
+
+/// `certificate-name-constraints-violated`.
+pub fn names_violated<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+    if let Some((token, _, certificate)) = verdict(scope, one, &[47, 48]) {
+        let problem = Problem::new("certificate-name-constraints-violated", token.span);
+        let problem = problem.with("subject", certificate.short_name()).with("path", &*token.text);
+        sink.report(problem.with("names", certificate.names().join(", ")));
+    }
+}
+
+/// `certificate-path-length-exceeded`.
+pub fn path_length<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+    if let Some((token, _, certificate)) = verdict(scope, one, &[25]) {
+        let problem = Problem::new("certificate-path-length-exceeded", token.span);
+        sink.report(problem.with("subject", certificate.short_name()).with("path", &*token.text));
+    }
+}
+
+/// `weak-key` and `weak-signature`: what the library refuses at the level in force, or what is weak by the standards.
+fn weak<'a>(scope: &Scope<'a>, one: &Use<'a>, rule: &'static str, wanted: Cause, sink: &mut Sink) {
+    let Some((token, file, chain)) = one.chain(scope) else { return };
+    let Some(strength) = scope.strength(one) else { return };
+    let standard = Strength { level: 2, ..strength };
+    for (at, (block, certificate)) in chain.sent.iter().enumerate() {
+        let is_anchor = chain.root_sent == Some(at);
+        let refused = strength.objection(certificate, at == 0).filter(|(cause, _)| *cause == wanted);
+        let weak = standard.objection(certificate, at == 0).filter(|(cause, _)| *cause == wanted);
+        let Some((_, words)) = refused.or(weak.filter(|_| !is_anchor)) else { continue };
+        let problem = Problem::new(rule, token.span)
+            .case(if refused.is_some() { "" } else { "accepted" })
+            .with("subject", certificate.short_name())
+            .with("path", &*token.text)
+            .with("block", (at + 1).to_string())
+            .with("key", format!("{} {}", certificate.key.kind.name(), certificate.key.bits))
+            .with("digest", certificate.hash.name())
+            .with("level", strength.level.to_string())
+            .with("words", words);
+        sink.report(if file.is_secret() { problem } else { problem.related(block.head, format!("block {}", at + 1)) });
+        return;
+    }
+}
+
+/// `weak-key`.
+pub fn weak_key<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+    weak(scope, one, "weak-key", Cause::WeakKey, sink);
+}
+
+/// `weak-signature`.
+pub fn weak_signature<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+    weak(scope, one, "weak-signature", Cause::WeakDigest, sink);
 }
 
 /// Takes blocks out of a file.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::diagnostic::{Problem, Safety, Unjudged};
 use crate::lint::{Scope, Sink, Use};
 use crate::model::{Change, Endpoint, EndpointId, Setting, Token, Transport};
+use crate::pki::loading::{self, Cause};
 use crate::pki::{FileFault, Key, KeyFault, KeyKind, PemFile};
 use crate::source::ReadError;
 
@@ -94,15 +95,15 @@ pub fn key_of<'a>(scope: &Scope<'a>, one: &Use<'a>) -> Option<(&'a Token, &'a Pe
 pub fn key_unparseable<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
     let Some((token, path)) = one.pair.key.as_ref().and_then(|key| key.get()) else { return };
     let Some(file) = scope.pem(path) else { return };
-    let problem = || Problem::new("key-unparseable", token.span).with("path", &*token.text);
-    match file.key() {
-        None => {
-            let case = if file.certificates().next().is_some() { "certificate-in-its-place" } else { "" };
-            sink.report(problem().case(case).with("looks", file.looks));
-        }
-        Some((_, Err(KeyFault::Unreadable))) => sink.report(problem().case("broken")),
-        Some(_) => {}
-    }
+    let Some(refusal) = loading::key_refusal(file).filter(|refusal| refusal.cause == Cause::Format) else { return };
+    let has_certificate = file.certificates().next().is_some();
+    let case = match refusal.block {
+        Some(_) => "broken",
+        None if has_certificate => "certificate-in-its-place",
+        None => "",
+    };
+    let problem = Problem::new("key-unparseable", token.span).case(case).with("path", &*token.text);
+    sink.report(problem.with("looks", file.looks));
 }
 
 /// `key-encrypted` and `key-password-wrong`.

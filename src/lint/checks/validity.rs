@@ -43,6 +43,20 @@ fn about(scope: &Scope<'_>, rule: &'static str, token: &Token, certificate: &Cer
         .with("not-before", date(certificate.not_before))
 }
 
+/// The place of a certificate in its file, as a label of a problem.
+fn pointing<'a>(scope: &Scope<'a>, problem: Problem, one: &Use<'a>, certificate: &Certificate) -> Problem {
+    let Some((_, file)) = scope.certificate_file(one.pair).filter(|(_, file)| !file.is_secret()) else {
+        return problem;
+    };
+    let mut blocks = file.certificates().enumerate();
+    match blocks.find(|(_, (_, other))| other.sha256 == certificate.sha256) {
+        Some((at, (block, _))) => {
+            problem.related(block.head, format!("block {}: {}", at + 1, certificate.short_name()))
+        }
+        None => problem,
+    }
+}
+
 /// `certificate-expired`.
 pub fn expired<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
     let Some((token, leaf)) = leaf(scope, one) else { return };
@@ -61,7 +75,8 @@ pub fn not_yet<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
     let Some((token, leaf)) = leaf(scope, one) else { return };
     if scope.now < leaf.not_before - SKEW {
         let wait = span(leaf.not_before - scope.now);
-        sink.report(about(scope, "certificate-not-yet-valid", token, leaf, one).with("wait", wait));
+        let problem = about(scope, "certificate-not-yet-valid", token, leaf, one).with("wait", wait);
+        sink.report(pointing(scope, problem, one, leaf));
     }
 }
 
@@ -73,7 +88,8 @@ pub fn soon<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
     let threshold = (parameter("days") * DAY).min(lifetime / parameter("share").max(1));
     let left = leaf.not_after - scope.now;
     if scope.now >= leaf.not_before && (0..threshold).contains(&left) {
-        sink.report(about(scope, "certificate-expires-soon", token, leaf, one).with("left", span(left)));
+        let problem = about(scope, "certificate-expires-soon", token, leaf, one).with("left", span(left));
+        sink.report(pointing(scope, problem, one, leaf));
     }
 }
 

@@ -1,14 +1,15 @@
 //! Files of examples: a text, or blocks by recipe.
 //!
-//! A recipe is a word and its options: `leaf a.test,b.test key=ec2 issuer=lower from=-93 to=-3 aia=URL ocsp=URL`,
-//! `self-signed a.test`, `intermediate`, `lower`, `absent`, `root` (with the same options), `key ec1`, `sec1 ec1`,
+//! A recipe is a word and its options: `leaf a.test,b.test key=ec2 issuer=lower from=-93 to=-3 aia=URL ocsp=URL`
+//! (also `purpose=client|none digest=sha1|sha384 length=NUMBER permitted=DOMAIN`),
+//! `self-signed a.test`, `intermediate`, `lower`, `absent`, `old-root`, `root` (with the same options), `key ec1`, `sec1 ec1`,
 //! `encrypted ec1 password=WORD`, `noise LABEL`, `text WORDS`; `bom`, `crlf`, `glue` and `der` change what follows or all.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::certificate::Certificate;
-use crate::key::key;
+use crate::certificate::{CLIENT, Certificate};
+use crate::key::{Digest, key};
 use crate::{DAY, NOW, der};
 
 /// The root that clients of examples trust.
@@ -30,6 +31,12 @@ fn lower() -> Certificate {
 fn absent() -> Certificate {
     let unknown = Certificate::root("Unknown Root", "ec-unknown");
     Certificate { serial: 4, ..Certificate::authority("Absent Intermediate", "ec-absent", &unknown) }
+}
+
+/// What a root that ended long ago signed.
+fn old_root() -> Certificate {
+    let root = Certificate::root("DST Root CA X3", "ec-old");
+    Certificate { serial: 5, ..Certificate::authority("Old Intermediate", "ec-old-intermediate", &root) }
 }
 
 /// Files that every example has beside it.
@@ -134,6 +141,7 @@ pub fn certificate(recipe: &str) -> Certificate {
         "lower" => lower(),
         "absent" => absent(),
         "root" => root(),
+        "old-root" => old_root(),
         _ => panic!("no such authority: {name}"),
     };
     let mut made = match kind {
@@ -161,6 +169,22 @@ pub fn certificate(recipe: &str) -> Certificate {
     let days = |name: &str| option(name).map(|days| NOW + days.parse::<i64>().expect("days from now") * DAY);
     made.not_before = days("from").unwrap_or(made.not_before);
     made.not_after = days("to").unwrap_or(made.not_after);
+    match option("purpose") {
+        Some("client") => made.purposes = vec![CLIENT.to_owned()],
+        Some("none") => made.purposes = Vec::new(),
+        Some(other) => panic!("no such purpose: {other}"),
+        None => {}
+    }
+    match option("digest") {
+        Some("sha1") => made.digest = Digest::Sha1,
+        Some("sha384") => made.digest = Digest::Sha384,
+        Some(other) => panic!("no such digest: {other}"),
+        None => {}
+    }
+    if let Some(length) = option("length") {
+        made.constraints = Some((true, Some(length.parse().expect("a path length"))));
+    }
+    made.permitted = option("permitted").map(str::to_owned).into_iter().collect();
     made.issuer_url = option("aia").map(str::to_owned);
     made.ocsp_url = option("ocsp").map(str::to_owned);
     made

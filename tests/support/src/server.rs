@@ -35,6 +35,35 @@ pub fn nginx(folder: &Path, main: &str) -> Verdict {
     started
 }
 
+/// Asks Apache whether it would start with the configuration `main` below `folder`: its own check sees no certificate, so
+/// that it is started. The configuration names `apache.pid` and `error.log` below the folder.
+pub fn apache(folder: &Path, main: &str) -> Verdict {
+    let mut command = isolated("apache2");
+    command.args(["-k", "start", "-d"]).arg(folder).arg("-f").arg(folder.join(main));
+    let mut verdict = verdict(command);
+    verdict.words += &std::fs::read_to_string(folder.join("error.log")).unwrap_or_default();
+    let pid = folder.join("apache.pid");
+    for _ in 0..100 {
+        match std::fs::read_to_string(&pid) {
+            Ok(pid) => {
+                let _ = Command::new("kill").arg(pid.trim()).output();
+                break;
+            }
+            Err(_) if verdict.starts => std::thread::sleep(std::time::Duration::from_millis(20)),
+            Err(_) => break,
+        }
+    }
+    verdict
+}
+
+/// Asks Caddy whether it takes the Caddyfile `main` below `folder`.
+pub fn caddy(folder: &Path, main: &str) -> Verdict {
+    let mut command = isolated("caddy");
+    command.args(["validate", "--adapter", "caddyfile", "--config"]).arg(folder.join(main));
+    command.env("HOME", folder).env("XDG_DATA_HOME", folder).env("XDG_CONFIG_HOME", folder).current_dir(folder);
+    verdict(command)
+}
+
 /// Runs a command that may leave a daemon behind, which would keep a pipe open: its words go to a file.
 fn verdict(mut command: Command) -> Verdict {
     let mut words = tempfile::tempfile().expect("a temporary file");
