@@ -7,7 +7,8 @@ use shakedown::lint::{self, page::Expect};
 use shakedown::pipeline::{self, Options};
 use shakedown::server::nginx::syntax;
 use shakedown::source::{FileKind, Memory, ReadError};
-use shakedown_testing::{NOW, recipe};
+use shakedown_testing::certificate::Certificate;
+use shakedown_testing::{NOW, der, recipe};
 
 /// Every configuration of this project: the examples of all pages and the demo.
 fn texts() -> Vec<Vec<u8>> {
@@ -153,6 +154,59 @@ fn hostile_sizes_end() {
     let again = b"include a*.conf;\n".to_vec();
     let found = run(&bomb, &[("a1.conf", again.clone()), ("a2.conf", again)]);
     assert!(found.findings.iter().any(|one| one.rule.as_str() == "include-cycle"));
+}
+
+#[test]
+fn hostile_certificates_end() {
+    let config = b"events {}\nhttp { server { listen 443 ssl; server_name a.test; ssl_certificate x.pem; ssl_certificate_key x.pem; } }\n";
+    let wrap = |label: &str, der: &[u8]| der::pem(label, der).into_bytes();
+    // 20,000 sequences, each inside the one before.
+    let mut deep: Vec<u8> = Vec::new();
+    for _ in 0..20_000 {
+        let length = (deep.len() as u32).to_be_bytes();
+        deep = [&[0x30, 0x84][..], &length, &deep].concat();
+    }
+    let whole = recipe::certificate("leaf a.test").der();
+    // Lengths that promise more than there is, at each byte that could be one.
+    let stretched = (0..whole.len()).step_by(5).map(|at| {
+        let mut changed = whole.clone();
+        changed[at] = 0xff;
+        wrap("CERTIFICATE", &changed)
+    });
+    let far = Certificate {
+        not_before: i64::from(i32::MIN),
+        not_after: 253_402_300_799,
+        ..recipe::certificate("leaf a.test")
+    };
+    let many_names: Vec<String> = (0..20_000).map(|number| format!("n{number}.a.test")).collect();
+    let wide = Certificate { names: many_names, ..recipe::certificate("leaf a.test") };
+    let huge_rsa = {
+        let number = der::integer(&vec![0xc3; 200_000]);
+        let public = der::sequence(&[&number, &der::integer(&vec![0xff; 200_000])]);
+        let whole = recipe::certificate("leaf a.test key=rsa1").der();
+        [whole, public].concat()
+    };
+    let one = String::from_utf8(wrap("CERTIFICATE", &whole)).expect("text");
+    let mut files = vec![
+        wrap("CERTIFICATE", &deep),
+        wrap("PRIVATE KEY", &deep),
+        wrap("ENCRYPTED PRIVATE KEY", &deep),
+        one.repeat(2_000).into_bytes(),
+        "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n".repeat(200_000).into_bytes(),
+        "-----BEGIN CERTIFICATE-----\n".repeat(200_000).into_bytes(),
+        (0..1_000_000_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect(),
+        vec![b'-'; 1_000_000],
+        vec![0x30; 1_000_000],
+        far.pem().into_bytes(),
+        wide.pem().into_bytes(),
+        wrap("CERTIFICATE", &huge_rsa),
+        wrap("RSA PRIVATE KEY", &huge_rsa),
+        wrap("DH PARAMETERS", &huge_rsa),
+    ];
+    files.extend(stretched);
+    for bytes in files {
+        assert_sound(&run(config, &[("x.pem", bytes)]), config);
+    }
 }
 
 #[test]

@@ -283,14 +283,18 @@ fn ours(case: &Case) -> (Vec<(u32, usize)>, u32) {
     (verdict.errors.iter().map(|error| (error.code, error.depth)).collect(), verdict.code())
 }
 
+/// What `s_client` says, after `openssl verify` has said the same of the first error.
 fn theirs(case: &Case) -> Option<(Vec<(u32, usize)>, u32)> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let write = |name: &str, text: String| std::fs::write(folder.path().join(name), text).expect("a file");
     write("leaf.pem", case.sent[0].pem());
     write("rest.pem", case.sent[1..].iter().map(Recipe::pem).collect());
+    write("sent.pem", case.sent.iter().map(Recipe::pem).collect());
     write("leaf.key", key(&case.sent[0].key).pkcs8());
     write("anchors.pem", case.anchors.iter().map(Recipe::pem).collect());
     let verdict = server::s_client(folder.path(), &case.host, case.level, NOW)?;
+    let first = server::openssl_verify(folder.path(), &case.host, case.level, NOW);
+    assert_eq!(first, verdict.errors.first().copied(), "{}: openssl verify and s_client differ", case.name);
     Some((verdict.errors, verdict.code))
 }
 

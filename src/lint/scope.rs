@@ -10,7 +10,7 @@ use crate::model::{
     Setting, Site, SiteId, Token, Transport,
 };
 use crate::pki::loading::Strength;
-use crate::pki::{Anchors, Certificate, Chain, Key, Library, PemFile};
+use crate::pki::{Anchors, Certificate, Chain, Key, Library, PemFile, Verdict, Verifier};
 use crate::platform::TlsLibraryKind;
 use crate::source::{Sources, Span};
 
@@ -57,8 +57,9 @@ pub struct Use<'a> {
     chain: SharedChain<'a>,
 }
 
-/// A chain that the first who asks looks at; absent where it cannot be told.
-type SharedChain<'a> = Arc<OnceLock<Option<Chain<'a>>>>;
+/// A chain and what clients without a host in mind say of it, which the first who asks looks at; absent where it cannot be
+/// told.
+type SharedChain<'a> = Arc<OnceLock<Option<(Chain<'a>, Verdict)>>>;
 
 impl<'a> Use<'a> {
     /// Every pair of certificate and key once for each place that names them, with the sites that it is meant for.
@@ -84,12 +85,29 @@ impl<'a> Use<'a> {
     /// serves it.
     pub fn chain(&self, scope: &Scope<'a>) -> Option<(&'a Token, &'a PemFile, &Chain<'a>)> {
         let (token, file) = scope.certificate_file(self.pair)?;
+        self.looked_at(scope, file).map(|(chain, _)| (token, file, chain))
+    }
+
+    /// What a client says of the chain, whatever its host and level: only what clients of every trust would say counts.
+    pub fn verdict(&self, scope: &Scope<'a>) -> Option<&Verdict> {
+        let (_, file) = scope.certificate_file(self.pair)?;
+        self.looked_at(scope, file).map(|(_, verdict)| verdict)
+    }
+
+    fn looked_at(&self, scope: &Scope<'a>, file: &'a PemFile) -> Option<&(Chain<'a>, Verdict)> {
         let look = || {
             let chain = Chain::of(file, scope.key(self.pair), scope.anchors);
-            (file.certificate_fault().is_none() && !chain.sent.is_empty()).then_some(chain)
+            if file.certificate_fault().is_some() || chain.sent.is_empty() {
+                return None;
+            }
+            let sent: Vec<Arc<Certificate>> =
+                chain.sent.iter().map(|(_, certificate)| Arc::clone(certificate)).collect();
+            let asked =
+                Verifier { anchors: scope.anchors, now: scope.now, host: None, security_level: 0, cn_fallback: true };
+            let verdict = asked.verify(&sent);
+            Some((chain, verdict))
         };
-        let chain = self.chain.get_or_init(look).as_ref().filter(|_| !self.sites.is_empty())?;
-        Some((token, file, chain))
+        self.chain.get_or_init(look).as_ref().filter(|_| !self.sites.is_empty())
     }
 }
 

@@ -331,8 +331,8 @@ pub struct Certificate {
     pub has_unknown_critical: bool,
     /// Whether proofs of logging are embedded (RFC 6962).
     pub has_scts: bool,
-    /// Whether its own key signed it, once that was asked.
-    self_signed: OnceLock<bool>,
+    /// The first issuer that was asked about, by its digest, and whether its key made the signature.
+    verified: OnceLock<([u8; 32], Option<bool>)>,
 }
 
 impl Certificate {
@@ -387,7 +387,7 @@ impl Certificate {
             name_constraints: None,
             has_unknown_critical: false,
             has_scts: false,
-            self_signed: OnceLock::new(),
+            verified: OnceLock::new(),
         };
         for extension in parsed.extensions() {
             let oid = extension.oid.to_id_string();
@@ -531,7 +531,7 @@ impl Certificate {
     /// Whether `issuer` issued it: names, key identifiers and signature agree. Where the algorithm is not one that is
     /// known here, names and identifiers decide.
     pub fn is_issued_by(&self, issuer: &Certificate) -> bool {
-        self.names_issuer(issuer) && super::signature::verify(self, &issuer.key).unwrap_or(true)
+        self.names_issuer(issuer) && self.is_signed_by(issuer).unwrap_or(true)
     }
 
     /// Whether the signature on it is of a kind that keys of this kind make.
@@ -560,9 +560,19 @@ impl Certificate {
         }
     }
 
+    /// Whether the key of `issuer` made the signature on it. Absent where the algorithm is not one that is known here. The
+    /// answer for the first issuer is kept: rules ask again and again.
+    pub fn is_signed_by(&self, issuer: &Certificate) -> Option<bool> {
+        let ask = || (issuer.sha256, super::signature::verify(self, &issuer.key));
+        match self.verified.get_or_init(ask) {
+            (known, answer) if *known == issuer.sha256 => *answer,
+            _ => super::signature::verify(self, &issuer.key),
+        }
+    }
+
     /// Whether it signed itself.
     pub fn is_self_signed(&self) -> bool {
-        self.is_self_issued() && *self.self_signed.get_or_init(|| self.is_issued_by(self))
+        self.is_self_issued() && self.is_issued_by(self)
     }
 }
 

@@ -109,6 +109,8 @@ pub enum FileFault {
         at: Span,
         /// What is wrong with it.
         reason: &'static str,
+        /// What OpenSSL says.
+        words: &'static str,
     },
 }
 
@@ -191,7 +193,12 @@ impl PemFile {
     pub fn certificate_fault(&self) -> Option<FileFault> {
         for (order, block) in self.blocks.iter().enumerate() {
             if let BlockKind::Broken(fault) = &block.kind {
-                return Some(FileFault::Broken { block: order + 1, at: block.head, reason: fault.describe() });
+                return Some(FileFault::Broken {
+                    block: order + 1,
+                    at: block.head,
+                    reason: fault.describe(),
+                    words: fault.openssl_words(),
+                });
             }
         }
         let has_one = self.blocks.iter().any(|block| block.is_certificate);

@@ -276,7 +276,7 @@ impl Run<'_> {
                 if forbids(&issuer, CERTIFICATE_SIGNING) {
                     self.fail(32, at + 1);
                 }
-                if super::signature::verify(&subject, &issuer.key) == Some(false) {
+                if subject.is_signed_by(&issuer) == Some(false) {
                     self.fail(7, at);
                 }
             }

@@ -7,7 +7,7 @@ use crate::lint::checks::file::sibling;
 use crate::lint::{Scope, Sink, Use};
 use crate::model::{Change, Token};
 use crate::pki::loading::{Cause, Strength};
-use crate::pki::{Certificate, Chain, PemFile, Verifier, VerifyError};
+use crate::pki::{Certificate, Chain, PemFile};
 use crate::source::Span;
 
 /// Writes the certificates of a file in another order, what stands around the blocks kept where it is.
@@ -184,24 +184,22 @@ pub fn old_root<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
     sink.report(problem);
 }
 
-/// The client's verdict on what is sent, without a host: only what clients of every trust would say.
-fn verdict<'a>(scope: &Scope<'a>, one: &Use<'a>, code: &[u32]) -> Option<(&'a Token, VerifyError, Arc<Certificate>)> {
+/// The first of these errors in a client's verdict, and the certificate that it is about.
+fn verdict<'u, 'a>(
+    scope: &Scope<'a>,
+    one: &'u Use<'a>,
+    codes: &[u32],
+) -> Option<(&'a Token, usize, &'u Arc<Certificate>)> {
     let (token, _, chain) = one.chain(scope)?;
-    if chain.leaf_behind.is_some() {
-        return None;
-    }
-    let sent: Vec<Arc<Certificate>> = chain.sent.iter().map(|(_, certificate)| Arc::clone(certificate)).collect();
-    let asked = Verifier { anchors: scope.anchors, now: scope.now, host: None, security_level: 0, cn_fallback: true };
-    let verdict = asked.verify(&sent);
-    let error = verdict.errors.iter().copied().find(|error| code.contains(&error.code))?;
-    Some((token, error, Arc::clone(verdict.path.get(error.depth)?)))
+    let verdict = one.verdict(scope).filter(|_| chain.leaf_behind.is_none())?;
+    let error = verdict.errors.iter().find(|error| codes.contains(&error.code))?;
+    Some((token, error.depth, verdict.path.get(error.depth)?))
 }
 
 /// `certificate-wrong-usage`.
 pub fn wrong_usage<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
-    if let Some((token, error, certificate)) = verdict(scope, one, &[26]) {
-        let problem =
-            Problem::new("certificate-wrong-usage", token.span).case(if error.depth > 0 { "issuer" } else { "" });
+    if let Some((token, depth, certificate)) = verdict(scope, one, &[26]) {
+        let problem = Problem::new("certificate-wrong-usage", token.span).case(if depth > 0 { "issuer" } else { "" });
         sink.report(problem.with("subject", certificate.short_name()).with("path", &*token.text));
     }
 }

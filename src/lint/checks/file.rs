@@ -72,11 +72,15 @@ pub fn certificate_unparseable<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut 
         Some(FileFault::NoBlock { looks }) => {
             let case = if file.is_secret() { "key-in-its-place" } else { "" };
             let problem = Problem::new("certificate-unparseable", token.span).case(case);
-            sink.report(problem.with("path", &*token.text).with("looks", looks));
+            sink.report(problem.with("path", &*token.text).with("looks", looks).with("words", "no start line"));
         }
-        Some(FileFault::Broken { block, at, reason }) => {
+        Some(FileFault::Broken { block, at, reason, words }) => {
             let problem = Problem::new("certificate-unparseable", token.span).case("broken");
-            let problem = problem.with("path", &*token.text).with("block", block.to_string()).with("reason", reason);
+            let problem = problem
+                .with("path", &*token.text)
+                .with("block", block.to_string())
+                .with("reason", reason)
+                .with("words", words);
             // A file with a key is never shown.
             sink.report(if file.is_secret() { problem } else { problem.related(at, "this block") });
         }
@@ -103,7 +107,7 @@ pub fn key_unparseable<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
         None => "",
     };
     let problem = Problem::new("key-unparseable", token.span).case(case).with("path", &*token.text);
-    sink.report(problem.with("looks", file.looks));
+    sink.report(problem.with("looks", file.looks).with("words", refusal.words));
 }
 
 /// `key-encrypted` and `key-password-wrong`.
@@ -182,8 +186,15 @@ pub fn mismatch<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
         return;
     };
     let Some(leaf) = file.leaf() else { return };
-    if key.belongs_to(leaf) != Some(false) {
-        return;
+    match key.belongs_to(leaf) {
+        Some(false) => {}
+        Some(true) => return,
+        None => {
+            let reason = format!("the public half of a key of kind {} cannot be derived here", key.kind.name());
+            let what = "certificate-key-mismatch".into();
+            sink.unjudged.push(Unjudged { what, reason, at: Some(key_token.span) });
+            return;
+        }
     }
     // nginx keeps one key for each type: pairs may be given crosswise.
     let is_given_crosswise = one.set.pairs.iter().enumerate().any(|(position, other)| {

@@ -98,6 +98,22 @@ pub struct ClientVerdict {
     pub code: u32,
 }
 
+/// The first error that `openssl verify` reports for the files of [`s_client`], with its depth; absent: it finds none.
+pub fn openssl_verify(folder: &Path, host: &str, security_level: u8, now: i64) -> Option<(u32, usize)> {
+    let wanted = if host.parse::<std::net::IpAddr>().is_ok() { "-verify_ip" } else { "-verify_hostname" };
+    let output = Command::new("openssl")
+        .current_dir(folder)
+        .args(["verify", "-purpose", "sslserver", wanted, host, "-attime", &now.to_string()])
+        .args(["-auth_level", &security_level.to_string(), "-CAfile", "anchors.pem", "-no-CApath", "-no-CAstore"])
+        .args(["-untrusted", "sent.pem", "leaf.pem"])
+        .output()
+        .expect("openssl is installed: run tests/install");
+    let words = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    let rest = words.lines().find_map(|line| line.strip_prefix("error "))?;
+    let (code, rest) = rest.split_once(" at ")?;
+    Some((code.parse().ok()?, rest.split(' ').next()?.parse().ok()?))
+}
+
 /// Sends certificates from `openssl s_server` to `openssl s_client` and tells what the client says. `folder` holds
 /// `leaf.pem`, `rest.pem` (which may be empty), `leaf.key` and `anchors.pem`.
 pub fn s_client(folder: &Path, host: &str, security_level: u8, now: i64) -> Option<ClientVerdict> {
