@@ -1,6 +1,7 @@
 //! The vocabulary of TLS without any configuration: protocols, suites, groups, signature schemes, and what OpenSSL's
 //! cipher strings select.
 
+pub mod cipher;
 mod protocol;
 
 pub use protocol::{Protocol, Protocols};
