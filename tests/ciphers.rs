@@ -56,6 +56,39 @@ fn recorded_strings_come_to_the_same() {
     assert!(count > 400, "{count} strings");
 }
 
+#[test]
+fn recorded_levels_leave_the_same() {
+    let recorded = include_str!("../testdata/ciphers/strings.tsv");
+    let mut wrong = String::new();
+    for line in recorded.lines().filter(|line| !line.starts_with('#')) {
+        let fields: Vec<&str> = line.split('\t').collect();
+        let [name, "usable", string, expected] = fields[..] else { continue };
+        let string: String = serde_json::from_str(string).expect("a JSON string");
+        let library = library(name);
+        let expansion = cipher::expand(library, &string);
+        if expected.starts_with("error") || expansion.error.is_some() {
+            continue;
+        }
+        // The level that each was built with.
+        let built = if name == "1.1.1" { 1 } else { 2 };
+        let level = expansion.security_level.unwrap_or(built);
+        let ours: Vec<String> = expansion
+            .suites
+            .iter()
+            .filter(|selected| {
+                !selected.suite.needs_shared_secret() && cipher::usable(library, selected.suite, level).is_ok()
+            })
+            .map(|selected| format!("{:04x}", selected.suite.code_point))
+            .collect();
+        if ours.join(" ") != expected {
+            let missing: Vec<&str> = expected.split(' ').filter(|code| !ours.iter().any(|one| one == code)).collect();
+            let extra: Vec<&String> = ours.iter().filter(|one| !expected.contains(one.as_str())).collect();
+            wrong += &format!("{name} {string:?} at {level}: missing {missing:?}, extra {extra:?}\n");
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
 /// What the installed OpenSSL makes of a string, without the suites of TLS 1.3.
 fn theirs(string: &str) -> Result<Vec<String>, String> {
     let output = Command::new("openssl").args(["ciphers", "-ciphersuites", "", "--", string]).output();

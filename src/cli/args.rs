@@ -27,8 +27,38 @@ pub struct Arguments {
 pub enum Command {
     /// Find what is wrong with a configuration and its certificates
     Lint(Box<LintArguments>),
+    /// Show what an OpenSSL cipher string selects, in order, and what of it is ignored
+    Ciphers(CiphersArguments),
     /// Show what this program does, on a small configuration with faults that it brings along
     Demo(DemoArguments),
+}
+
+/// `ciphers`.
+#[derive(Debug, Args)]
+pub struct CiphersArguments {
+    /// The cipher string, as behind `ssl_ciphers` or `SSLCipherSuite`
+    #[arg(allow_hyphen_values = true)]
+    pub string: String,
+
+    /// Options that all commands share.
+    #[command(flatten)]
+    pub shared: Shared,
+
+    /// The system whose library reads it, such as debian-12
+    #[arg(long, value_name = "NAME")]
+    pub platform: Option<String>,
+
+    /// TLS library, such as openssl-3.0.19, instead of the platform's
+    #[arg(long, value_name = "NAME", value_parser = library)]
+    pub tls_library: Option<TlsLibrary>,
+
+    /// OpenSSL's security level, instead of the platform's
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=5))]
+    pub security_level: Option<u8>,
+
+    /// How to show it
+    #[arg(long, value_enum, default_value_t = Format::Pretty)]
+    pub format: Format,
 }
 
 /// `demo`.

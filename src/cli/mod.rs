@@ -1,6 +1,7 @@
 //! The command line: arguments, what the process knows (clock, terminal, standard input), exit codes.
 
 mod args;
+mod ciphers;
 mod demo;
 mod lint;
 
@@ -36,6 +37,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     };
     let (shared, format) = match &arguments.command {
         Command::Lint(lint) => (&lint.shared, lint.format),
+        Command::Ciphers(ciphers) => (&ciphers.shared, ciphers.format),
         Command::Demo(demo) => (&demo.shared, Format::Pretty),
     };
     if let Some(jobs) = shared.jobs {
@@ -44,6 +46,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     }
     let done = match &arguments.command {
         Command::Lint(lint) => lint::run(lint),
+        Command::Ciphers(ciphers) => ciphers::run(ciphers),
         Command::Demo(demo) => demo::run(demo),
     };
     done.unwrap_or_else(|failure| {

@@ -3,6 +3,8 @@
 //! A [`Finding`] is for people and formats; a [`Problem`] is what a front end met while reading, before the rule's page
 //! gave it words. Neither knows how it will be shown.
 
+pub mod spelling;
+
 use std::borrow::Cow;
 use std::fmt;
 

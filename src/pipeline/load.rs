@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::target::{self, Target};
 use super::{Failure, Options, TargetInfo, TrustSource, certificates};
+use crate::diagnostic::spelling;
 use crate::model::ServerKind;
 use crate::pki::{Anchors, Library};
 use crate::platform::{self, Part, Platform};
@@ -161,7 +162,7 @@ impl Reader<'_> {
 }
 
 /// The platform that the options name, else the one found below the root, else the assumed one.
-fn platform_of(files: &dyn FileSystem, server: ServerKind, options: &Options) -> Result<Platform, Failure> {
+pub(super) fn platform_of(files: &dyn FileSystem, server: ServerKind, options: &Options) -> Result<Platform, Failure> {
     let part = match server {
         ServerKind::Nginx => Part::Nginx,
         ServerKind::Apache => Part::Apache,
@@ -191,25 +192,9 @@ fn no_platform(name: &str, server: ServerKind) -> Failure {
     if all.contains(&name) {
         return Failure::new(format!("{name} has no {}", server.title()));
     }
-    let nearest = all.iter().min_by_key(|one| distance(one, name)).filter(|one| distance(one, name) <= 3);
-    let meant = nearest.map(|one| format!("did you mean {one}? ")).unwrap_or_default();
+    let nearest = spelling::nearest(name, all.iter().copied(), 3);
+    let meant = nearest.map(|(one, _)| format!("did you mean {one}? ")).unwrap_or_default();
     Failure::new(format!("no such platform: {name}")).help(format!("{meant}All: {}", all.join(", ")))
-}
-
-/// How many letters differ (Levenshtein).
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (at, letter) in one.chars().enumerate() {
-        let mut before = row[0];
-        row[0] = at + 1;
-        for (column, wanted) in other.iter().enumerate() {
-            let kept = before + usize::from(letter != *wanted);
-            before = row[column + 1];
-            row[column + 1] = kept.min(row[column] + 1).min(before + 1);
-        }
-    }
-    row[other.len()]
 }
 
 /// Where systems keep their store as one file, most common first.

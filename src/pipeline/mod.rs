@@ -1,6 +1,7 @@
 //! From paths to findings: resolve, read, lower, read certificates, lint. Pure given files, options and time.
 
 mod certificates;
+mod ciphers;
 mod fixing;
 mod load;
 mod target;
@@ -8,6 +9,7 @@ mod target;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use self::ciphers::{CipherReport, CipherRow, IgnoredWord, Verdict, ciphers};
 pub use self::fixing::{Fixed, fix};
 pub use self::load::{Loaded, Reading, load};
 use crate::diagnostic::{Finding, Severity, Unjudged};

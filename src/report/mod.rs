@@ -1,5 +1,6 @@
 //! What people and programs see of a run: one file a format.
 
+pub mod ciphers;
 mod concise;
 pub mod json;
 mod pretty;

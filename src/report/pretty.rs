@@ -31,7 +31,8 @@ pub struct Style {
 const LINE: usize = 1000;
 
 impl Style {
-    fn paint(self, code: &str, text: &str) -> String {
+    /// Text in a colour of the terminal, where there are colours.
+    pub(super) fn paint(self, code: &str, text: &str) -> String {
         if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use crate::diagnostic::spelling;
 use crate::platform::Version;
 use crate::server::nginx::syntax::Tree;
 
@@ -323,37 +324,8 @@ pub fn nearest(name: &str, context: Option<Context>) -> Option<(&'static str, us
     let stands = |entries: &[Entry]| {
         entries.iter().any(|entry| !entry.foreign && context.is_none_or(|context| entry.stands_in(context)))
     };
-    let close = TABLE.iter().filter_map(|(other, entries)| {
-        let other = std::str::from_utf8(other).ok()?;
-        let far = other.len().abs_diff(name.len()) > 2;
-        let distance = if far || !stands(entries) { return None } else { distance(name.as_bytes(), other.as_bytes()) };
-        (distance <= 2 && distance * 3 <= name.len()).then_some((distance, other))
-    });
-    let mut all: Vec<(usize, &'static str)> = close.collect();
-    all.sort_unstable();
-    match all[..] {
-        [(distance, one)] => Some((one, distance)),
-        [(distance, one), (next, _), ..] if distance < next => Some((one, distance)),
-        _ => None,
-    }
-}
-
-/// Edits between two names: insertion, deletion, replacement, exchange of neighbours.
-fn distance(one: &[u8], two: &[u8]) -> usize {
-    let mut before: Vec<usize> = Vec::new();
-    let mut row: Vec<usize> = (0..=two.len()).collect();
-    for (i, a) in one.iter().enumerate() {
-        let mut next = vec![i + 1];
-        for (j, b) in two.iter().enumerate() {
-            let mut best = (row[j] + usize::from(a != b)).min(row[j + 1] + 1).min(next[j] + 1);
-            if i > 0 && j > 0 && *a == two[j - 1] && one[i - 1] == *b {
-                best = best.min(before[j - 1] + 1);
-            }
-            next.push(best);
-        }
-        before = std::mem::replace(&mut row, next);
-    }
-    row[two.len()]
+    let known = TABLE.iter().filter(|(_, entries)| stands(entries));
+    spelling::nearest(name, known.filter_map(|(other, _)| std::str::from_utf8(other).ok()), 2)
 }
 
 #[cfg(test)]
