@@ -90,6 +90,22 @@ fn declared_and_offered_fixes_agree_and_converge() {
 }
 
 #[test]
+fn a_string_with_escapes_is_never_replaced_whole() {
+    let config = "events {}\nhttp { server { listen 443 ssl; server_name a.test; ssl_certificate a.pem; ssl_certificate_key a.key;\n\
+        ssl_ciphers 'HIGH:\\'TLS_AES_128_GCM_SHA256:ecdhe-rsa-aes128-gcm-sha256:TLS_AES_128_GCM_SHA256'; } }\n";
+    let mut memory = Memory::new();
+    recipe::standard_files().into_iter().for_each(|(path, bytes)| memory.insert(path, bytes));
+    memory.insert("nginx.conf", config.as_bytes().to_vec());
+    let options = Options { platform: Some("debian-12".into()), now: NOW, ..Options::default() };
+    let fixed = pipeline::fix(&memory, &[PathBuf::from("nginx.conf")], &options, Safety::Unsafe).expect("a run");
+    assert!(
+        fixed.files.is_empty(),
+        "{:?}",
+        fixed.files.values().map(|(_, after)| String::from_utf8_lossy(after)).collect::<Vec<_>>()
+    );
+}
+
+#[test]
 fn bytes_outside_the_edits_stay() {
     let config = "# \u{e4}\u{f6} \t\r\nevents {}\r\nhttp {\r\n  server { listen 443 ssl; server_name a.test;  # end\r\n    ssl_certificate a.pem;\tssl_certificate_key b.key; }\r\n}\r\n";
     let mut memory = Memory::new();

@@ -10,6 +10,7 @@ mod scope;
 
 use std::sync::OnceLock;
 
+pub use self::checks::cipher::suggestion as cipher_suggestion;
 pub use self::engine::{Judged, Settings, run};
 pub use self::page::Page;
 pub use self::scope::{Scope, Sink, Trust, Use};

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use crate::diagnostic::{Edit, Fix, Problem, Safety, Unjudged};
 use crate::model::{
@@ -13,6 +13,7 @@ use crate::pki::loading::Strength;
 use crate::pki::{Anchors, Certificate, Chain, Key, Library, PemFile, Verdict, Verifier};
 use crate::platform::TlsLibraryKind;
 use crate::source::{Sources, Span};
+use crate::tls::cipher::{self, CipherLibrary, Expansion};
 
 /// One run over one deployment.
 pub struct Scope<'a> {
@@ -30,6 +31,8 @@ pub struct Scope<'a> {
     pub trust_is_given: bool,
     /// The way back to the text.
     pub editor: &'a (dyn Editor + Sync),
+    /// Cipher strings that were read: thousands of sites share a handful.
+    expansions: Mutex<HashMap<Arc<str>, Arc<Expansion<'static>>>>,
     /// For each site, where it is bound.
     bound: Vec<Vec<(EndpointId, BindingId)>>,
 }
@@ -144,7 +147,17 @@ impl<'a> Scope<'a> {
             }
         }
         let Trust { anchors, is_given } = trust;
-        Scope { deployment, library, sources, now, anchors, trust_is_given: is_given, editor, bound }
+        Scope {
+            deployment,
+            library,
+            sources,
+            now,
+            anchors,
+            trust_is_given: is_given,
+            editor,
+            expansions: Mutex::default(),
+            bound,
+        }
     }
 
     /// The PEM file at a path that the configuration names, if it could be read.
@@ -162,6 +175,15 @@ impl<'a> Scope<'a> {
     pub fn leaf(&self, pair: &'a Credential) -> Option<&'a Arc<Certificate>> {
         let (_, file) = self.certificate_file(pair)?;
         file.leaf_of(self.key(pair))
+    }
+
+    /// What a cipher string selects; each distinct one is read once.
+    pub fn expansion(&self, library: &'static CipherLibrary, string: &Token) -> Arc<Expansion<'static>> {
+        let read = || Arc::new(cipher::expand(library, &string.text));
+        match self.expansions.lock() {
+            Ok(mut known) => Arc::clone(known.entry(Arc::clone(&string.text)).or_insert_with(read)),
+            Err(_) => read(),
+        }
     }
 
     /// OpenSSL's security level where a pair is loaded: the platform's, or what `@SECLEVEL` in the cipher string of the first

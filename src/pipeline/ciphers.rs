@@ -1,7 +1,7 @@
 //! What a cipher string comes to for a library at a security level.
 
 use super::{Failure, Options, load};
-use crate::diagnostic::spelling;
+use crate::lint;
 use crate::model::ServerKind;
 use crate::platform::{TlsLibrary, TlsLibraryKind};
 use crate::source::FileSystem;
@@ -29,9 +29,7 @@ impl Verdict {
     }
 
     fn of(suite: &CipherSuite) -> Verdict {
-        let is_broken = suite.is_anonymous()
-            || matches!(suite.encryption_name(), "eNULL" | "RC4" | "RC2" | "DES" | "3DES" | "IDEA" | "SEED")
-            || suite.mac() == "MD5";
+        let is_broken = suite.is_broken();
         match (is_broken, suite.encryption(), suite.has_forward_secrecy()) {
             (true, ..) => Verdict::Insecure,
             (_, Encryption::Authenticated, true) => Verdict::Strong,
@@ -104,7 +102,8 @@ pub fn ciphers(files: &dyn FileSystem, string: &str, options: &Options) -> Resul
         // Where the library does not know names of the registry, `_` ends a word: what follows belongs to it all the same.
         let item = string.get(ignored.item.clone()).unwrap_or_default();
         let word = item.trim_start_matches(['!', '+', '-']);
-        let suggestion = ignored.word.as_ref().and_then(|_| suggestion(library, word));
+        let suggestion =
+            ignored.word.as_ref().and_then(|_| lint::cipher_suggestion(library, word)).map(|(name, _)| name);
         IgnoredWord { token: word.to_owned(), suggestion }
     });
     Ok(CipherReport {
@@ -113,18 +112,5 @@ pub fn ciphers(files: &dyn FileSystem, string: &str, options: &Options) -> Resul
         error: expansion.error.map(|error| error.words().to_owned()),
         library: platform.tls_library,
         security_level: level,
-    })
-}
-
-/// The name that a word may stand for: the same in another case, the registry's name, or a misspelling.
-fn suggestion(library: &CipherLibrary, word: &str) -> Option<String> {
-    let by_registry = library.suites.iter().find(|suite| suite.iana.eq_ignore_ascii_case(word));
-    if let Some(suite) = by_registry {
-        return Some(suite.name.clone());
-    }
-    let same = library.words().find(|known| known.eq_ignore_ascii_case(word));
-    same.map(str::to_owned).or_else(|| {
-        let upper = word.to_ascii_uppercase();
-        spelling::nearest(&upper, library.words(), 2).map(|(known, _)| known.to_owned())
     })
 }

@@ -74,8 +74,7 @@ pub fn table(report: &CipherReport, style: Style) -> String {
     if let Some(error) = &report.error {
         let _ = writeln!(out, "{}: {} refuses this string: {error}", style.paint("1;31", "error"), report.library.name);
     }
-    let width = |text: &dyn Fn(&crate::pipeline::CipherRow) -> usize| report.rows.iter().map(text).max().unwrap_or(0);
-    let (name, from) = (width(&|row| row.suite.name.len()), width(&|row| row.from.chars().count()));
+    let name = report.rows.iter().map(|row| row.suite.name.len()).max().unwrap_or(0);
     for (order, row) in report.rows.iter().filter(|row| row.why_not.is_none()).enumerate() {
         let suite = row.suite;
         let code = match row.verdict {
@@ -86,7 +85,7 @@ pub fn table(report: &CipherReport, style: Style) -> String {
         let verdict = style.paint(code, &format!("{:<8}", row.verdict.name()));
         let _ = writeln!(
             out,
-            "{:>3}  {:<name$}  {:<7}  {:<10}  {:<7}  {:<11}  {verdict}  by {:<from$}",
+            "{:>3}  {:<name$}  {:<7}  {:<10}  {:<7}  {:<11}  {verdict}  by {}",
             order + 1,
             suite.name,
             suite.protocol.name(),

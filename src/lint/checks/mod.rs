@@ -1,6 +1,7 @@
 //! The table of rules: one line a rule, sorted by name. The page has the words; the function, where there is one, looks.
 
 mod chain;
+pub(super) mod cipher;
 mod file;
 mod name;
 mod protocol;
@@ -43,6 +44,8 @@ rules! {
     "certificate-unparseable": Credential(file::certificate_unparseable),
     "certificate-untrusted-root": Credential(chain::untrusted),
     "certificate-wrong-usage": Credential(chain::wrong_usage),
+    "cipher-list-empty": Site(cipher::empty),
+    "cipher-list-syntax": Site(cipher::syntax),
     "config-bom": Reading,
     "deprecated-protocol": Site(protocol::deprecated),
     "directive-duplicate": Reading,
@@ -80,8 +83,11 @@ rules! {
     "swallowed-directive": Reading,
     "syntax-error": Reading,
     "tls-on-http-port": Endpoint(socket::tls_on_http_port),
+    "tls13-name-in-cipher-list": Site(cipher::tls13_name),
+    "unknown-cipher": Site(cipher::unknown),
     "unknown-directive": Reading,
     "unknown-protocol": Reading,
+    "weak-cipher": Site(cipher::weak),
     "weak-key": Credential(chain::weak_key),
     "weak-signature": Credential(chain::weak_signature),
 }

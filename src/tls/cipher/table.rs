@@ -139,6 +139,13 @@ impl CipherSuite {
         self.authentication() == "aNULL"
     }
 
+    /// Whether it protects nothing that matters: no encryption, no certificate, or an algorithm that is broken.
+    pub fn is_broken(&self) -> bool {
+        self.is_anonymous()
+            || matches!(self.encryption_name(), "eNULL" | "RC4" | "RC2" | "DES" | "3DES" | "IDEA" | "SEED")
+            || self.mac() == "MD5"
+    }
+
     /// Whether it needs a shared secret or password instead of a certificate alone.
     pub fn needs_shared_secret(&self) -> bool {
         self.key_exchange().contains("PSK") || self.key_exchange() == "kSRP"
