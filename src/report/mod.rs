@@ -12,7 +12,7 @@ pub use pretty::{Style, failure, pretty, whole_patch};
 /// and are replaced.
 fn plain(text: &str) -> String {
     let is_hidden = |letter: char| {
-        letter.is_control()
+        letter.is_control() && letter != '\t'
             || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
     text.chars().map(|letter| if is_hidden(letter) { '\u{fffd}' } else { letter }).collect()

@@ -86,9 +86,9 @@ pub fn expand<'l>(library: &'l CipherLibrary, string: &str) -> Expansion<'l> {
     };
     let done = if let Some((prefix, meaning)) = SUITE_B.iter().find(|(prefix, _)| string.starts_with(prefix)) {
         list.rules(meaning, Some(0..prefix.len()), 0)
-    } else if string.starts_with("DEFAULT") {
-        let rest = if string[7..].starts_with(':') { 8 } else { 7 };
-        list.rules(DEFAULT, Some(0..7), 0).and_then(|()| list.rules(&string[rest..], None, rest))
+    } else if let Some(rest) = string.strip_prefix("DEFAULT") {
+        let rest = rest.strip_prefix(':').unwrap_or(rest);
+        list.rules(DEFAULT, Some(0..7), 0).and_then(|()| list.rules(rest, None, string.len() - rest.len()))
     } else {
         list.rules(string, None, 0)
     };
