@@ -155,8 +155,17 @@ fn every_page_has_bad_and_good_examples_for_each_of_its_servers() {
             }
         }
         for case in page.case.keys() {
-            let is_limit =
-                ["too-long", "too-deep", "too-many", "unreadable", "assumed", "foreign-module", "unknown", "default"];
+            let is_limit = [
+                "anchor",
+                "too-long",
+                "too-deep",
+                "too-many",
+                "unreadable",
+                "assumed",
+                "foreign-module",
+                "unknown",
+                "default",
+            ];
             let has = page.example.iter().any(|example| example.case == *case) || is_limit.contains(&case.as_str());
             assert!(has, "{name}: no example of case {case}");
         }

@@ -6,8 +6,11 @@
 use std::sync::Arc;
 
 use rayon::prelude::*;
+use shakedown::diagnostic::Severity;
+use shakedown::pipeline::{self, Options, TrustSource};
+use shakedown::pki::loading::{self, Loader, Strength};
 use shakedown::pki::{Anchors, Certificate, PemFile, Verifier};
-use shakedown::source::FileId;
+use shakedown::source::{FileId, Memory};
 use shakedown_testing::certificate::{CLIENT, Certificate as Recipe, SERVER};
 use shakedown_testing::key::{Digest, key};
 use shakedown_testing::random::Random;
@@ -323,4 +326,50 @@ fn verdicts_agree_with_openssl() {
     println!("{} chains, {faulty} with errors, {} disagreements", compared.len(), wrong.len());
     assert!(wrong.is_empty(), "{} of {}:\n{wrong:#?}", wrong.len(), compared.len());
     assert!(faulty * 3 > compared.len(), "only {faulty} chains of {} had a fault", compared.len());
+}
+
+/// Where clients refuse what is served, or nginx does not load it, `lint` has an error; where all is well it has none. A
+/// wildcard for a part of a label is left out: OpenSSL's tools take it, browsers do not, and `lint` speaks for both.
+#[test]
+fn lint_agrees_with_the_verdict() {
+    let seed = parameter("SHAKEDOWN_SEED", 1);
+    let count = parameter("SHAKEDOWN_COUNT", 400);
+    let cases = (0..count).map(|number| Case { level: 2, ..case(seed * 1_000_003 + number) });
+    let cases: Vec<Case> =
+        cases.chain(named()).filter(|case| !case.host.starts_with("127") && case.name != "partial wildcard").collect();
+    let wrong: Vec<String> = cases
+        .par_iter()
+        .filter_map(|case| {
+            let config = format!(
+                "events {{}}\nhttp {{ ssl_protocols TLSv1.2 TLSv1.3; server {{ listen 443 ssl; server_name {}; ssl_certificate c.pem; ssl_certificate_key c.key; }} }}\n",
+                case.host
+            );
+            let mut files = Memory::new();
+            files.insert("nginx.conf", config.into_bytes());
+            files.insert("c.pem", case.sent.iter().map(Recipe::pem).collect::<String>().into_bytes());
+            files.insert("c.key", key(&case.sent[0].key).pkcs8().into_bytes());
+            files.insert("anchors.pem", case.anchors.iter().map(Recipe::pem).collect::<String>().into_bytes());
+            let options = Options {
+                platform: Some("debian-12".into()),
+                now: NOW,
+                trust: vec![TrustSource::File("anchors.pem".into())],
+                ..Options::default()
+            };
+            let run = pipeline::lint(&files, &["nginx.conf".into()], &options).expect("a run");
+            let errors = run.findings.iter().filter(|one| one.severity == Severity::Error);
+            let errors: Vec<String> = errors.map(|one| one.rule.to_string()).collect();
+            let read = |recipes: &[Recipe]| {
+                let text: String = recipes.iter().map(Recipe::pem).collect();
+                PemFile::read("x".into(), FileId(0), text.as_bytes(), &[])
+            };
+            let key = PemFile::read("k".into(), FileId(0), key(&case.sent[0].key).pkcs8().as_bytes(), &[]);
+            let strength = Strength { level: 2, sha1_is_weak: true };
+            let refusal = loading::refusal(Loader::Nginx, &read(&case.sent), &key, strength);
+            let (verdict, _) = ours(&Case { level: 2, ..case.clone() });
+            let is_broken = refusal.is_some() || !verdict.is_empty();
+            (is_broken == errors.is_empty())
+                .then(|| format!("{} for {}: verdict {verdict:?}, nginx {refusal:?}, lint {errors:?}", case.name, case.host))
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{} of {}:\n{wrong:#?}", wrong.len(), cases.len());
 }

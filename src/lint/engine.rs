@@ -185,6 +185,7 @@ const QUIETER: &[(&str, &[&str])] = &[
     ),
     ("certificate-self-signed", &["certificate-untrusted-root", "certificate-chain-incomplete"]),
     ("certificate-chain-incomplete", &["certificate-untrusted-root"]),
+    ("certificate-chain-invalid-authority", &["certificate-wrong-usage"]),
     ("certificate-expired", &["certificate-expires-soon"]),
     ("certificate-file-missing", &["no-certificate"]),
     ("mixed-tls-and-plain-listener", &["certificate-inherited-from-default-site", "certificate-name-mismatch"]),

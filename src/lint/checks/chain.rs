@@ -163,6 +163,15 @@ pub fn expired<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
             .with("not-after", date);
         sink.report(if file.is_secret() { problem } else { problem.related(block.head, format!("block {}", at + 1)) });
     }
+    // An anchor that the user named is what clients would end at: they look at its dates too.
+    if let Some((token, _, anchor)) = verdict(scope, one, &[9, 10])
+        && scope.trust_is_given
+        && scope.anchors.contains(anchor)
+    {
+        let problem = Problem::new("certificate-chain-expired", token.span).case("anchor");
+        let problem = problem.with("subject", anchor.short_name()).with("path", &*token.text);
+        sink.report(problem.with("not-after", super::validity::date(anchor.not_after)));
+    }
 }
 
 /// Authorities whose roots ended long ago, and which old clients still stumble over.
@@ -200,6 +209,14 @@ fn verdict<'u, 'a>(
 pub fn wrong_usage<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
     if let Some((token, depth, certificate)) = verdict(scope, one, &[26]) {
         let problem = Problem::new("certificate-wrong-usage", token.span).case(if depth > 0 { "issuer" } else { "" });
+        sink.report(problem.with("subject", certificate.short_name()).with("path", &*token.text));
+    }
+}
+
+/// `certificate-chain-invalid-authority`.
+pub fn invalid_authority<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+    if let Some((token, _, certificate)) = verdict(scope, one, &[79, 32]) {
+        let problem = Problem::new("certificate-chain-invalid-authority", token.span);
         sink.report(problem.with("subject", certificate.short_name()).with("path", &*token.text));
     }
 }

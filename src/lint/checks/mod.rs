@@ -26,6 +26,7 @@ rules! {
     "certificate-chain-duplicate": Credential(chain::duplicate),
     "certificate-chain-expired": Credential(chain::expired),
     "certificate-chain-incomplete": Credential(chain::incomplete),
+    "certificate-chain-invalid-authority": Credential(chain::invalid_authority),
     "certificate-chain-misordered": Credential(chain::misordered),
     "certificate-chain-old-root": Credential(chain::old_root),
     "certificate-chain-order": Credential(chain::leaf_not_first),

@@ -1,7 +1,7 @@
 //! Files of examples: a text, or blocks by recipe.
 //!
 //! A recipe is a word and its options: `leaf a.test,b.test key=ec2 issuer=lower from=-93 to=-3 aia=URL ocsp=URL`
-//! (also `purpose=client|none digest=sha1|sha384 length=NUMBER permitted=DOMAIN`),
+//! (also `purpose=client|none digest=sha1|sha384 length=NUMBER authority=no permitted=DOMAIN`),
 //! `self-signed a.test`, `intermediate`, `lower`, `absent`, `old-root`, `root` (with the same options), `key ec1`, `sec1 ec1`,
 //! `encrypted ec1 password=WORD`, `noise LABEL`, `text WORDS`; `bom`, `crlf`, `glue` and `der` change what follows or all.
 
@@ -180,6 +180,9 @@ pub fn certificate(recipe: &str) -> Certificate {
         Some("sha384") => made.digest = Digest::Sha384,
         Some(other) => panic!("no such digest: {other}"),
         None => {}
+    }
+    if option("authority") == Some("no") {
+        made.constraints = Some((false, None));
     }
     if let Some(length) = option("length") {
         made.constraints = Some((true, Some(length.parse().expect("a path length"))));
