@@ -21,6 +21,7 @@ const FLOORS: &[&[&str]] = &[
 const DOORS: &[(&str, &[&str])] = &[
     ("x509_parser", &["pki"]),
     ("rustls_pemfile", &["pki/pem.rs"]),
+    ("ring", &["pki"]),
     ("rsa", &["pki"]),
     ("p256", &["pki"]),
     ("p384", &["pki"]),

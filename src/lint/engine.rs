@@ -15,6 +15,8 @@ use crate::source::{FileId, Span};
 const LABELS: usize = 5;
 /// Sites that one worker takes at a time.
 const CHUNK: usize = 256;
+/// Pairs of certificate and key that one worker takes at a time: each may cost some signatures.
+const PAIRS: usize = 32;
 
 /// What the user asks of the rules.
 #[derive(Clone, Debug, Default)]
@@ -52,7 +54,8 @@ pub fn run(scope: &Scope<'_>, settings: &Settings) -> Judged {
     let rules: Vec<&'static Rule> =
         checks::RULES.iter().filter(|rule| settings.wants(&rule_name(rule))).filter(speaks).collect();
     let work = pieces(scope, &rules, &uses);
-    let parts: Vec<Sink> = work.par_iter().map(|piece| piece.run(scope)).collect();
+    // The pieces differ much in weight: each may go to another worker.
+    let parts: Vec<Sink> = work.par_iter().with_max_len(1).map(|piece| piece.run(scope)).collect();
     for part in parts {
         sink.problems.extend(part.problems);
         sink.unjudged.extend(part.unjudged);
@@ -75,7 +78,7 @@ enum Work<'w, 'a> {
 }
 
 fn pieces<'w, 'a>(scope: &Scope<'a>, rules: &'w [&'static Rule], uses: &'w [Use<'a>]) -> Vec<Work<'w, 'a>> {
-    let mut work: Vec<Work<'w, 'a>> = uses.chunks(CHUNK).map(|chunk| Work::Credentials(rules, chunk)).collect();
+    let mut work: Vec<Work<'w, 'a>> = uses.chunks(PAIRS).map(|chunk| Work::Credentials(rules, chunk)).collect();
     for rule in rules {
         match rule.check {
             Check::Endpoint(_) => work.push(Work::Endpoints(rule)),

@@ -1,6 +1,7 @@
 //! Verifies the signature on a certificate: RSA PKCS #1 and PSS, ECDSA on NIST curves, Ed25519.
 
 use pkcs8::der::Decode;
+use ring::signature::{UnparsedPublicKey, VerificationAlgorithm};
 use rsa::{BigUint, Pkcs1v15Sign, Pss, RsaPublicKey};
 use sha2::Digest;
 
@@ -10,6 +11,11 @@ use super::certificate::{Certificate, Hash, KeyKind, PublicKey};
 pub fn verify(certificate: &Certificate, key: &PublicKey) -> Option<bool> {
     let signed = certificate.der.get(certificate.signed.clone())?;
     let signature = &certificate.signature;
+    if let Some(algorithm) = common(certificate, key)
+        && UnparsedPublicKey::new(algorithm, &key.bytes).verify(signed, signature).is_ok()
+    {
+        return Some(true);
+    }
     match (&key.kind, certificate.signature_algorithm.as_str()) {
         (KeyKind::Rsa, "1.2.840.113549.1.1.10") => verify_pss(certificate, key, signed, signature),
         (KeyKind::Rsa, _) => verify_rsa(certificate.hash, key, signed, signature),
@@ -40,6 +46,21 @@ pub fn verify(certificate: &Certificate, key: &PublicKey) -> Option<bool> {
         (KeyKind::Ed25519, _) => Some(false),
         _ => None,
     }
+}
+
+/// What ring verifies, and several times faster than the others: nearly all of today's certificates. Its "no" is not taken:
+/// it refuses more than OpenSSL does.
+fn common(certificate: &Certificate, key: &PublicKey) -> Option<&'static dyn VerificationAlgorithm> {
+    Some(match (&key.kind, certificate.signature_algorithm.as_str()) {
+        (KeyKind::P256, "1.2.840.10045.4.3.2") => &ring::signature::ECDSA_P256_SHA256_ASN1,
+        (KeyKind::P256, "1.2.840.10045.4.3.3") => &ring::signature::ECDSA_P256_SHA384_ASN1,
+        (KeyKind::P384, "1.2.840.10045.4.3.2") => &ring::signature::ECDSA_P384_SHA256_ASN1,
+        (KeyKind::P384, "1.2.840.10045.4.3.3") => &ring::signature::ECDSA_P384_SHA384_ASN1,
+        (KeyKind::Rsa, "1.2.840.113549.1.1.11") => &ring::signature::RSA_PKCS1_2048_8192_SHA256,
+        (KeyKind::Rsa, "1.2.840.113549.1.1.12") => &ring::signature::RSA_PKCS1_2048_8192_SHA384,
+        (KeyKind::Rsa, "1.2.840.113549.1.1.13") => &ring::signature::RSA_PKCS1_2048_8192_SHA512,
+        _ => return None,
+    })
 }
 
 /// ECDSA cuts a digest that is longer than the curve's order; one that is shorter than half of it is padded.
