@@ -258,8 +258,24 @@ fn keys_are_never_shown() {
     std::fs::write(folder.path().join("sites/shop.conf"), swapped).expect("a file");
     let key = std::fs::read_to_string(folder.path().join("tls/shop/privkey.pem")).expect("the key");
     let secret = key.lines().nth(2).expect("a line of the key");
+    // It is included as if it were configuration, named as one, or lies in a folder of parts.
+    let main = std::fs::read_to_string(folder.path().join("nginx.conf")).expect("the main file");
+    std::fs::write(
+        folder.path().join("nginx.conf"),
+        main.replace("include sites", "include tls/shop/old.key;\n    include sites"),
+    )
+    .expect("a file");
+    let key_paths = [&["--server", "nginx", "tls/shop/privkey.pem"][..], &["--server", "nginx", "tls/shop"]];
+    for arguments in key_paths {
+        let output = lint(folder.path(), arguments);
+        let told = [output.stdout, output.stderr].concat();
+        assert!(!String::from_utf8_lossy(&told).contains(secret), "{arguments:?}");
+    }
+    let included = std::fs::read_to_string(folder.path().join("tls/shop/old.key")).expect("the key");
+    let included = included.lines().nth(2).expect("a line of the key");
     for format in ["pretty", "concise", "json"] {
         let output = lint(folder.path(), &["--format", format, "nginx.conf"]);
         assert!(text(&output).contains("privkey.pem") && !text(&output).contains(secret), "{format}");
+        assert!(text(&output).contains("old.key") && !text(&output).contains(included), "{format}");
     }
 }

@@ -85,6 +85,18 @@ fn cases() -> Vec<Case> {
         ),
         &ec,
     );
+    let relabelled = |label: &str| {
+        let from = replaced(&file(["leaf a.test"]), "BEGIN CERTIFICATE", &format!("BEGIN {label}"));
+        replaced(&from, "END CERTIFICATE", &format!("END {label}"))
+    };
+    add("trusted label", &relabelled("TRUSTED CERTIFICATE"), &ec);
+    add("trusted label behind the leaf", &[chain.clone(), relabelled("TRUSTED CERTIFICATE")].concat(), &ec);
+    add("request label", &relabelled("CERTIFICATE REQUEST"), &ec);
+    add(
+        "Diffie-Hellman parameters before the certificate",
+        &[file(["noise DH PARAMETERS"]), chain.clone()].concat(),
+        &ec,
+    );
     add("key in the place of the certificate", &ec, &ec);
     add("certificate in the place of the key", &chain, &chain);
     add("both swapped", &ec, &chain);

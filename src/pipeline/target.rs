@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::{Failure, Options};
 use crate::model::ServerKind;
+use crate::pki;
 use crate::server::{Form, Input, Root, nginx};
 use crate::source::{Entry, FileKind, FileSystem, Limits, ReadError, Text};
 
@@ -122,7 +123,9 @@ fn folder(files: &dyn FileSystem, path: &Path, options: &Options) -> Result<Targ
     for entry in entries.iter().filter(|entry| is_shown(entry)) {
         let path = path.join(&entry.name);
         let bytes = read(files, &path)?;
-        roots.push(Root { path, bytes, text: Text::File });
+        if !pki::holds_key(&bytes) {
+            roots.push(Root { path, bytes, text: Text::File });
+        }
     }
     if roots.is_empty() {
         let names: Vec<&str> = MAIN_FILES.iter().map(|(name, _)| *name).collect();
@@ -145,6 +148,9 @@ fn one(
     text: Text,
     options: &Options,
 ) -> Result<Target, Failure> {
+    if pki::holds_key(&bytes) {
+        return Err(Failure::new(format!("{} holds a private key and is no configuration", path.display())));
+    }
     let server = match options.server.or_else(|| detect(path, &bytes)) {
         Some(server) => server,
         None => return Err(unknown_server(path)),

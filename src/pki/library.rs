@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rayon::prelude::*;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::certificate::Certificate;
 use super::file::{BlockKind, PemFile};
@@ -45,9 +45,10 @@ impl Library {
     ) {
         let mut passwords: Vec<Zeroizing<Vec<u8>>> = Vec::new();
         for path in password_files {
-            let Ok(text) = files.read(path, limits.pem_file) else { continue };
+            let Ok(mut text) = files.read(path, limits.pem_file) else { continue };
             let lines = text.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
             passwords.extend(lines.filter(|line| !line.is_empty()).map(|line| Zeroizing::new(line.to_vec())));
+            wipe(&mut text);
         }
         let mut seen: HashSet<PathBuf> = HashSet::new();
         let wanted: Vec<PathBuf> =
@@ -62,9 +63,13 @@ impl Library {
             })
             .collect();
         for (path, result) in wanted.into_iter().zip(read) {
-            let entry = result.map(|(bytes, mut parsed)| {
+            let entry = result.map(|(mut bytes, mut parsed)| {
                 let id = match parsed.is_secret() {
-                    true => sources.add_secret(path.clone(), bytes),
+                    true => {
+                        let shown = without_secrets(&bytes, &parsed);
+                        wipe(&mut bytes);
+                        sources.add_secret(path.clone(), shown)
+                    }
                     false => sources.add(path.clone(), bytes, Text::File),
                 };
                 parsed.file = id;
@@ -91,5 +96,42 @@ impl Library {
     /// All files that could be read.
     pub fn iter(&self) -> impl Iterator<Item = &PemFile> {
         self.files.values().filter_map(|found| found.as_ref().ok())
+    }
+}
+
+/// The text of a file with the inside of its key blocks blotted out, of the same length and with the same lines.
+fn without_secrets(bytes: &[u8], file: &PemFile) -> Vec<u8> {
+    let mut shown = bytes.to_vec();
+    for block in file.blocks.iter().filter(|block| block.is_key) {
+        let inside = &mut shown[block.head.end as usize..block.span.end as usize];
+        inside.iter_mut().filter(|byte| !matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b'*');
+    }
+    shown
+}
+
+/// Overwrites what was read, where nobody else holds it.
+fn wipe(bytes: &mut Arc<[u8]>) {
+    if let Some(own) = Arc::get_mut(bytes) {
+        own.zeroize();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Memory;
+
+    #[test]
+    fn no_text_of_a_run_holds_a_key() {
+        let mut files = Memory::new();
+        let key = "text\n-----BEGIN PRIVATE KEY-----\nAAAA\nBBBB\n-----END PRIVATE KEY-----\nmore\n";
+        files.insert("a.key", key.as_bytes());
+        let mut sources = Sources::new();
+        let library = Library::load(&files, &mut sources, &Limits::default(), ["a.key".into()], &[]);
+        let file = library.get(Path::new("a.key")).and_then(|found| found.as_ref().ok()).expect("a file");
+        let text = String::from_utf8_lossy(sources.file(file.file).bytes()).into_owned();
+        assert_eq!(text.len(), key.len());
+        assert!(text.starts_with("text\n-----BEGIN PRIVATE KEY-----\n****\n****\n***"), "{text}");
+        assert!(text.ends_with("\nmore\n") && sources.file(file.file).is_secret());
     }
 }

@@ -21,4 +21,5 @@ pub use chain::{Chain, Gap};
 pub use file::{Block, BlockFault, BlockKind, FileFault, PemFile};
 pub use key::{Key, KeyFault};
 pub use library::Library;
+pub use pem::holds_key;
 pub use verify::{Verdict, Verifier, VerifyError, name as verify_name};

@@ -55,6 +55,15 @@ pub fn scan(text: &[u8]) -> Vec<Raw<'_>> {
     found
 }
 
+/// Whether a private key stands in a text, well written or not: then nothing of it may be shown.
+pub fn holds_key(text: &[u8]) -> bool {
+    let is_head = |line: &[u8]| {
+        let line = line.trim_ascii();
+        line.starts_with(b"-----BEGIN ") && line.ends_with(b"PRIVATE KEY-----")
+    };
+    text.split(|byte| *byte == b'\n').any(is_head)
+}
+
 fn line_end(text: &[u8], from: usize) -> usize {
     text[from..].iter().position(|byte| *byte == b'\n').map_or(text.len(), |at| from + at + 1)
 }

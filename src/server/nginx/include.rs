@@ -10,6 +10,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::syntax::{self, Tree};
+use crate::pki;
 use crate::server::Root;
 use crate::source::{self, FileId, FileSystem, Limits, ReadError, Sources, Text};
 
@@ -87,6 +88,10 @@ impl Loaded {
                 .par_iter()
                 .map(|path| {
                     let bytes = files.read(path, limits.config_file)?;
+                    if pki::holds_key(&bytes) {
+                        // nginx would choke on it, and no word of it may be told.
+                        return Err(ReadError::Other("it holds a private key and is no configuration".into()));
+                    }
                     let tree = syntax::parse(&bytes);
                     Ok((bytes, tree))
                 })
