@@ -28,11 +28,28 @@ pub fn nginx(folder: &Path, main: &str) -> Verdict {
         return tested;
     }
     // `nginx -t` passes over sockets that cannot be bound: only a start tells.
+    let _ = std::fs::remove_file(&pid); // the check leaves one behind
     let started = run(&[]);
-    if let Ok(pid) = std::fs::read_to_string(&pid) {
-        let _ = Command::new("kill").arg(pid.trim()).output();
+    if started.starts {
+        stop(&pid);
     }
     started
+}
+
+/// Ends the daemon whose number a file holds, as soon as it is written there. A signal that comes while the daemon still
+/// sets itself up is lost, so that it is sent again; the wait has an end.
+fn stop(pid_file: &Path) {
+    for _ in 0..200 {
+        let text = std::fs::read_to_string(pid_file).unwrap_or_default();
+        let pid = text.trim();
+        if !pid.is_empty() {
+            let _ = Command::new("kill").arg(pid).stderr(Stdio::null()).status();
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        if !pid.is_empty() && !pid_file.exists() {
+            return; // taken away by the daemon as it ends
+        }
+    }
 }
 
 /// Asks Apache whether it would start with the configuration `main` below `folder`: its own check sees no certificate, so
