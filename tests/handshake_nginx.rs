@@ -46,7 +46,7 @@ fn handshakes_agree_with_nginx() {
         is_text: |path| path.ends_with(".conf"),
     };
     let seed: u64 = parameter("SHAKEDOWN_SEED", "1").parse().expect("a seed");
-    let count: u64 = parameter("SHAKEDOWN_COUNT", "110").parse().expect("a count");
+    let count: u64 = parameter("SHAKEDOWN_COUNT", "150").parse().expect("a count");
     let began = std::time::Instant::now();
     let numbers = (0..count).into_par_iter().map(|number| seed * 1_000_003 + number);
     let verdict = numbers.map(|number| judge.judge(&case(number))).reduce(Verdict::default, Verdict::and);
@@ -56,12 +56,12 @@ fn handshakes_agree_with_nginx() {
     let words: Vec<&str> = verdict.disagreements.iter().map(|one| one.words.as_str()).collect();
     assert!(words.is_empty(), "{} disagreements:\n{}", words.len(), words.join("\n"));
     // The figures below are those of a run of the usual size.
-    if count < 110 {
+    if count < 150 {
         return;
     }
     assert!(verdict.handshakes() >= 2_000, "too few handshakes: {}", verdict.handshakes());
     assert!(verdict.count(Outcome::Ok) * 3 >= verdict.handshakes(), "too few succeed");
-    assert!(verdict.started * 3 >= verdict.cases * 2, "too few configurations start");
+    assert!(verdict.started * 2 >= verdict.cases, "too few configurations start");
     assert!(verdict.started < verdict.cases, "no configuration fails to start");
     assert!(verdict.unknown * 50 <= verdict.handshakes(), "too much is unknown: {}", verdict.unknown);
     for setting in SETTINGS {

@@ -35,6 +35,8 @@ pub struct Case {
 pub fn some_clients(random: &mut Random, known: usize, drawn: usize) -> Vec<Client> {
     let mut all = clients();
     shuffle(random, &mut all);
+    // Ordinary clients come always: what they meet matters most.
+    all.sort_by_key(|client| !["modern", "tls12", "browser", "all-protocols"].contains(&client.name.as_str()));
     all.truncate(known);
     all.extend((0..drawn).map(|number| Client::random(random, format!("drawn-{number}"))));
     all

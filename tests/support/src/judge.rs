@@ -44,6 +44,8 @@ pub struct Verdict {
     pub differing: BTreeMap<&'static str, usize>,
     /// Successful ones by protocol, cipher, group and verdict.
     pub seen: BTreeMap<String, usize>,
+    /// Configurations that the server refused, by its reason.
+    pub refusals: BTreeMap<String, usize>,
     /// Predictions that say `unknown`.
     pub unknown: usize,
     /// All disagreements.
@@ -58,6 +60,7 @@ impl Verdict {
         self.unknown += other.unknown;
         other.outcomes.into_iter().for_each(|(key, count)| *self.outcomes.entry(key).or_default() += count);
         other.differing.into_iter().for_each(|(key, count)| *self.differing.entry(key).or_default() += count);
+        other.refusals.into_iter().for_each(|(key, count)| *self.refusals.entry(key).or_default() += count);
         other.seen.into_iter().for_each(|(key, count)| *self.seen.entry(key).or_default() += count);
         self.disagreements.extend(other.disagreements);
         self
@@ -81,7 +84,7 @@ impl Verdict {
         let owned =
             |counts: &BTreeMap<String, usize>| table(&mut counts.iter().map(|(key, count)| (key.clone(), *count)));
         format!(
-            "{} configurations, {} started; {} handshakes: {}; {} predictions unknown\ndiffering: {}\nseen: {}",
+            "{} configurations, {} started; {} handshakes: {}; {} predictions unknown\ndiffering: {}\nseen: {}\nrefusals: {}",
             self.cases,
             self.started,
             self.handshakes(),
@@ -89,6 +92,7 @@ impl Verdict {
             self.unknown,
             table(&mut self.differing.iter().map(|(key, count)| ((*key).to_owned(), *count))),
             owned(&self.seen),
+            owned(&self.refusals),
         )
     }
 }
@@ -99,6 +103,9 @@ impl Judge {
         let folder = tempfile::Builder::new().prefix("shakedown-handshake-").tempdir().expect("a temporary folder");
         let (fight, prediction) = self.ask(folder.path(), case);
         let mut verdict = Verdict { cases: 1, started: usize::from(fight.starts), ..Verdict::default() };
+        if !fight.starts {
+            verdict.refusals.insert(reason(&fight.words), 1);
+        }
         for (attempt, real) in case.attempts.iter().zip(&fight.handshakes) {
             *verdict.outcomes.entry(format!("{:?}", real.outcome)).or_default() += 1;
             attempt.differing.iter().for_each(|setting| *verdict.differing.entry(setting).or_default() += 1);
@@ -191,6 +198,16 @@ impl Judge {
             kept.display()
         )
     }
+}
+
+/// The kind of a server's reason: the end of its last word on it, without what is quoted.
+fn reason(words: &str) -> String {
+    let told = words.lines().rev().find(|line| line.contains("emerg") || line.contains("AH") || line.contains("rror"));
+    let told = told.unwrap_or_default();
+    let plain: Vec<&str> = told.split('"').step_by(2).collect();
+    let plain = plain.join("*");
+    let start = plain.char_indices().rev().nth(90).map_or(0, |(at, _)| at);
+    plain[start..].to_owned()
 }
 
 /// All differences: their kind, which handshake (absent: the start), and both sides.

@@ -2,6 +2,8 @@
 //!
 //! Everything is deterministic: keys come from their names, dates from [`NOW`].
 
+pub mod apache;
+mod apache_text;
 pub mod arena;
 pub mod case;
 pub mod certificate;

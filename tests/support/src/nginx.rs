@@ -22,6 +22,7 @@ struct Server {
 const PROTOCOLS: &[&str] = &[
     "TLSv1.2 TLSv1.3",
     "TLSv1.2 TLSv1.3",
+    "TLSv1.2 TLSv1.3",
     "TLSv1.2",
     "TLSv1.3",
     "TLSv1 TLSv1.1 TLSv1.2 TLSv1.3",
@@ -135,7 +136,7 @@ fn server(
     }
     made.names = names;
     settings(random, &mut made.settings, 2, is_legacy);
-    if !random.one_in(12) {
+    if !random.one_in(18) {
         certificates(random, &mut made.settings, files, &number.to_string(), &certified, is_legacy);
     }
     if random.one_in(14) {
@@ -155,10 +156,10 @@ fn settings(random: &mut Random, to: &mut Settings, one_in: usize, is_legacy: bo
     if is_legacy && random.one_in(2) {
         add("ssl_ciphers", quoted(random.word(&["DEFAULT:@SECLEVEL=0", "ALL:@SECLEVEL=0", "HIGH:@SECLEVEL=1"])));
     } else if random.one_in(one_in) {
-        add("ssl_ciphers", quoted(random.word_or(CIPHERS, 25, REFUSED_CIPHERS)));
+        add("ssl_ciphers", quoted(random.word_or(CIPHERS, 50, REFUSED_CIPHERS)));
     }
     if random.one_in(one_in + 1) {
-        let groups = random.word_or(GROUPS, 20, REFUSED_GROUPS);
+        let groups = random.word_or(GROUPS, 40, REFUSED_GROUPS);
         add("ssl_ecdh_curve", groups.to_owned());
     }
     if random.one_in(one_in) {
@@ -169,13 +170,13 @@ fn settings(random: &mut Random, to: &mut Settings, one_in: usize, is_legacy: bo
     }
     if random.one_in(one_in + 1) {
         for _ in 0..1 + random.below(2) {
-            let command = random.word_or(COMMANDS, 40, REFUSED_COMMANDS);
+            let command = random.word_or(COMMANDS, 60, REFUSED_COMMANDS);
             add("ssl_conf_command", command.to_string());
         }
     }
     if random.one_in(6 * one_in) {
         add("ssl_verify_client", random.word(&["on", "optional", "optional_no_ca"]).to_string());
-        let missing = random.one_in(10);
+        let missing = random.one_in(25);
         if !missing {
             add("ssl_client_certificate", "clients.pem".to_owned());
         }
@@ -196,9 +197,9 @@ fn certificates(
     let count = if random.one_in(4) { 2 } else { 1 };
     for at in 0..count {
         let label = match random.below(12) {
-            0 if is_legacy => random.word(&["small-key", "sha1", "sha1-intermediate"]),
+            0 if is_legacy && random.one_in(2) => random.word(&["small-key", "sha1", "sha1-intermediate"]),
             1 if random.one_in(2) => "encrypted-with-password",
-            _ => fault(random, 30),
+            _ => fault(random, 50),
         };
         let kind = random.word(KINDS);
         let Pair { certificate, key, .. } = pair(random, kind, names, label);
@@ -300,7 +301,7 @@ fn attempts(
     }
     let (listens, hosts) = (Vec::from_iter(listens), Vec::from_iter(hosts));
     let attempts =
-        some_attempts(random, 26, &listens, &hosts, &clients, |listen, host| differing(shared, servers, listen, host));
+        some_attempts(random, 32, &listens, &hosts, &clients, |listen, host| differing(shared, servers, listen, host));
     Case { name: format!("nginx {seed}"), files, clients, attempts }
 }
 
