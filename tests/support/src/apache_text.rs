@@ -15,8 +15,9 @@ pub(crate) fn write(random: &mut Random, tree: &Tree, modules: &str, files: &mut
     {
         let _ = writeln!(main, "LoadModule {module}_module {modules}/mod_{file}.so");
     }
-    main += "ServerLimit 1\nStartServers 1\nThreadsPerChild 8\nMaxRequestWorkers 8\n";
-    main += "PidFile apache.pid\nErrorLog error.log\nServerName main.test\n";
+    main +=
+        "ServerLimit 1\nStartServers 1\nThreadsPerChild 8\nMaxRequestWorkers 8\nMinSpareThreads 1\nMaxSpareThreads 8\n";
+    main += "User nobody\nGroup nogroup\nPidFile apache.pid\nErrorLog error.log\nServerName main.test\n";
     tree.listens.iter().for_each(|listen| main += &format!("Listen {listen}\n"));
     let mut global = String::new();
     write_lines(random, &tree.lines, "", &mut global);

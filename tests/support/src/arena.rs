@@ -64,7 +64,7 @@ fn script(start: &str, clients: &[Vec<String>]) -> String {
     );
     for (at, arguments) in clients.iter().enumerate() {
         let words = line(arguments);
-        out += &format!("timeout 10 openssl {words} <fight/request >fight/{at}.out 2>fight/{at}.err\n");
+        out += &format!("timeout 5 openssl {words} <fight/request >fight/{at}.out 2>fight/{at}.err\n");
     }
     out + "exit 0\n"
 }

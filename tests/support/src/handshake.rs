@@ -47,7 +47,10 @@ impl Handshake {
         let is_finished = stderr.lines().any(|line| line == "SSL_connect:SSLv3/TLS read finished");
         let has = |word: &str| ended.iter().any(|line| line.contains(word));
         let answered = stdout.contains("\nHTTP/1.") || stdout.contains("ALPN protocol: h2");
+        // Plain HTTP may wait for the end of a line, which a short hello does not have.
+        let is_silent = stderr.lines().last().is_some_and(|line| line == "SSL_connect:SSLv3/TLS write client hello");
         let outcome = match (is_finished, ended.is_empty()) {
+            (false, true) if is_silent => Outcome::Connect,
             (true, true) if answered => Outcome::Ok,
             (_, true) => Outcome::Unclear,
             (_, false) if has("certificate required") || has("SSL alert number 116") => Outcome::ClientCertificate,

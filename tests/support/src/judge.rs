@@ -104,7 +104,8 @@ impl Judge {
         let (fight, prediction) = self.ask(folder.path(), case);
         let mut verdict = Verdict { cases: 1, started: usize::from(fight.starts), ..Verdict::default() };
         if !fight.starts {
-            verdict.refusals.insert(reason(&fight.words), 1);
+            let log = std::fs::read_to_string(folder.path().join("error.log")).unwrap_or_default();
+            verdict.refusals.insert(reason(&(log + &fight.words)), 1);
         }
         for (attempt, real) in case.attempts.iter().zip(&fight.handshakes) {
             *verdict.outcomes.entry(format!("{:?}", real.outcome)).or_default() += 1;
@@ -202,10 +203,11 @@ impl Judge {
 
 /// The kind of a server's reason: the end of its last word on it, without what is quoted.
 fn reason(words: &str) -> String {
-    let told = words.lines().rev().find(|line| line.contains("emerg") || line.contains("AH") || line.contains("rror"));
-    let told = told.unwrap_or_default();
-    let plain: Vec<&str> = told.split('"').step_by(2).collect();
-    let plain = plain.join("*");
+    let is_reason = |line: &&str| ["emerg", ": AH", "rror"].iter().any(|word| line.contains(word));
+    let told = words.lines().rev().find(is_reason).or(words.lines().last()).unwrap_or_default();
+    let mut plain: Vec<&str> = told.split(['"', '\'']).step_by(2).collect();
+    plain.retain(|part| !part.starts_with('/'));
+    let plain: String = plain.join("*").chars().filter(|letter| !letter.is_ascii_digit()).collect();
     let start = plain.char_indices().rev().nth(90).map_or(0, |(at, _)| at);
     plain[start..].to_owned()
 }
