@@ -118,7 +118,7 @@ impl Client {
 }
 
 /// OpenSSL offers a range: of several, the oldest (`ssl_get_min_max_version`).
-fn without_holes(set: Protocols) -> Protocols {
+pub fn without_holes(set: Protocols) -> Protocols {
     let mut range = Protocols::NONE;
     for protocol in Protocol::ALL.into_iter().skip_while(|one| !set.contains(*one)) {
         if !set.contains(protocol) {

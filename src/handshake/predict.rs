@@ -62,7 +62,7 @@ impl Handshake {
 /// What an outcome hangs on.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Key {
-    policies: [PolicyId; 3],
+    policies: [PolicyId; 4],
     credentials: CredentialsId,
     rejects: bool,
     client: usize,
@@ -190,7 +190,8 @@ impl<'a> Predictor<'a> {
 
     fn side(&self, binding: &Binding) -> Side<'_> {
         Side {
-            before: self.contexts.of(binding.before_name),
+            start: self.contexts.of(binding.before_name),
+            choosing: self.contexts.of(binding.choosing),
             own: self.contexts.of(binding.own),
             decided: self.contexts.of(binding.after_name),
             slots: self.slots(binding.credentials),
@@ -206,7 +207,7 @@ impl<'a> Predictor<'a> {
             return Arc::new(Outcome::Unknown(Cause::unknown(Decisive::Nothing, words)));
         }
         let key = Key {
-            policies: [binding.before_name, binding.own, binding.after_name],
+            policies: [binding.before_name, binding.choosing, binding.own, binding.after_name],
             credentials: binding.credentials,
             rejects: binding.rejects,
             client: order,

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use super::command::{self, CommandFault};
 use super::level::Level;
+use super::suite_b;
 use crate::model::{Command, PolicyId, Setting, TlsPolicy, Token, Value, VerifyMode};
 use crate::pki::{Library, PemFile};
 use crate::platform::{Conduct, Platform, SystemTls};
 use crate::source::ReadError;
-use crate::tls::cipher::{self, CipherError, CipherLibrary, CipherSuite, Expansion, Tls13Suite};
+use crate::tls::cipher::{self, CipherError, CipherLibrary, CipherSuite, Expansion, SuiteB, Tls13Suite};
 use crate::tls::group::{GroupError, GroupList};
 use crate::tls::{Protocol, Protocols, signature};
 
@@ -75,6 +76,8 @@ pub struct Context {
     pub server_preference: Known<bool>,
     /// Whether ChaCha20 goes first for clients that put it first.
     pub prioritizes_chacha: bool,
+    /// What a string of Suite B forces on connections.
+    pub suite_b: Option<SuiteB>,
     /// Diffie-Hellman parameters.
     pub dh: Dh,
     /// Whether a client without a certificate is refused by the library.
@@ -113,6 +116,7 @@ impl Context {
             signatures: signature::schemes().iter().map(|scheme| scheme.code_point).collect(),
             server_preference: Ok(false),
             prioritizes_chacha: false,
+            suite_b: None,
             dh: Dh::None,
             requires_certificate: false,
             faults: Vec::new(),
@@ -177,6 +181,7 @@ impl Context {
             Value::Known(commands) => commands.iter().for_each(|command| context.command(command, around)),
             Value::Unknown(reason) => context.forget(reason.0.clone().into()),
         }
+        context.force_suite_b();
         context
     }
 
@@ -205,6 +210,17 @@ impl Context {
     pub fn take(&mut self, expansion: &Expansion<'static>) {
         self.suites = Ok(expansion.suites.iter().map(|selected| selected.suite).collect());
         self.level = expansion.security_level.unwrap_or(self.level);
+        // Once on, it stays (`check_suiteb_cipher_list`).
+        self.suite_b = expansion.suite_b.or(self.suite_b);
+    }
+
+    /// Suite B wins over all other settings, whenever they were made (`tls1_suiteb`).
+    fn force_suite_b(&mut self) {
+        if let Some(mode) = self.suite_b {
+            self.groups = Ok(suite_b::groups(mode));
+            self.signatures = suite_b::signatures(mode);
+            self.server_preference = Ok(true);
+        }
     }
 
     fn parameters(&mut self, setting: &Setting<Option<(Token, std::path::PathBuf)>>, around: &Surroundings<'_>) -> Dh {
@@ -272,6 +288,7 @@ impl Context {
                 && self.min_protocol.is_none_or(|least| least <= *one)
                 && self.max_protocol.is_none_or(|most| *one <= most)
                 && level.allows_protocol(*one)
+                && (self.suite_b.is_none() || *one >= Protocol::Tls12)
         };
         self.protocols.iter().filter(is_within).collect()
     }

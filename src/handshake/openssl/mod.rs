@@ -5,6 +5,7 @@ pub mod context;
 pub mod level;
 mod negotiate;
 pub mod slots;
+mod suite_b;
 
 pub use context::{Context, Contexts, Dh, Fault, Surroundings};
 pub use negotiate::{Side, negotiate};

@@ -7,8 +7,9 @@
 use super::context::{Context, Dh};
 use super::level::Level;
 use super::slots::{Slot, Slots};
+use super::suite_b;
 use crate::handshake::client::Client;
-use crate::handshake::hello::{Hello, Speechless};
+use crate::handshake::hello::{Hello, Speechless, without_holes};
 use crate::handshake::outcome::{Agreed, Cause, Decisive, Outcome, Stage, Story};
 use crate::tls::cipher::{CipherSuite, Tls13Suite};
 use crate::tls::group::{self, Group};
@@ -17,8 +18,10 @@ use crate::tls::{Protocol, Protocols, signature};
 
 /// The server's side of one handshake: whose settings are in force, and when.
 pub struct Side<'a> {
-    /// What the library works with until the name is known.
-    pub before: &'a Context,
+    /// What the connection begins with.
+    pub start: &'a Context,
+    /// What is in force when the version and the suite of TLS 1.3 are chosen.
+    pub choosing: &'a Context,
     /// What the named site has by its own words: a second ClientHello is answered by it.
     pub own: &'a Context,
     /// Each setting from whoever decides it.
@@ -79,6 +82,7 @@ fn names<'a>(all: impl Iterator<Item = &'a str>) -> String {
 
 impl<'n> Negotiation<'n> {
     fn run(&self, story: &mut Story) -> Step<Outcome> {
+        self.sanity()?;
         let protocol = self.protocol(story)?;
         let agreed = match protocol {
             Protocol::Tls13 => self.tls13(story)?,
@@ -96,13 +100,40 @@ impl<'n> Negotiation<'n> {
         Ok(Outcome::Agreed(agreed))
     }
 
+    /// The library asks at the start of every connection whether its newest version has a suite (`tls_setup_handshake`).
+    fn sanity(&self) -> Step<()> {
+        let start = self.side.start;
+        if let Some(reason) = &start.protocols_unknown {
+            return unknown(Decisive::Protocols, reason);
+        }
+        let offered = start.offered(start.strength());
+        let Some(newest) = without_holes(offered).newest() else {
+            let refused = self.refused_by_level(start, offered);
+            return failed("no-protocol", Decisive::Protocols, format!("the server has no protocol left{refused}"));
+        };
+        let has_suite = match newest {
+            Protocol::Tls13 => start.tls13_suites.as_ref().map(|suites| !suites.is_empty()),
+            newest => start.suites.as_ref().map(|suites| suites.iter().any(|suite| suite.serves(newest))),
+        };
+        match has_suite {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                let decisive = if newest == Protocol::Tls13 { Decisive::Ciphersuites } else { Decisive::Ciphers };
+                let words =
+                    format!("the server has no suite for {newest}, its newest version: it refuses every client");
+                failed("no-suite-for-newest-protocol", decisive, words)
+            }
+            Err(reason) => unknown(Decisive::Ciphers, reason),
+        }
+    }
+
     /// `ssl_choose_server_version`: the newest that both have.
     fn protocol(&self, story: &mut Story) -> Step<Protocol> {
         let context = self.side.decided;
         if let Some(reason) = &context.protocols_unknown {
             return unknown(Decisive::Protocols, reason);
         }
-        let offered = context.offered(self.side.before.strength());
+        let offered = context.offered(self.side.choosing.strength());
         let client = self.hello.protocols;
         story.step(Decisive::Protocols, || format!("the client offers {client}; the server has {offered}"));
         let newest = client.newest().unwrap_or(Protocol::Tls12);
@@ -118,7 +149,7 @@ impl<'n> Negotiation<'n> {
                 Ok(protocol)
             }
             _ => {
-                let refused = self.refused_by_level(offered);
+                let refused = self.refused_by_level(context, offered);
                 failed(
                     "no-shared-protocol",
                     Decisive::Protocols,
@@ -132,8 +163,7 @@ impl<'n> Negotiation<'n> {
     }
 
     /// Versions that the level takes away from what is switched on.
-    fn refused_by_level(&self, offered: Protocols) -> String {
-        let context = self.side.decided;
+    fn refused_by_level(&self, context: &Context, offered: Protocols) -> String {
         let free = context.offered(Level { number: 0, version: context.version });
         let lost: Protocols = free.iter().filter(|one| !offered.contains(*one)).collect();
         match lost.is_empty() {
@@ -171,7 +201,7 @@ impl<'n> Negotiation<'n> {
     // TLS 1.3
 
     fn tls13(&self, story: &mut Story) -> Step<Agreed> {
-        let suite = self.tls13_suite(self.side.decided, self.side.before, story)?;
+        let suite = self.tls13_suite(self.side.decided, self.side.choosing, story)?;
         let key_share = self.key_share(story)?;
         self.name()?;
         let groups = self.signature_schemes(Protocol::Tls13)?;
@@ -221,7 +251,7 @@ impl<'n> Negotiation<'n> {
         let is_chacha = |suite: &&&Tls13Suite| suite.name.contains("CHACHA20");
         let client_starts_with_chacha = client.first().is_some_and(|suite| is_chacha(&suite));
         let mut order: Vec<&'static Tls13Suite> = if prefers_server { server.clone() } else { client.clone() };
-        if prefers_server && by.prioritizes_chacha && client_starts_with_chacha {
+        if prefers_server && by.prioritizes_chacha && by.suite_b.is_none() && client_starts_with_chacha {
             order.sort_by_key(|suite| !is_chacha(&suite));
         }
         let other = if prefers_server { client } else { server };
@@ -282,24 +312,23 @@ impl<'n> Negotiation<'n> {
 
     /// OpenSSL up to 3.4: the first key share that the server has; else its own first group that the client has.
     fn key_share_first(&self, server: &group::GroupList) -> Option<KeyShare> {
-        let (before, after) = (self.side.before.strength(), self.side.decided.strength());
-        let sent = self
-            .hello
-            .key_shares
-            .iter()
-            .find_map(|code| server.contains(*code).then(|| self.shares(*code, before)).flatten());
+        let (before, after) = (self.side.choosing.strength(), self.side.decided.strength());
+        let first = self.side.choosing.suite_b.map(suite_b::groups);
+        let allowed = first.as_ref().unwrap_or(server);
+        let usable = |code: &u16| allowed.contains(*code).then(|| self.shares(*code, before)).flatten();
+        let sent = self.hello.key_shares.iter().find_map(usable);
         let retry = || server.iter().find_map(|code| self.shares(code, after)).map(KeyShare::Retry);
         sent.map(KeyShare::Sent).or_else(retry)
     }
 
     /// OpenSSL 3.5 and newer: tuple by tuple, a key share of the tuple, else a group of it that the client has.
     fn key_share_by_tuples(&self, tuples: &[Vec<u16>]) -> Step<Option<KeyShare>> {
-        let before = self.side.before;
-        let prefers_server = match &before.server_preference {
+        let choosing = self.side.choosing;
+        let prefers_server = match &choosing.server_preference {
             Ok(prefers) => *prefers,
             Err(reason) => return unknown(Decisive::Groups, reason),
         };
-        let level = before.strength();
+        let level = choosing.strength();
         let client: Vec<u16> = self.hello.groups.iter().map(|group| group.code_point).collect();
         for tuple in tuples {
             let overlap = |client: &[u16]| {
@@ -441,7 +470,7 @@ impl<'n> Negotiation<'n> {
             Some(suite) => suite.name.contains("CHACHA20"),
             None => client.first().is_some_and(|suite| is_chacha(suite)),
         };
-        if prefers_server && decided.prioritizes_chacha && first_is_chacha {
+        if prefers_server && decided.prioritizes_chacha && decided.suite_b.is_none() && first_is_chacha {
             order.sort_by_key(|suite| !is_chacha(suite));
         }
         let other = if prefers_server { client } else { server };
@@ -492,7 +521,7 @@ impl<'n> Negotiation<'n> {
             return Ok(Some("it needs a shared secret"));
         }
         let by_key = match suite.key_exchange() {
-            "kECDHE" => match self.shared_group(protocol)? {
+            "kECDHE" => match self.group_for(protocol, suite)? {
                 Some(_) => None,
                 None => Some("the two share no group"),
             },
@@ -543,6 +572,13 @@ impl<'n> Negotiation<'n> {
         if !self.side.decided.strength().allows_group(group) {
             return Some("the security level refuses the group of the certificate");
         }
+        if let Some(mode) = self.side.decided.suite_b {
+            let signs =
+                suite_b::scheme_of(slot.leaf()).is_some_and(|code| shared.iter().any(|one| one.code_point == code));
+            if !signs || !suite_b::takes(mode, slot.chain.iter().map(|one| &**one)) {
+                return Some("the chain is not one of Suite B");
+            }
+        }
         if slot.leaf().key_usage.is_some_and(|usage| usage & DIGITAL_SIGNATURE == 0) {
             return Some("the certificate may not sign (key usage)");
         }
@@ -559,6 +595,16 @@ impl<'n> Negotiation<'n> {
         let decided = self.side.decided;
         let scheme = signature::scheme(code);
         decided.signatures.contains(&code) && scheme.is_some_and(|scheme| decided.strength().allows_scheme(scheme))
+    }
+
+    /// The group of a suite: the first that both have, or the one that Suite B ties to it (`tls1_check_ec_tmp_key`).
+    fn group_for(&self, protocol: Protocol, suite: &CipherSuite) -> Step<Option<&'static Group>> {
+        let decided = self.side.decided;
+        let Some(mode) = decided.suite_b else { return self.shared_group(protocol) };
+        let code = suite_b::group_of(suite);
+        let is_offered = self.hello.groups.is_empty() || self.hello.groups.iter().any(|one| one.code_point == code);
+        let group = group::group(code).filter(|_| suite_b::groups(mode).contains(code) && is_offered);
+        Ok(group.filter(|group| decided.strength().allows_group(group)))
     }
 
     /// The first group that both have (`tls1_shared_group`).
@@ -643,7 +689,7 @@ impl<'n> Negotiation<'n> {
     /// The key exchange, and whether the client takes it.
     fn exchange(&self, protocol: Protocol, suite: &CipherSuite) -> Step<Option<&'static str>> {
         match suite.key_exchange() {
-            "kECDHE" => Ok(self.shared_group(protocol)?.map(|group| group.name)),
+            "kECDHE" => Ok(self.group_for(protocol, suite)?.map(|group| group.name)),
             "kDHE" => {
                 let bits = match self.side.decided.dh {
                     Dh::Bits(bits) => bits,

@@ -252,6 +252,7 @@ fn endpoint(deployment: &Deployment, drafts: &[Draft], port: u16) -> Endpoint {
             bindings.push(Binding {
                 site: id,
                 before_name: policy,
+                choosing: policy,
                 own: policy,
                 after_name: policy,
                 credentials,

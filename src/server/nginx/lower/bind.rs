@@ -195,8 +195,17 @@ fn bind(deployment: &mut Deployment, composer: &mut Composer, mut endpoint: Endp
             }
         };
         let looks_first = platform::nginx_decider("protocols", version) == Decider::NamedSite;
-        let before_name = if looks_first { after_name } else { default_policy };
-        endpoint.bindings.push(Binding { site: *id, before_name, own: policy, after_name, credentials, rejects });
+        let choosing = if looks_first { after_name } else { default_policy };
+        let before_name = default_policy;
+        endpoint.bindings.push(Binding {
+            site: *id,
+            before_name,
+            choosing,
+            own: policy,
+            after_name,
+            credentials,
+            rejects,
+        });
         if *id == default {
             endpoint.unnamed = Some(binding);
             endpoint.unmatched = Unmatched::Binding(binding);
