@@ -35,17 +35,16 @@ fn handshakes_agree_with_apache() {
         tool: (parameter("SHAKEDOWN_JUDGE", "both") != "alone").then(|| PathBuf::from(env!("CARGO_BIN_EXE_shakedown"))),
         platform: Platform {
             server: "apache",
-            main: "apache.conf",
             name: parameter("SHAKEDOWN_PLATFORM", "debian-12"),
             version: std::env::var("SHAKEDOWN_SERVER_VERSION")
                 .unwrap_or_else(|_| said(&format!("{apache} -v"), "Apache/")),
             library: std::env::var("SHAKEDOWN_TLS_LIBRARY").unwrap_or_else(|_| library()),
         },
-        start: format!("{apache} -k start -d \"$PWD\" -f \"$PWD/apache.conf\""),
+        start: format!("{apache} -k start -d \"$PWD\" -f \"$PWD/$MAIN\""),
         is_text: |path| path.ends_with(".conf"),
     };
     let seed: u64 = parameter("SHAKEDOWN_SEED", "1").parse().expect("a seed");
-    let count: u64 = parameter("SHAKEDOWN_COUNT", "120").parse().expect("a count");
+    let count: u64 = parameter("SHAKEDOWN_COUNT", "130").parse().expect("a count");
     let began = std::time::Instant::now();
     let numbers = (0..count).into_par_iter().map(|number| seed * 1_000_003 + number);
     let verdict = numbers.map(|number| judge.judge(&case(number, &modules))).reduce(Verdict::default, Verdict::and);
@@ -55,7 +54,7 @@ fn handshakes_agree_with_apache() {
     let words: Vec<&str> = verdict.disagreements.iter().map(|one| one.words.as_str()).collect();
     assert!(words.is_empty(), "{} disagreements:\n{}", words.len(), words.join("\n"));
     // The figures below are those of a run of the usual size.
-    if count < 120 {
+    if count < 130 {
         return;
     }
     assert!(verdict.handshakes() >= 1_500, "too few handshakes: {}", verdict.handshakes());

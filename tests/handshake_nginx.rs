@@ -37,12 +37,11 @@ fn handshakes_agree_with_nginx() {
         tool: (parameter("SHAKEDOWN_JUDGE", "both") != "alone").then(|| PathBuf::from(env!("CARGO_BIN_EXE_shakedown"))),
         platform: Platform {
             server: "nginx",
-            main: "nginx.conf",
             name: parameter("SHAKEDOWN_PLATFORM", "debian-12"),
             version: parameter("SHAKEDOWN_SERVER_VERSION", &version),
             library: parameter("SHAKEDOWN_TLS_LIBRARY", &format!("openssl-{library}")),
         },
-        start: format!("{nginx} -e stderr -p . -c \"$PWD/nginx.conf\" -g \"pid $PWD/nginx.pid;\""),
+        start: format!("{nginx} -e stderr -p . -c \"$PWD/$MAIN\" -g \"pid $PWD/nginx.pid;\""),
         is_text: |path| path.ends_with(".conf"),
     };
     let seed: u64 = parameter("SHAKEDOWN_SEED", "1").parse().expect("a seed");

@@ -147,9 +147,13 @@ fn settings(random: &mut Random, to: &mut Lines, one_in: usize, is_legacy: bool)
     if random.one_in(one_in) {
         add("SSLHonorCipherOrder", random.word(&["on", "off", "On"]));
     }
-    if random.one_in(one_in + 1) {
+    if random.one_in(one_in) {
         for _ in 0..1 + random.below(2) {
-            let command = random.word_or(COMMANDS, 60, REFUSED_COMMANDS);
+            let mut command = random.word_or(COMMANDS, 60, REFUSED_COMMANDS);
+            // Apache refuses an empty value.
+            if command.ends_with("\"\"") && !random.one_in(8) {
+                command = COMMANDS[0];
+            }
             add("SSLOpenSSLConfCmd", command);
         }
     }
@@ -184,10 +188,13 @@ fn certificates(
             0 if is_legacy => random.word(&["small-key", "sha1", "sha1-intermediate"]),
             _ => fault(random, 50),
         };
+        // Apache refuses what nginx takes.
+        let is_refused = label == "key-of-another-kind" && !random.one_in(8);
+        let label = if is_refused { "whole" } else { label };
         let kind = random.word(KINDS);
         let made = pair(random, kind, names, label);
         let path = |ending: &str| format!("tls/{place}-{at}.{ending}");
-        let is_combined = random.one_in(12);
+        let is_combined = random.one_in(if count == 1 { 10 } else { 40 });
         if let (true, Some(certificate), Some(key)) = (is_combined, &made.certificate, &made.key) {
             files.insert(path("pem"), [certificate.clone(), key.clone()].concat());
         } else {
@@ -197,7 +204,7 @@ fn certificates(
         }
         to.push(("SSLCertificateFile", path("pem")));
     }
-    if random.one_in(16) {
+    if random.one_in(30) {
         keys.reverse();
     }
     to.extend(keys.into_iter().map(|path| ("SSLCertificateKeyFile", path)));
@@ -225,7 +232,7 @@ fn attempts(random: &mut Random, seed: u64, files: BTreeMap<String, Vec<u8>>, tr
     }
     let (listens, hosts) = (Vec::from_iter(listens), Vec::from_iter(hosts));
     let attempts = some_attempts(random, 32, &listens, &hosts, &clients, |listen, host| differing(tree, listen, host));
-    Case { name: format!("apache {seed}"), files, clients, attempts }
+    Case { name: format!("apache {seed}"), main: "apache.conf", files, clients, attempts }
 }
 
 /// Settings that differ between the first virtual host of an address and the one that has the name.

@@ -59,7 +59,7 @@ pub fn fight(folder: &Path, start: &str, clients: &[Vec<String>]) -> Fight {
 fn script(start: &str, clients: &[Vec<String>]) -> String {
     let mut out = format!(
         "# Run me below the folder of the configuration: unshare -n -p -f --kill-child sh fight/run.sh\n\
-         ip link set lo up\n{start} </dev/null >fight/server 2>&1\nstatus=$?\necho $status >fight/start\n[ $status = 0 ] || exit 0\n\
+         ip link set lo up\n{{ {start}; }} </dev/null >fight/server 2>&1\nstatus=$?\necho $status >fight/start\n[ $status = 0 ] || exit 0\n\
          export OPENSSL_CONF=/dev/null\n"
     );
     for (at, arguments) in clients.iter().enumerate() {

@@ -23,6 +23,8 @@ pub struct Attempt {
 pub struct Case {
     /// How to make it again.
     pub name: String,
+    /// The main file.
+    pub main: &'static str,
     /// Its files.
     pub files: BTreeMap<String, Vec<u8>>,
     /// Clients that take part.

@@ -16,7 +16,7 @@ pub struct Judge {
     pub tool: Option<PathBuf>,
     /// What the tool is told.
     pub platform: Platform,
-    /// The line of a shell that starts the server in the folder of a case.
+    /// The line of a shell that starts the server in the folder of a case with the main file `$MAIN`.
     pub start: String,
     /// Whether a file is configuration, which may be made smaller.
     pub is_text: fn(&str) -> bool,
@@ -105,7 +105,7 @@ impl Judge {
         let mut verdict = Verdict { cases: 1, started: usize::from(fight.starts), ..Verdict::default() };
         if !fight.starts {
             let log = std::fs::read_to_string(folder.path().join("error.log")).unwrap_or_default();
-            verdict.refusals.insert(reason(&(log + &fight.words)), 1);
+            verdict.refusals.insert(reason(&(log + &fight.words).replace(&folder.path().display().to_string(), "")), 1);
         }
         for (attempt, real) in case.attempts.iter().zip(&fight.handshakes) {
             *verdict.outcomes.entry(format!("{:?}", real.outcome)).or_default() += 1;
@@ -159,7 +159,7 @@ impl Judge {
             .map(|attempt| case.clients[attempt.client].arguments(&attempt.listen, &attempt.host, "root.pem"))
             .collect();
         let prediction = self.tool.as_ref().map(|tool| predict(tool, folder, &self.platform, case));
-        (fight(folder, &self.start, &arguments), prediction)
+        (fight(folder, &format!("MAIN={}; {}", case.main, self.start), &arguments), prediction)
     }
 
     /// Keeps the smallest configuration on which both still differ in the same way, and says how to see it.
@@ -205,6 +205,9 @@ impl Judge {
 fn reason(words: &str) -> String {
     let is_reason = |line: &&str| ["emerg", ": AH", "rror"].iter().any(|word| line.contains(word));
     let told = words.lines().rev().find(is_reason).or(words.lines().last()).unwrap_or_default();
+    // Apache says the reason on the next line.
+    let next = words.lines().skip_while(|line| *line != told).nth(1);
+    let told = next.filter(|_| told.contains("Syntax error")).unwrap_or(told);
     let mut plain: Vec<&str> = told.split(['"', '\'']).step_by(2).collect();
     plain.retain(|part| !part.starts_with('/'));
     let plain: String = plain.join("*").chars().filter(|letter| !letter.is_ascii_digit()).collect();

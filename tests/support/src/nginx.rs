@@ -168,7 +168,7 @@ fn settings(random: &mut Random, to: &mut Settings, one_in: usize, is_legacy: bo
     if random.one_in(one_in + 1) {
         add("ssl_dhparam", if random.one_in(20) { "dh1024.pem" } else { "dh2048.pem" }.to_owned());
     }
-    if random.one_in(one_in + 1) {
+    if random.one_in(one_in) {
         for _ in 0..1 + random.below(2) {
             let command = random.word_or(COMMANDS, 60, REFUSED_COMMANDS);
             add("ssl_conf_command", command.to_string());
@@ -302,7 +302,7 @@ fn attempts(
     let (listens, hosts) = (Vec::from_iter(listens), Vec::from_iter(hosts));
     let attempts =
         some_attempts(random, 32, &listens, &hosts, &clients, |listen, host| differing(shared, servers, listen, host));
-    Case { name: format!("nginx {seed}"), files, clients, attempts }
+    Case { name: format!("nginx {seed}"), main: "nginx.conf", files, clients, attempts }
 }
 
 /// Settings that differ between the default server of an address and the one that has the name.

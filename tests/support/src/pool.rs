@@ -3,6 +3,8 @@
 /// Cipher strings that the library takes.
 pub const CIPHERS: &[&str] = &[
     "HIGH:!aNULL:!MD5",
+    "HIGH:!aNULL:!MD5",
+    "DEFAULT",
     "DEFAULT",
     "ECDHE+AESGCM:ECDHE+CHACHA20",
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-GCM-SHA384:DHE-RSA-AES128-GCM-SHA256",
