@@ -37,7 +37,8 @@ pub fn fight(folder: &Path, start: &str, clients: &[Vec<String>]) -> Fight {
     let record = folder.join("fight");
     std::fs::create_dir_all(&record).expect("a folder can be made");
     std::fs::write(record.join("run.sh"), script(start, clients)).expect("a file can be written");
-    std::fs::write(record.join("request"), "GET / HTTP/1.0\r\n\r\n").expect("a file can be written");
+    // Longer than the greeting that a server of HTTP/2 waits for.
+    std::fs::write(record.join("request"), "GET / HTTP/1.0\r\nAccept: */*\r\n\r\n").expect("a file can be written");
     let mut command = Command::new("timeout");
     command.args(["-s", "KILL", "120", "setsid", "-w", "unshare", "-n", "-p", "-f", "--kill-child"]);
     if !crate::server::is_root() {

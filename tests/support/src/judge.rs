@@ -203,7 +203,9 @@ impl Judge {
 
 /// The kind of a server's reason: the end of its last word on it, without what is quoted.
 fn reason(words: &str) -> String {
-    let is_reason = |line: &&str| ["emerg", ": AH", "rror"].iter().any(|word| line.contains(word));
+    let is_reason = |line: &&str| {
+        !line.contains("process exited with") && ["emerg", ": AH", "rror"].iter().any(|word| line.contains(word))
+    };
     let told = words.lines().rev().find(is_reason).or(words.lines().last()).unwrap_or_default();
     // Apache says the reason on the next line.
     let next = words.lines().skip_while(|line| *line != told).nth(1);
