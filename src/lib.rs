@@ -37,6 +37,7 @@
 pub mod cli;
 pub mod diagnostic;
 pub mod fix;
+pub mod handshake;
 pub mod lint;
 pub mod model;
 pub mod pipeline;

@@ -131,6 +131,9 @@ fn words(name: &str, page: &Page, example: &Example, run: &Run) -> String {
             }
         }
     }
+    if finding.stops != (example.effect == Effect::NoStart) {
+        return format!("{name}: the case `{}` stops the server: {}\n", example.case, finding.stops);
+    }
     let all = [Some(&finding.message), Some(&finding.primary.caption), finding.help.as_ref(), finding.note.as_ref()];
     for text in all.into_iter().flatten() {
         let open = text.split('{').skip(1).any(|part| {

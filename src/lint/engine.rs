@@ -62,7 +62,7 @@ pub fn run(scope: &Scope<'_>, settings: &Settings) -> Judged {
     }
     sink.problems.retain(|problem| settings.wants(&problem.rule));
     let problems = silence(merge(sink.problems));
-    let mut findings: Vec<Finding> = problems.into_iter().map(|problem| words(problem, settings)).collect();
+    let mut findings: Vec<Finding> = problems.into_iter().map(|problem| words(problem, server, settings)).collect();
     sort(scope, &mut findings);
     let mut seen = HashSet::new();
     sink.unjudged.retain(|one| seen.insert((one.what.clone(), one.reason.clone(), one.at)));
@@ -221,7 +221,7 @@ fn silence(problems: Vec<Problem>) -> Vec<Problem> {
 }
 
 /// Gives a problem the words of its page.
-fn words(mut problem: Problem, settings: &Settings) -> Finding {
+fn words(mut problem: Problem, server: &str, settings: &Settings) -> Finding {
     let Some(rule) = find(problem.rule.as_str()) else {
         // A front end names a rule without a page: a test holds that there is none.
         return Finding {
@@ -233,6 +233,7 @@ fn words(mut problem: Problem, settings: &Settings) -> Finding {
             note: None,
             help: None,
             fix: problem.fix,
+            stops: false,
         };
     };
     let said = rule.page().say(problem.case, &problem.arguments);
@@ -249,6 +250,7 @@ fn words(mut problem: Problem, settings: &Settings) -> Finding {
         note: said.note,
         help: said.help,
         fix: problem.fix,
+        stops: said.stops.iter().any(|one| one == server),
     }
 }
 

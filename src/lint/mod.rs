@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 pub use self::checks::cipher::suggestion as cipher_suggestion;
 pub use self::engine::{Judged, Settings, run};
 pub use self::page::Page;
-pub use self::scope::{Scope, Sink, Trust, Use};
+pub use self::scope::{Scope, Sink, Trust, Use, is_host};
 use crate::diagnostic::RuleName;
 use crate::model::{Endpoint, EndpointId, Site, SiteId};
 

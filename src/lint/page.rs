@@ -63,6 +63,9 @@ pub struct Words {
     pub help: Option<String>,
     /// A fact that makes it credible.
     pub note: Option<String>,
+    /// The servers that do not start then, and refuse a reload.
+    #[serde(default)]
+    pub stops: Vec<String>,
 }
 
 /// The words of a case, as far as they differ.
@@ -79,6 +82,8 @@ pub struct Case {
     pub note: Option<String>,
     /// Instead of the page's severity.
     pub severity: Option<Severity>,
+    /// Instead of the main case's servers that do not start.
+    pub stops: Option<Vec<String>>,
 }
 
 /// A configuration that a test holds the rule against.
@@ -148,6 +153,8 @@ pub struct Said {
     pub note: Option<String>,
     /// How bad this case is.
     pub severity: Severity,
+    /// The servers that do not start then.
+    pub stops: Vec<String>,
 }
 
 impl Page {
@@ -173,6 +180,7 @@ impl Page {
             help: optional(other.and_then(|case| case.help.as_ref()), main.help.as_ref()),
             note: optional(other.and_then(|case| case.note.as_ref()), main.note.as_ref()),
             severity: other.and_then(|case| case.severity).unwrap_or(self.severity),
+            stops: other.and_then(|case| case.stops.clone()).unwrap_or_else(|| main.stops.clone()),
         }
     }
 }

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use crate::diagnostic::{Edit, Fix, Problem, Safety, Unjudged};
+use crate::handshake::Predictor;
 use crate::model::{
     Binding, BindingId, Change, Credential, Credentials, Deployment, Editor, Endpoint, EndpointId, Found, NameKind,
-    Setting, Site, SiteId, Token, Transport,
+    PolicyId, Setting, Site, SiteId, Token, Transport,
 };
 use crate::pki::loading::Strength;
 use crate::pki::{Anchors, Certificate, Chain, Key, Library, PemFile, Verdict, Verifier};
-use crate::platform::TlsLibraryKind;
+use crate::platform::{SystemTls, TlsLibraryKind};
 use crate::source::{Sources, Span};
 use crate::tls::cipher::{self, CipherLibrary, Expansion};
 
@@ -31,6 +32,8 @@ pub struct Scope<'a> {
     pub trust_is_given: bool,
     /// The way back to the text.
     pub editor: &'a (dyn Editor + Sync),
+    /// What clients get.
+    pub predictor: Predictor<'a>,
     /// Cipher strings that were read: thousands of sites share a handful.
     expansions: Mutex<HashMap<Arc<str>, Arc<Expansion<'static>>>>,
     /// For each site, where it is bound.
@@ -134,6 +137,7 @@ impl<'a> Scope<'a> {
     /// A run over a deployment at a time, in seconds since 1970-01-01 UTC.
     pub fn new(
         deployment: &'a Deployment,
+        system: &'a SystemTls,
         library: &'a Library,
         sources: &'a Sources,
         trust: Trust<'a>,
@@ -155,6 +159,7 @@ impl<'a> Scope<'a> {
             anchors,
             trust_is_given: is_given,
             editor,
+            predictor: Predictor::new(deployment, library, system),
             expansions: Mutex::default(),
             bound,
         }
@@ -186,22 +191,19 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// OpenSSL's security level where a pair is loaded: the platform's, or what `@SECLEVEL` in the cipher string of the first
-    /// site says. Absent where the library is another, or the cipher string is not known.
+    /// OpenSSL's security level where a pair is loaded: the highest of all sites that load it. Absent where the library is
+    /// another.
     pub fn strength(&self, one: &Use<'_>) -> Option<Strength> {
-        let platform = &self.deployment.platform;
-        let library = &platform.tls_library;
-        let site = self.deployment.site(*one.sites.first()?);
-        let ciphers = self.deployment.policy(site.policy).ciphers.get()?;
+        let library = &self.deployment.platform.tls_library;
         if library.kind != TlsLibraryKind::OpenSsl {
             return None;
         }
-        let written = ciphers.iter().rev().find_map(|list| {
-            let (_, behind) = list.text.rsplit_once("@SECLEVEL=")?;
-            behind.bytes().next().filter(u8::is_ascii_digit).map(|digit| digit - b'0')
-        });
-        let level = written.unwrap_or(platform.security_level);
-        Some(Strength { level, sha1_is_weak: library.version.at_least(3, 0, 0) })
+        let mut policies: Vec<PolicyId> = one.sites.iter().map(|site| self.deployment.site(*site).policy).collect();
+        policies.sort_unstable();
+        policies.dedup();
+        let contexts = policies.into_iter().map(|id| self.predictor.contexts().of(id));
+        let level = contexts.filter(|context| context.suites.is_ok()).map(|context| context.loading_level).max()?;
+        Some(Strength::of(level, library.version.numbers))
     }
 
     /// The key of a pair, if it can be read.

@@ -2,6 +2,8 @@
 //! cipher strings select.
 
 pub mod cipher;
+pub mod group;
 mod protocol;
+pub mod signature;
 
 pub use protocol::{Protocol, Protocols};

@@ -4,6 +4,7 @@ mod chain;
 pub(super) mod cipher;
 mod file;
 mod name;
+mod openssl;
 mod protocol;
 mod socket;
 mod stapling;
@@ -47,8 +48,11 @@ rules! {
     "certificate-wrong-usage": Credential(chain::wrong_usage),
     "cipher-list-empty": Site(cipher::empty),
     "cipher-list-syntax": Site(cipher::syntax),
+    "client-ca-unusable": Site(openssl::client_ca),
+    "client-verify-without-ca": Site(openssl::verify_without_ca),
     "config-bom": Reading,
     "deprecated-protocol": Site(protocol::deprecated),
+    "dh-parameters-invalid": Site(openssl::dh_invalid),
     "directive-duplicate": Reading,
     "directive-not-allowed-here": Reading,
     "directive-removed": Reading,
@@ -59,7 +63,7 @@ rules! {
     "implicit-default-server": Endpoint(socket::implicit_default),
     "include-cycle": Reading,
     "include-missing": Reading,
-    "invalid-argument": Reading,
+    "invalid-argument": Site(openssl::command),
     "ipv6-listen-missing": Endpoint(socket::ipv6_missing),
     "key-encrypted": Credential(file::key_encrypted),
     "key-file-missing": Credential(file::key_missing),
@@ -85,10 +89,13 @@ rules! {
     "syntax-error": Reading,
     "tls-on-http-port": Endpoint(socket::tls_on_http_port),
     "tls13-name-in-cipher-list": Site(cipher::tls13_name),
+    "trusted-certificate-invalid": Site(openssl::trusted),
     "unknown-cipher": Site(cipher::unknown),
     "unknown-directive": Reading,
+    "unknown-group": Site(openssl::unknown_group),
     "unknown-protocol": Reading,
     "weak-cipher": Site(cipher::weak),
+    "weak-dh-parameters": Site(openssl::dh_weak),
     "weak-key": Credential(chain::weak_key),
     "weak-signature": Credential(chain::weak_signature),
 }

@@ -230,6 +230,8 @@ fn endpoint(deployment: &Deployment, main: &Level, listen: Listen, group: &[Memb
         bindings.push(Binding {
             site: *id,
             before_name,
+            choosing: before_name,
+            own: site.policy,
             after_name: site.policy,
             credentials: site.credentials,
             rejects: false,

@@ -249,7 +249,15 @@ fn endpoint(deployment: &Deployment, drafts: &[Draft], port: u16) -> Endpoint {
             let covering = (!draft.has_tls).then(|| covering(drafts, &host)).flatten();
             let from = covering.map_or(site, |at| deployment.site(SiteId(at as u32)));
             let (policy, credentials) = (from.policy, from.credentials);
-            bindings.push(Binding { site: id, before_name: policy, after_name: policy, credentials, rejects: false });
+            bindings.push(Binding {
+                site: id,
+                before_name: policy,
+                choosing: policy,
+                own: policy,
+                after_name: policy,
+                credentials,
+                rejects: false,
+            });
             uses.push(ListenUse {
                 site: id,
                 span: address.span,

@@ -15,6 +15,7 @@ pub mod judge;
 pub mod key;
 pub mod material;
 pub mod nginx;
+pub mod parameters;
 pub mod pool;
 pub mod prediction;
 pub mod random;

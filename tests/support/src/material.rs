@@ -143,22 +143,12 @@ pub fn pair(random: &mut Random, kind: &'static str, names: &[&str], label: &'st
 pub fn common_files() -> BTreeMap<String, Vec<u8>> {
     let stranger = Certificate::root("Stranger", "ec-stranger");
     let authority = Certificate::root("Client Authority", "ec-clients");
-    let parameters = |prime: &str| {
-        let bytes: Vec<u8> = (0..prime.len() / 2)
-            .map(|at| u8::from_str_radix(&prime[2 * at..2 * at + 2], 16).expect("hexadecimal"))
-            .collect();
-        der::pem("DH PARAMETERS", &der::sequence(&[&der::integer(&bytes), &der::integer(&[2])])).into_bytes()
-    };
     BTreeMap::from([
         ("root.pem".to_owned(), file(["root"])),
         ("stranger.pem".to_owned(), stranger.pem().into_bytes()),
         ("clients.pem".to_owned(), authority.pem().into_bytes()),
         ("passwords".to_owned(), format!("wrong\n{PASSWORD}\n").into_bytes()),
-        ("dh2048.pem".to_owned(), parameters(&format!("{MODP_HEAD}{MODP_TAIL}FFFFFFFFFFFFFFFF"))),
-        ("dh1024.pem".to_owned(), parameters(&format!("{MODP_HEAD}ECE65381FFFFFFFFFFFFFFFF"))),
+        ("dh2048.pem".to_owned(), file(["dh 2048"])),
+        ("dh1024.pem".to_owned(), file(["dh 1024"])),
     ])
 }
-
-// The primes of RFC 2409 (1024 bits) and RFC 3526 (2048 bits) begin alike.
-const MODP_HEAD: &str = "FFFFFFFFFFFFFFFFC90FDAA22168C234C4C6628B80DC1CD129024E088A67CC74020BBEA63B139B22514A08798E3404DDEF9519B3CD3A431B302B0A6DF25F14374FE1356D6D51C245E485B576625E7EC6F44C42E9A637ED6B0BFF5CB6F406B7EDEE386BFB5A899FA5AE9F24117C4B1FE649286651";
-const MODP_TAIL: &str = "ECE45B3DC2007CB8A163BF0598DA48361C55D39A69163FA8FD24CF5F83655D23DCA3AD961C62F356208552BB9ED529077096966D670C354E4ABC9804F1746C08CA18217C32905E462E36CE3BE39E772C180E86039B2783A2EC07A28FB5C55DF06F4C52C9DE2BCBF6955817183995497CEA956AE515D2261898FA051015728E5A8AACAA68";
