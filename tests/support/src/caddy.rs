@@ -159,7 +159,7 @@ fn certificate(random: &mut Random, files: &mut BTreeMap<String, Vec<u8>>, place
     let is_refused = label == "key-of-another-kind" && !random.one_in(8);
     let kind = random.word(KINDS);
     let made = pair(random, kind, names, if is_refused { "whole" } else { label });
-    let path = |ending: &str| format!("tls/{place}.{ending}");
+    let path = |ending: &str| format!("tls/{place}-{kind}-{}.{ending}", made.label);
     made.certificate.map(|content| files.insert(path("pem"), content));
     made.key.map(|content| files.insert(path("key"), content));
     format!("{} {}", path("pem"), path("key"))

@@ -1,6 +1,6 @@
 //! Holds the tool's predictions against a real server: same start, same handshakes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::arena::{Fight, fight, line};
@@ -133,16 +133,13 @@ impl Judge {
         if found.is_empty() {
             return verdict;
         }
-        let mut kinds: Vec<&str> = Vec::new();
-        for (kind, at, words) in &found {
-            // One small reproduction for each kind and case is enough.
-            let place = match kinds.contains(&kind.as_str()) {
-                true => String::new(),
-                false => self.reproduce(case, kind, *at),
-            };
-            kinds.push(kind);
-            let words = format!("{}: {words}\n{place}", case.name);
-            verdict.disagreements.push(Disagreement { kind: kind.clone(), words });
+        let mut sorts = BTreeSet::new();
+        for one in &found {
+            // One small reproduction for each sort and case is enough.
+            let is_new = sorts.insert((&one.kind, &one.sort));
+            let place = if is_new { self.reproduce(case, one) } else { String::new() };
+            let words = format!("{}: {}\n{place}", case.name, one.words);
+            verdict.disagreements.push(Disagreement { kind: one.kind.clone(), words });
         }
         verdict
     }
@@ -163,14 +160,16 @@ impl Judge {
     }
 
     /// Keeps the smallest configuration on which both still differ in the same way, and says how to see it.
-    fn reproduce(&self, case: &Case, kind: &str, at: Option<usize>) -> String {
+    fn reproduce(&self, case: &Case, wanted: &Difference) -> String {
+        let at = wanted.at;
         let alone = Case { attempts: at.map(|at| case.attempts[at].clone()).into_iter().collect(), ..case.clone() };
         let alone = if at.is_none() { case.clone() } else { alone };
         let differs = |case: &Case| {
             let folder = tempfile::tempdir().expect("a temporary folder");
             let (fight, prediction) = self.ask(folder.path(), case);
             let found = prediction.map(|prediction| compare(case, &fight, &prediction, &mut 0));
-            found.into_iter().flatten().find(|(found, ..)| found == kind).map(|(_, _, words)| words)
+            let is_it = |one: &Difference| one.kind == wanted.kind && one.sort == wanted.sort;
+            found.into_iter().flatten().find(is_it).map(|one| one.words)
         };
         let files = shrink(alone.files.clone(), self.is_text, |files| {
             differs(&Case { files: files.clone(), ..alone.clone() }).is_some()
@@ -217,13 +216,18 @@ fn reason(words: &str) -> String {
     plain[start..].to_owned()
 }
 
-/// All differences: their kind, which handshake (absent: the start), and both sides.
-fn compare(
-    case: &Case,
-    fight: &Fight,
-    prediction: &Prediction,
-    unknown: &mut usize,
-) -> Vec<(String, Option<usize>, String)> {
+/// A difference of one handshake, or of the start.
+struct Difference {
+    kind: String,
+    /// Tells apart what has different reasons.
+    sort: String,
+    /// Which handshake; absent: the start.
+    at: Option<usize>,
+    /// Both sides.
+    words: String,
+}
+
+fn compare(case: &Case, fight: &Fight, prediction: &Prediction, unknown: &mut usize) -> Vec<Difference> {
     let real = if fight.starts { "ok" } else { "fail" };
     if prediction.start == "unknown" {
         *unknown += 1;
@@ -232,7 +236,8 @@ fn compare(
     if prediction.start != real {
         let words =
             format!("starts: real {real}, tool {}\n  {}\n  {}", prediction.start, fight.words, prediction.words);
-        return vec![(format!("start-{}", prediction.start), None, words)];
+        let sort = if fight.starts { prediction.rules() } else { reason(&fight.words) };
+        return vec![Difference { kind: format!("start-{}", prediction.start), sort, at: None, words }];
     }
     let mut found = Vec::new();
     for (at, (attempt, real)) in case.attempts.iter().zip(&fight.handshakes).enumerate() {
@@ -240,9 +245,9 @@ fn compare(
         match prediction.compare(&attempt.listen, &attempt.host, client, real) {
             Comparison::Same => {}
             Comparison::Unknown => *unknown += 1,
-            Comparison::Differs(kind, words) => {
-                let place = format!("{client} to {} for {}", attempt.listen, attempt.host);
-                found.push((kind.to_owned(), Some(at), format!("{kind}: {place}: {words}")));
+            Comparison::Differs(kind, sort, words) => {
+                let words = format!("{kind}: {client} to {} for {}: {words}", attempt.listen, attempt.host);
+                found.push(Difference { kind: kind.to_owned(), sort, at: Some(at), words });
             }
         }
     }

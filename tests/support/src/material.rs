@@ -6,7 +6,7 @@ use crate::certificate::{CLIENT, Certificate};
 use crate::key::{Digest, key};
 use crate::random::Random;
 use crate::recipe::{file, intermediate, root};
-use crate::{DAY, NOW, der};
+use crate::{DAY, NOW};
 
 /// A certificate file and a key file.
 #[derive(Clone, Debug)]
