@@ -149,7 +149,7 @@ impl<'a> Predictor<'a> {
         let at = endpoint.uses.first().map(|one| one.span);
         match endpoint.transport {
             Transport::Tls => {}
-            Transport::Plain => return ended(Outcome::Failed(plain()), at),
+            Transport::Plain => return ended(openssl::silence(client).unwrap_or(Outcome::Failed(plain())), at),
             Transport::Quic | Transport::Unknown => {
                 let words = "it cannot be told from the files what this socket speaks";
                 return ended(Outcome::Unknown(Cause::unknown(Decisive::Nothing, words)), at);

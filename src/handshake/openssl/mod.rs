@@ -8,5 +8,5 @@ pub mod slots;
 mod suite_b;
 
 pub use context::{Context, Contexts, Dh, Fault, Surroundings};
-pub use negotiate::{Side, negotiate};
+pub use negotiate::{Side, negotiate, silence};
 pub use slots::{Slot, Slots};

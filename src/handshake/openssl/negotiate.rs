@@ -54,6 +54,11 @@ pub fn negotiate(client: &Client, side: &Side<'_>, story: &mut Story) -> Outcome
     one.run(story).unwrap_or_else(|end| end)
 }
 
+/// Why a client says nothing at all, whoever listens.
+pub fn silence(client: &Client) -> Option<Outcome> {
+    client.hello().err().map(|why| speechless(client, why))
+}
+
 fn speechless(client: &Client, why: Speechless) -> Outcome {
     let what = match why {
         Speechless::NoProtocol => "protocol version",
@@ -207,6 +212,12 @@ impl<'n> Negotiation<'n> {
         let groups = self.signature_schemes(Protocol::Tls13)?;
         let group = match key_share {
             KeyShare::Sent(group) => group,
+            // Another suite of groups before the name than after it: the client has sent what is asked for.
+            KeyShare::Retry(group) if self.hello.key_shares.contains(&group.code_point) => {
+                let words =
+                    format!("the server asks again for a key share of {}, which the client has sent", group.name);
+                return failed("client-refuses-retry", Decisive::Groups, words);
+            }
             KeyShare::Retry(group) => {
                 story.step(Decisive::Groups, || {
                     format!("the server asks for a key share of {} (hello retry)", group.name)

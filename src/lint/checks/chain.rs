@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::file::is_compared;
 use crate::diagnostic::{Edit, Fix, Problem, Safety};
 use crate::lint::checks::file::sibling;
 use crate::lint::{Scope, Sink, Use};
@@ -34,7 +35,9 @@ pub fn leaf_not_first<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
     let Some((token, file, chain)) = one.chain(scope) else { return };
     let Some(leaf) = chain.leaf_behind else { return };
     let (block, certificate) = chain.sent[leaf];
+    let is_refused = scope.key(one.pair).is_some_and(|key| is_compared(scope, one, key, chain.sent[0].1));
     let mut problem = Problem::new("certificate-chain-order", token.span)
+        .case(if is_refused { "" } else { "type" })
         .with("path", &*token.text)
         .with("first", chain.sent[0].1.short_name())
         .with("leaf", certificate.short_name())
