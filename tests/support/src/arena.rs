@@ -51,7 +51,10 @@ pub fn fight(folder: &Path, start: &str, clients: &[Vec<String>]) -> Fight {
     let starts = read("start".to_owned()) == b"0\n";
     let handshake = |at: usize| Handshake::read(&read(format!("{at}.out")), &read(format!("{at}.err")));
     let handshakes = if starts { (0..clients.len()).map(handshake).collect() } else { Vec::new() };
-    let words = String::from_utf8_lossy(&read("server".to_owned())).into_owned();
+    // Apache writes into a file of its own. The folder's name is another in every run.
+    let log = std::fs::read(folder.join("error.log")).unwrap_or_default();
+    let words = String::from_utf8_lossy(&[log, read("server".to_owned())].concat()).into_owned();
+    let words = words.replace(&format!("{}/", folder.display()), "");
     assert!(is_whole, "the script ended early in {}: {words}", folder.display());
     Fight { starts, words, handshakes }
 }
