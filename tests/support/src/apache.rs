@@ -193,7 +193,7 @@ fn certificates(
         let label = if is_refused { "whole" } else { label };
         let kind = random.word(KINDS);
         let made = pair(random, kind, names, label);
-        let path = |ending: &str| format!("tls/{place}-{at}.{ending}");
+        let path = |ending: &str| format!("tls/{place}-{at}-{kind}-{label}.{ending}");
         let is_combined = random.one_in(if count == 1 { 10 } else { 40 });
         if let (true, Some(certificate), Some(key)) = (is_combined, &made.certificate, &made.key) {
             files.insert(path("pem"), [certificate.clone(), key.clone()].concat());

@@ -37,7 +37,8 @@ pub fn fight(folder: &Path, start: &str, clients: &[Vec<String>]) -> Fight {
     let record = folder.join("fight");
     std::fs::create_dir_all(&record).expect("a folder can be made");
     std::fs::write(record.join("run.sh"), script(start, clients)).expect("a file can be written");
-    std::fs::write(record.join("request"), "GET / HTTP/1.0\r\n\r\n").expect("a file can be written");
+    // Longer than the greeting that a server of HTTP/2 waits for.
+    std::fs::write(record.join("request"), "GET / HTTP/1.0\r\nAccept: */*\r\n\r\n").expect("a file can be written");
     let mut command = Command::new("timeout");
     command.args(["-s", "KILL", "120", "setsid", "-w", "unshare", "-n", "-p", "-f", "--kill-child"]);
     if !crate::server::is_root() {
@@ -50,7 +51,10 @@ pub fn fight(folder: &Path, start: &str, clients: &[Vec<String>]) -> Fight {
     let starts = read("start".to_owned()) == b"0\n";
     let handshake = |at: usize| Handshake::read(&read(format!("{at}.out")), &read(format!("{at}.err")));
     let handshakes = if starts { (0..clients.len()).map(handshake).collect() } else { Vec::new() };
-    let words = String::from_utf8_lossy(&read("server".to_owned())).into_owned();
+    // Apache writes into a file of its own. The folder's name is another in every run.
+    let log = std::fs::read(folder.join("error.log")).unwrap_or_default();
+    let words = String::from_utf8_lossy(&[log, read("server".to_owned())].concat()).into_owned();
+    let words = words.replace(&format!("{}/", folder.display()), "");
     assert!(is_whole, "the script ended early in {}: {words}", folder.display());
     Fight { starts, words, handshakes }
 }

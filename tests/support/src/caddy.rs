@@ -2,7 +2,6 @@
 //! Caddyfile, or as the JSON that Caddy makes of it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::process::Command;
 
 use crate::case::{Case, some_attempts, some_clients};
@@ -160,7 +159,7 @@ fn certificate(random: &mut Random, files: &mut BTreeMap<String, Vec<u8>>, place
     let is_refused = label == "key-of-another-kind" && !random.one_in(8);
     let kind = random.word(KINDS);
     let made = pair(random, kind, names, if is_refused { "whole" } else { label });
-    let path = |ending: &str| format!("tls/{place}.{ending}");
+    let path = |ending: &str| format!("tls/{place}-{kind}-{}.{ending}", made.label);
     made.certificate.map(|content| files.insert(path("pem"), content));
     made.key.map(|content| files.insert(path("key"), content));
     format!("{} {}", path("pem"), path("key"))
@@ -195,21 +194,21 @@ fn write_site(random: &mut Random, number: usize, site: &Site) -> String {
     let policy: String = site.policy.iter().map(|line| format!("\t\t{line}\n")).collect();
     let in_snippet = !policy.is_empty() && random.one_in(5);
     if in_snippet {
-        let _ = write!(out, "(policy{number}) {{\n{policy}}}\n");
+        out += &format!("(policy{number}) {{\n{policy}}}\n");
     }
     let inside = if in_snippet { format!("\t\timport policy{number}\n") } else { policy };
-    let _ = writeln!(out, "{} {{", site.addresses.join(random.word(&[", ", " ", ",\n"])));
+    out += &format!("{} {{\n", site.addresses.join(random.word(&[", ", " ", ",\n"])));
     if let Some(address) = site.bind {
-        let _ = writeln!(out, "\tbind {address}");
+        out += &format!("\tbind {address}\n");
     }
     for (at, certificate) in site.certificates.iter().enumerate() {
         match at == 0 && !inside.is_empty() {
-            true => drop(write!(out, "\ttls {certificate} {{\n{inside}\t}}\n").is_ok()),
-            false => drop(writeln!(out, "\ttls {certificate}").is_ok()),
+            true => out += &format!("\ttls {certificate} {{\n{inside}\t}}\n"),
+            false => out += &format!("\ttls {certificate}\n"),
         }
     }
     if site.certificates.is_empty() && !inside.is_empty() {
-        let _ = write!(out, "\ttls {{\n{inside}\t}}\n");
+        out += &format!("\ttls {{\n{inside}\t}}\n");
     }
     out + "\trespond ok\n}\n"
 }
@@ -242,6 +241,9 @@ fn attempts(
             None => random.word(&["127.0.0.1", "127.0.0.1", "127.0.0.2", "[::1]"]),
         };
         listens.insert(format!("{local}:{}", port(&site.addresses[0])));
+    }
+    if random.one_in(5) {
+        listens.insert(random.word(&["127.0.0.2:8443", "127.0.0.1:9443", "127.0.0.1:8080"]).to_owned());
     }
     let mut hosts: BTreeSet<String> = addresses().map(name).filter(|name| EXACT.contains(&name.as_str())).collect();
     hosts.extend((0..2).map(|_| random.word(OTHER_HOSTS).to_owned()));

@@ -11,10 +11,14 @@ pub enum Outcome {
     Ok,
     /// Nobody listens there, or something other than TLS.
     Connect,
+    /// The client itself has nothing that it could offer.
+    Offer,
     /// Refused by either side.
     Negotiate,
     /// Refused for want of a client certificate (the alert of TLS 1.3; older protocols only say `handshake failure`).
     ClientCertificate,
+    /// It was finished, and the server then cut the connection without a word.
+    Cut,
     /// The words do not say; tests fail on it.
     Unclear,
 }
@@ -42,9 +46,11 @@ impl Handshake {
     /// Reads what `s_client` wrote.
     pub fn read(stdout: &[u8], stderr: &[u8]) -> Handshake {
         let (stdout, stderr) = (String::from_utf8_lossy(stdout), String::from_utf8_lossy(stderr));
-        let ended: Vec<&str> =
-            stderr.lines().filter(|line| line.contains(":fatal:") || line.contains(":error:")).collect();
         let is_finished = stderr.lines().any(|line| line == "SSL_connect:SSLv3/TLS read finished");
+        // A server that leaves without a word after the handshake (Go's, when HTTP/2 is spoken wrongly) ends nothing.
+        let left = |line: &str| is_finished && line.contains("unexpected eof while reading");
+        let is_end = |line: &&str| line.contains(":fatal:") || line.contains(":error:") && !left(line);
+        let ended: Vec<&str> = stderr.lines().filter(is_end).collect();
         let has = |word: &str| ended.iter().any(|line| line.contains(word));
         let answered = stdout.contains("\nHTTP/1.") || stdout.contains("ALPN protocol: h2");
         // Plain HTTP may wait for the end of a line, which a short hello does not have.
@@ -52,11 +58,13 @@ impl Handshake {
         let outcome = match (is_finished, ended.is_empty()) {
             (false, true) if is_silent => Outcome::Connect,
             (true, true) if answered => Outcome::Ok,
+            (true, true) if stderr.contains("read:errno=104") => Outcome::Cut,
             (_, true) => Outcome::Unclear,
             (_, false) if has("certificate required") || has("SSL alert number 116") => Outcome::ClientCertificate,
             (_, false) if has("Connection refused") || has("wrong version number") || has("http request") => {
                 Outcome::Connect
             }
+            (false, false) if !stderr.contains("write client hello") => Outcome::Offer,
             (true, false) if has("system library") => Outcome::Unclear,
             (_, false) => Outcome::Negotiate,
         };
@@ -154,7 +162,9 @@ mod tests {
         let read = Handshake::read(old.as_bytes(), FINISHED.as_bytes());
         assert_eq!((read.protocol.as_deref(), read.group.as_deref()), (Some("TLSv1.0"), Some("DH")));
         let failed = "SSL3 alert read:fatal:handshake failure\n8:error:0A:SSL routines:x:sslv3 alert handshake failure:x:1:SSL alert number 40\n";
-        assert_eq!(Handshake::read(old.as_bytes(), failed.as_bytes()).outcome, Outcome::Negotiate);
+        let offered = format!("SSL_connect:SSLv3/TLS write client hello\n{failed}");
+        assert_eq!(Handshake::read(old.as_bytes(), offered.as_bytes()).outcome, Outcome::Negotiate);
+        assert_eq!(Handshake::read(old.as_bytes(), failed.as_bytes()).outcome, Outcome::Offer);
         assert_eq!(
             Handshake::read(b"", b"8:error:8000006F:system library:BIO_connect:Connection refused:x\n").outcome,
             Outcome::Connect

@@ -1,6 +1,6 @@
 //! Holds the tool's predictions against a real server: same start, same handshakes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::arena::{Fight, fight, line};
@@ -104,8 +104,7 @@ impl Judge {
         let (fight, prediction) = self.ask(folder.path(), case);
         let mut verdict = Verdict { cases: 1, started: usize::from(fight.starts), ..Verdict::default() };
         if !fight.starts {
-            let log = std::fs::read_to_string(folder.path().join("error.log")).unwrap_or_default();
-            verdict.refusals.insert(reason(&(log + &fight.words).replace(&folder.path().display().to_string(), "")), 1);
+            verdict.refusals.insert(reason(&fight.words), 1);
         }
         for (attempt, real) in case.attempts.iter().zip(&fight.handshakes) {
             *verdict.outcomes.entry(format!("{:?}", real.outcome)).or_default() += 1;
@@ -133,16 +132,13 @@ impl Judge {
         if found.is_empty() {
             return verdict;
         }
-        let mut kinds: Vec<&str> = Vec::new();
-        for (kind, at, words) in &found {
-            // One small reproduction for each kind and case is enough.
-            let place = match kinds.contains(&kind.as_str()) {
-                true => String::new(),
-                false => self.reproduce(case, kind, *at),
-            };
-            kinds.push(kind);
-            let words = format!("{}: {words}\n{place}", case.name);
-            verdict.disagreements.push(Disagreement { kind: kind.clone(), words });
+        let mut sorts = BTreeSet::new();
+        for one in &found {
+            // One small reproduction for each sort and case is enough.
+            let is_new = sorts.insert((&one.kind, &one.sort));
+            let place = if is_new { self.reproduce(case, one) } else { String::new() };
+            let words = format!("{}: {}\n{place}", case.name, one.words);
+            verdict.disagreements.push(Disagreement { kind: one.kind.clone(), words });
         }
         verdict
     }
@@ -163,27 +159,16 @@ impl Judge {
     }
 
     /// Keeps the smallest configuration on which both still differ in the same way, and says how to see it.
-    fn reproduce(&self, case: &Case, kind: &str, at: Option<usize>) -> String {
+    fn reproduce(&self, case: &Case, wanted: &Difference) -> String {
+        let at = wanted.at;
         let alone = Case { attempts: at.map(|at| case.attempts[at].clone()).into_iter().collect(), ..case.clone() };
         let alone = if at.is_none() { case.clone() } else { alone };
-        // A server that refuses another thing than before is another disagreement.
-        let told = |fight: &Fight, folder: &Path| {
-            let log = std::fs::read_to_string(folder.join("error.log")).unwrap_or_default();
-            reason(&(log + &fight.words).replace(&folder.display().to_string(), ""))
-        };
-        let wanted = {
-            let folder = tempfile::tempdir().expect("a temporary folder");
-            let (fight, _) = self.ask(folder.path(), &alone);
-            told(&fight, folder.path())
-        };
         let differs = |case: &Case| {
             let folder = tempfile::tempdir().expect("a temporary folder");
             let (fight, prediction) = self.ask(folder.path(), case);
-            if at.is_none() && told(&fight, folder.path()) != wanted {
-                return None;
-            }
             let found = prediction.map(|prediction| compare(case, &fight, &prediction, &mut 0));
-            found.into_iter().flatten().find(|(found, ..)| found == kind).map(|(_, _, words)| words)
+            let is_it = |one: &Difference| one.kind == wanted.kind && one.sort == wanted.sort;
+            found.into_iter().flatten().find(is_it).map(|one| one.words)
         };
         let files = shrink(alone.files.clone(), self.is_text, |files| {
             differs(&Case { files: files.clone(), ..alone.clone() }).is_some()
@@ -216,7 +201,9 @@ impl Judge {
 
 /// The kind of a server's reason: the end of its last word on it, without what is quoted.
 fn reason(words: &str) -> String {
-    let is_reason = |line: &&str| ["emerg", ": AH", "rror"].iter().any(|word| line.contains(word));
+    let is_reason = |line: &&str| {
+        !line.contains("process exited with") && ["emerg", ": AH", "rror"].iter().any(|word| line.contains(word))
+    };
     let told = words.lines().rev().find(is_reason).or(words.lines().last()).unwrap_or_default();
     // Apache says the reason on the next line.
     let next = words.lines().skip_while(|line| *line != told).nth(1);
@@ -228,13 +215,18 @@ fn reason(words: &str) -> String {
     plain[start..].to_owned()
 }
 
-/// All differences: their kind, which handshake (absent: the start), and both sides.
-fn compare(
-    case: &Case,
-    fight: &Fight,
-    prediction: &Prediction,
-    unknown: &mut usize,
-) -> Vec<(String, Option<usize>, String)> {
+/// A difference of one handshake, or of the start.
+struct Difference {
+    kind: String,
+    /// Tells apart what has different reasons.
+    sort: String,
+    /// Which handshake; absent: the start.
+    at: Option<usize>,
+    /// Both sides.
+    words: String,
+}
+
+fn compare(case: &Case, fight: &Fight, prediction: &Prediction, unknown: &mut usize) -> Vec<Difference> {
     let real = if fight.starts { "ok" } else { "fail" };
     if prediction.start == "unknown" {
         *unknown += 1;
@@ -243,7 +235,8 @@ fn compare(
     if prediction.start != real {
         let words =
             format!("starts: real {real}, tool {}\n  {}\n  {}", prediction.start, fight.words, prediction.words);
-        return vec![(format!("start-{}", prediction.start), None, words)];
+        let sort = if fight.starts { prediction.rules() } else { reason(&fight.words) };
+        return vec![Difference { kind: format!("start-{}", prediction.start), sort, at: None, words }];
     }
     let mut found = Vec::new();
     for (at, (attempt, real)) in case.attempts.iter().zip(&fight.handshakes).enumerate() {
@@ -251,9 +244,9 @@ fn compare(
         match prediction.compare(&attempt.listen, &attempt.host, client, real) {
             Comparison::Same => {}
             Comparison::Unknown => *unknown += 1,
-            Comparison::Differs(kind, words) => {
-                let place = format!("{client} to {} for {}", attempt.listen, attempt.host);
-                found.push((kind.to_owned(), Some(at), format!("{kind}: {place}: {words}")));
+            Comparison::Differs(kind, sort, words) => {
+                let words = format!("{kind}: {client} to {} for {}: {words}", attempt.listen, attempt.host);
+                found.push(Difference { kind: kind.to_owned(), sort, at: Some(at), words });
             }
         }
     }

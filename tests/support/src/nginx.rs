@@ -203,7 +203,7 @@ fn certificates(
         };
         let kind = random.word(KINDS);
         let Pair { certificate, key, .. } = pair(random, kind, names, label);
-        let path = |ending: &str| format!("tls/{place}-{at}.{ending}");
+        let path = |ending: &str| format!("tls/{place}-{at}-{kind}-{label}.{ending}");
         for (directive, ending, content) in
             [("ssl_certificate", "pem", certificate), ("ssl_certificate_key", "key", key)]
         {

@@ -90,38 +90,56 @@ pub enum Comparison {
     Same,
     /// The tool says that it cannot know.
     Unknown,
-    /// Otherwise: what differs, and both sides.
-    Differs(&'static str, String),
+    /// Otherwise: what differs, of which sort, and both sides.
+    Differs(&'static str, String, String),
 }
 
 impl Prediction {
+    /// The rules that say why the server would not start.
+    pub fn rules(&self) -> String {
+        let causes = serde_json::from_str::<Value>(&self.words).unwrap_or_default();
+        let rules = causes["causes"].as_array().into_iter().flatten().map(|cause| cause["rule"].to_string());
+        rules.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
+    }
+
     /// Compares one handshake.
     pub fn compare(&self, listen: &str, host: &str, client: &str, real: &Handshake) -> Comparison {
         let Some(entry) = self.entries.get(&(listen.to_owned(), host.to_owned(), client.to_owned())) else {
-            return Comparison::Differs("entry", format!("no entry; real {:?}", real.outcome));
+            return Comparison::Differs("entry", String::new(), format!("no entry; real {:?}", real.outcome));
         };
         let result = entry["result"].as_str().unwrap_or_default();
         if result == "unknown" {
             return Comparison::Unknown;
         }
-        let is_ok = real.outcome == Outcome::Ok;
+        let stage = entry["cause"]["stage"].as_str().unwrap_or_default();
+        if real.outcome == Outcome::Cut && stage == "client-certificate" {
+            return Comparison::Same;
+        }
+        let is_ok = matches!(real.outcome, Outcome::Ok | Outcome::Cut);
         if (result == "ok") != is_ok {
             let words = format!("real {:?} {}; tool {result}, {}", real.outcome, summary(real), entry["cause"]);
+            let sort = if is_ok { entry["cause"]["code"].to_string() } else { last_word(&real.words) };
+            let kind = if is_ok { "result-fail" } else { "result-ok" };
             return Comparison::Differs(
-                if is_ok { "result-fail" } else { "result-ok" },
-                words + &format!("\n  {entry}"),
+                kind,
+                sort,
+                words
+                    + &format!(
+                        "
+  {entry}"
+                    ),
             );
         }
         if !is_ok {
-            let stage = entry["cause"]["stage"].as_str().unwrap_or_default();
             // Up to TLS 1.2 the alert does not tell a missing certificate from others.
             let agrees = match real.outcome {
+                Outcome::Offer => true,
                 Outcome::Connect => stage == "connect",
                 Outcome::ClientCertificate => stage == "client-certificate",
                 _ => stage != "connect",
             };
             let words = || format!("real {:?}; tool {stage}\n  {}", real.outcome, real.words);
-            return if agrees { Comparison::Same } else { Comparison::Differs("stage", words()) };
+            return if agrees { Comparison::Same } else { Comparison::Differs("stage", stage.to_owned(), words()) };
         }
         let text = |value: &Value| value.as_str().map(str::to_owned);
         let number = |value: &Value| value.as_u64().map(|number| number.to_string());
@@ -142,16 +160,21 @@ impl Prediction {
             None => Comparison::Same,
             Some((field, ours, theirs)) => {
                 let words = format!("real {theirs:?}, tool {ours:?}\n  real {}\n  tool {entry}", summary(real));
-                Comparison::Differs(field, words)
+                Comparison::Differs(field, String::new(), words)
             }
         }
     }
 }
 
+/// The end of an error without numbers that change.
+fn last_word(words: &str) -> String {
+    words.lines().last().and_then(|line| line.splitn(4, ':').last()).unwrap_or_default().to_owned()
+}
+
 fn summary(real: &Handshake) -> String {
     let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
     match real.outcome {
-        Outcome::Ok => format!(
+        Outcome::Ok | Outcome::Cut => format!(
             "{} {} {} {} verify {:?}",
             text(&real.protocol),
             text(&real.cipher),
