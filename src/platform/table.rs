@@ -20,6 +20,10 @@ static NGINX: LazyLock<ServerTable> = LazyLock::new(|| {
     toml::from_str(include_str!("../../rules/servers/nginx.toml")).expect("a test reads every embedded table")
 });
 
+static APACHE: LazyLock<ServerTable> = LazyLock::new(|| {
+    toml::from_str(include_str!("../../rules/servers/apache.toml")).expect("a test reads every embedded table")
+});
+
 /// What is assumed where nothing says otherwise.
 pub const ASSUMED: &str = "debian-12";
 
@@ -57,6 +61,9 @@ struct Server {
     library: Option<String>,
     main_file: PathBuf,
     worker_user: String,
+    server_root: Option<PathBuf>,
+    #[serde(default)]
+    static_modules: Vec<String>,
     #[serde(default)]
     #[expect(dead_code, reason = "for people who read the page")]
     unverified: Vec<String>,
@@ -92,17 +99,20 @@ pub fn find(name: &str, part: Part) -> Option<Platform> {
         why: String::new(),
         main_file: server.main_file,
         worker_user: server.worker_user,
+        server_root: server.server_root,
+        static_modules: server.static_modules,
     })
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ServerTable {
+    #[serde(default)]
     default: Defaults,
     decides: Vec<Decides>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Defaults {
     protocols: Vec<DefaultRow>,
@@ -121,6 +131,8 @@ struct DefaultRow {
 struct Decides {
     setting: String,
     until: Option<String>,
+    /// The row holds with an older TLS library too, whatever the version of the server.
+    until_library: Option<String>,
     by: Decider,
 }
 
@@ -134,6 +146,8 @@ pub enum Decider {
     NamedSite,
     /// Both have to allow it.
     Both,
+    /// The site that the client names where it is written for that site or around it, else the default site.
+    NamedSiteIfWritten,
 }
 
 fn holds(until: Option<&str>, version: Version) -> bool {
@@ -159,6 +173,18 @@ pub fn nginx_default_ciphers(version: Version) -> &'static str {
 pub fn nginx_decider(setting: &str, version: Version) -> Decider {
     let row = NGINX.decides.iter().find(|row| row.setting == setting && holds(row.until.as_deref(), version));
     row.map_or(Decider::NamedSite, |row| row.by)
+}
+
+/// Who decides a setting in Apache: `protocols`, `groups`, or any other, which is the named site's.
+pub fn apache_decider(setting: &str, platform: &Platform) -> Decider {
+    let is_old = |row: &Decides| {
+        let last = row.until_library.as_deref().and_then(Version::parse);
+        last.is_some_and(|last| platform.tls_library.version.numbers <= last.numbers)
+    };
+    let holds = |row: &&Decides| {
+        row.setting == setting && (is_old(row) || holds(row.until.as_deref(), platform.server_version))
+    };
+    APACHE.decides.iter().find(holds).map_or(Decider::NamedSite, |row| row.by)
 }
 
 #[cfg(test)]
