@@ -64,6 +64,8 @@ pub struct Credentials {
     pub passwords: Option<(Token, PathBuf)>,
     /// A file with authorities, from which the library completes a chain that is a leaf alone (Apache).
     pub authorities: Option<(Token, PathBuf)>,
+    /// Whether a key must belong to the certificate at its place (Apache), or pairs may be given crosswise (nginx).
+    pub keys_by_place: bool,
     /// A program that is asked for passwords at start (Apache).
     pub dialog: Option<Token>,
 }

@@ -1,7 +1,7 @@
 //! Changes in TLS words, turned into edits of Apache's text.
 //!
-//! An edit stands in a file, never in text that was made by substitution: what a variable or a macro brings is shared with
-//! places that the change is not meant for.
+//! An edit that stands in what a variable or a macro brought is shared with places that the change is not meant for: who
+//! takes fixes leaves it out.
 
 use crate::diagnostic::Edit;
 use crate::model::{Change, Deployment, Editor, Edits, Site, SiteId, Target};
@@ -80,11 +80,6 @@ impl<'a> ApacheEditor<'a> {
         sites.filter(|(_, site)| is_one(site)).map(|(at, _)| SiteId(at as u32)).collect()
     }
 
-    /// Another word in the place of one that stands in a file.
-    fn replacement(&self, written: Span, text: String) -> Option<Edit> {
-        self.is_file(written.file).then_some(Edit { span: written, text })
-    }
-
     fn replace_path(&self, written: Span, path: &str) -> Option<Edits> {
         let word = self.loaded.text(written.file).get(written.start as usize..written.end as usize)?;
         let text = match word.first() {
@@ -101,7 +96,7 @@ impl<'a> ApacheEditor<'a> {
                 certificate || key
             })
         };
-        Some(Edits { edits: vec![self.replacement(written, text)?], reaches: self.reached(uses) })
+        Some(Edits { edits: vec![Edit { span: written, text }], reaches: self.reached(uses) })
     }
 
     /// A key of its own for a certificate file that was to hold it: on a line of its own.
@@ -128,7 +123,7 @@ impl<'a> ApacheEditor<'a> {
         match target {
             Target::Written(written) => {
                 let reaches = self.reached(|site| protocols(site).written == Some(written));
-                Some(Edits { edits: vec![self.replacement(written, spell(to))?], reaches })
+                Some(Edits { edits: vec![Edit { span: written, text: spell(to) }], reaches })
             }
             Target::Site(site) => {
                 let one = self.deployment.site(site);
@@ -171,7 +166,7 @@ impl Editor for ApacheEditor<'_> {
             Change::DisableStapling { written } => {
                 let stapling = |site: &Site| self.deployment.policy(site.policy).stapling.origin.written;
                 let reaches = self.reached(|site| stapling(site) == Some(*written));
-                Some(Edits { edits: vec![self.replacement(*written, "off".to_owned())?], reaches })
+                Some(Edits { edits: vec![Edit { span: *written, text: "off".to_owned() }], reaches })
             }
         }
     }

@@ -18,7 +18,7 @@ use super::include::{Loaded, Statement};
 use super::syntax::{Kind, Word};
 use crate::diagnostic::{Problem, Unjudged};
 use crate::model::{Deployment, FrameId, ServerKind, Token};
-use crate::platform::{Platform, TlsLibraryKind};
+use crate::platform::{Platform, TlsLibrary, TlsLibraryKind};
 use crate::source::{FileSystem, Span};
 use crate::tls::{Protocol, Protocols};
 
@@ -57,6 +57,8 @@ pub(super) struct Lowering<'a> {
     files: &'a dyn FileSystem,
     loaded: &'a Loaded,
     fragment: bool,
+    /// The library that speaks TLS.
+    library: TlsLibrary,
     /// What `all` stands for.
     all_protocols: Protocols,
     server: Level,
@@ -87,6 +89,7 @@ pub fn lower(
         files,
         loaded,
         fragment,
+        library: deployment.platform.tls_library.clone(),
         all_protocols: all_protocols(&deployment.platform),
         server: Level::default(),
         hosts: Vec::new(),

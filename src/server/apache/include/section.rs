@@ -88,11 +88,12 @@ impl Reader<'_> {
 
     /// `</Name>`.
     pub(super) fn close(&mut self, cut: &Cut, first: &[u8], word: Word, text: &[u8]) {
+        let written = lossy(first[2..].strip_suffix(b">").unwrap_or(&first[2..]));
         let name = first[2..].strip_suffix(b">").unwrap_or(&first[2..]).to_ascii_lowercase();
         let at = Span::new(cut.text, word.start, word.end.min(cut.end));
         let base = self.open.iter().rev().find(|open| open.file.is_some()).map_or(0, |open| open.sections);
         let Some(innermost) = self.sections.last().filter(|_| self.sections.len() > base) else {
-            let problem = self.syntax_error(at, "unexpected-end").with("name", lossy(&name));
+            let problem = self.syntax_error(at, "unexpected-end").with("name", written);
             self.out.problems.push(problem);
             return;
         };
@@ -107,15 +108,13 @@ impl Reader<'_> {
             // `</IfModule> # comment`, `</VirtualHost >`
             let case = if is_closed { "end-not-alone" } else { "no-bracket-end" };
             let span = Span::new(cut.text, cut.start, cut.end);
-            let written = lossy(&first[2..]);
-            let written = written.trim_end_matches('>').to_owned();
             let edits = vec![Edit { span, text: format!("</{written}>") }];
             let fix = Fix { title: format!("write `</{written}>`"), safety: Safety::Safe, edits };
             self.syntax_error(span, case).with("name", written).fix(fix)
         } else {
             let opened = self.sections.last().map(|section| section.at);
             let shown = opened.map_or(String::new(), |at| lossy(self.bytes(at)));
-            let problem = self.syntax_error(at, "wrong-end").with("name", lossy(&name)).with("open", shown);
+            let problem = self.syntax_error(at, "wrong-end").with("name", written).with("open", shown);
             opened.into_iter().fold(problem, |problem, at| problem.related(at, "open since here"))
         };
         self.out.problems.push(problem);

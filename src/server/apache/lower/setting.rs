@@ -10,6 +10,7 @@ use super::Lowering;
 use super::level::{self, APPENDED, Engine, File, Level};
 use crate::diagnostic::{Edit, Fix, Problem, Safety, Unjudged};
 use crate::model::{Command, Name, NameKind, Origin, Setting, Token, VerifyMode};
+use crate::platform::TlsLibraryKind;
 use crate::server::apache::include::{Statement, path_of};
 use crate::server::apache::syntax::Word;
 use crate::source::{FileKind, Span};
@@ -338,7 +339,7 @@ impl Lowering<'_> {
         Setting::known((token.clone(), path), said.origin())
     }
 
-    /// The suites of TLS 1.3: one name that OpenSSL does not know, and none is taken.
+    /// The suites of TLS 1.3. OpenSSL passes over names that it does not know from 3.0 on, and takes none of the list before.
     fn check_suites(&mut self, list: &Token) {
         const KNOWN: &[&str] = &[
             "TLS_AES_128_GCM_SHA256",
@@ -349,12 +350,18 @@ impl Lowering<'_> {
             "TLS_SHA256_SHA256",
             "TLS_SHA384_SHA384",
         ];
+        let library = &self.library;
+        if library.kind != TlsLibraryKind::OpenSsl {
+            return;
+        }
+        let is_known = |name: &str| KNOWN.contains(&name.trim());
+        let passes_over = library.version.at_least(3, 0, 0) && list.text.split(':').any(is_known);
         let mut at = 0;
         for name in list.text.split(':') {
-            let trimmed = name.trim();
-            if !trimmed.is_empty() && !KNOWN.contains(&trimmed) {
+            if !name.trim().is_empty() && !is_known(name) && !passes_over {
                 let problem = Problem::new("cipher-list-empty", list.part(at, at + name.len())).case("tls13");
-                self.problems.push(problem.with("word", trimmed));
+                let problem = problem.with("word", name.trim()).with("library", library.name.clone());
+                self.problems.push(problem);
                 return;
             }
             at += name.len() + 1;
