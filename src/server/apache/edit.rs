@@ -157,6 +157,11 @@ impl Editor for ApacheEditor<'_> {
             Change::SpeakTls { listen } => {
                 let uses = self.deployment.endpoints.iter().flat_map(|endpoint| &endpoint.uses);
                 let site = uses.into_iter().find(|one| one.span == *listen)?.site;
+                // Without a certificate of its own, or the server's, TLS would keep httpd from starting.
+                let set = self.deployment.credentials(self.deployment.site(site).credentials);
+                if set.pairs.is_empty() {
+                    return None;
+                }
                 let edit = self.insertion(site, "SSLEngine on")?;
                 Some(Edits { edits: vec![edit], reaches: vec![site] })
             }
