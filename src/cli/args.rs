@@ -180,6 +180,10 @@ pub struct TargetArguments {
     #[arg(long, value_name = "FILE|system|mozilla")]
     pub trust: Vec<PathBuf>,
 
+    /// Define a name, as Apache's -D and Define do and as an environment variable; may be given several times
+    #[arg(long, value_name = "NAME[=VALUE]", value_parser = definition)]
+    pub define: Vec<(String, Option<String>)>,
+
     /// Judge a part by itself, even where a main file includes it
     #[arg(long)]
     pub fragment: bool,
@@ -302,6 +306,15 @@ fn time(text: &str) -> Result<Time, String> {
     Ok(Time::Offset(sign * count * unit))
 }
 
+/// `NAME` or `NAME=VALUE`.
+#[expect(clippy::unnecessary_wraps, reason = "the argument parser takes functions that may fail")]
+fn definition(text: &str) -> Result<(String, Option<String>), String> {
+    Ok(match text.split_once('=') {
+        Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
+        None => (text.to_owned(), None),
+    })
+}
+
 impl TargetArguments {
     /// The files as seen below the root.
     pub fn files(&self) -> Disk {
@@ -336,6 +349,7 @@ impl TargetArguments {
             security_level: self.security_level,
             root: self.root.clone(),
             fragment: self.fragment,
+            defines: self.define.clone().into(),
             now,
             trust: trust.collect(),
             lint,

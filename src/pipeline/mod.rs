@@ -66,6 +66,8 @@ pub struct Options {
     pub security_level: Option<u8>,
     /// The folder that absolute paths are followed below.
     pub root: Option<PathBuf>,
+    /// What is defined before the first line: names, and values where they have one.
+    pub defines: Arc<[(String, Option<String>)]>,
     /// Whether trust anchors that are named are a guess all the same: only tests and examples say so.
     pub trust_is_a_guess: bool,
     /// Whether a part is judged by itself even where a main file includes it.

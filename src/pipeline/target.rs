@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::{Failure, Options};
 use crate::model::ServerKind;
 use crate::pki;
-use crate::server::{Form, Input, Root, nginx};
+use crate::server::{Form, Input, Root, caddy, nginx};
 use crate::source::{Entry, FileKind, FileSystem, Limits, ReadError, Text};
 
 /// Names that say which server reads a file.
@@ -112,7 +112,8 @@ fn folder(files: &dyn FileSystem, path: &Path, options: &Options) -> Result<Targ
         let is_wanted = options.server.is_none_or(|wanted| wanted == *server);
         if is_wanted && files.metadata(&main).is_ok_and(|found| found.kind == FileKind::Regular) {
             let bytes = read(files, &main)?;
-            let input = Input { roots: vec![Root { path: main, bytes, text: Text::File }], form: Form::Whole };
+            let roots = vec![Root { path: main, bytes, text: Text::File }];
+            let input = Input { roots, form: Form::Whole, defines: Arc::clone(&options.defines) };
             return Ok(Target { path: path.to_path_buf(), server: *server, input, mains: Vec::new() });
         }
     }
@@ -137,7 +138,12 @@ fn folder(files: &dyn FileSystem, path: &Path, options: &Options) -> Result<Targ
         None => roots.iter().find_map(|root| detect(&root.path, &root.bytes)).ok_or_else(|| unknown_server(path))?,
     };
     let form = Form::Fragment { prefix: prefix_of(files, path, server) };
-    Ok(Target { path: path.to_path_buf(), server, input: Input { roots, form }, mains: Vec::new() })
+    Ok(Target {
+        path: path.to_path_buf(),
+        server,
+        input: Input { roots, form, defines: Arc::clone(&options.defines) },
+        mains: Vec::new(),
+    })
 }
 
 /// One text: a whole configuration or a part of one.
@@ -163,7 +169,8 @@ fn one(
     let folder = path.parent().unwrap_or(Path::new(""));
     let form = if whole { Form::Whole } else { Form::Fragment { prefix: prefix_of(files, folder, server) } };
     let mains = if whole || options.fragment || text != Text::File { Vec::new() } else { mains(files, folder, server) };
-    let input = Input { roots: vec![Root { path: path.to_path_buf(), bytes, text }], form };
+    let roots = vec![Root { path: path.to_path_buf(), bytes, text }];
+    let input = Input { roots, form, defines: Arc::clone(&options.defines) };
     Ok(Target { path: path.to_path_buf(), server, input, mains })
 }
 
@@ -215,7 +222,7 @@ fn detect(path: &Path, bytes: &[u8]) -> Option<ServerKind> {
     if let Some((_, server)) = MAIN_FILES.iter().find(|(main, _)| *main == name) {
         return Some(*server);
     }
-    if name.starts_with("Caddyfile") || name.ends_with(".caddyfile") || name.ends_with(".caddy") {
+    if caddy::is_named(&name) || caddy::looks_like_json(bytes) {
         return Some(ServerKind::Caddy);
     }
     let is_section = |line: &[u8]| line.trim_ascii_start().first() == Some(&b'<');

@@ -7,7 +7,9 @@ mod table;
 mod version;
 
 pub use detect::detect;
-pub use table::{ASSUMED, Decider, Part, find, names, nginx_decider, nginx_default_ciphers, nginx_default_protocols};
+pub use table::{
+    ASSUMED, Decider, Part, caddy_default, find, names, nginx_decider, nginx_default_ciphers, nginx_default_protocols,
+};
 pub use version::Version;
 
 use std::path::PathBuf;
@@ -48,6 +50,16 @@ impl TlsLibrary {
     }
 }
 
+impl Platform {
+    /// The oldest protocol that Go takes where the server names none, in our names.
+    pub fn go_oldest(&self) -> &'static str {
+        if self.godebug.iter().any(|setting| setting == "tls10server=1") {
+            return "TLSv1.0";
+        }
+        caddy_default("go-oldest", self.tls_library.version)
+    }
+}
+
 /// One server on one system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Platform {
@@ -67,4 +79,8 @@ pub struct Platform {
     pub main_file: PathBuf,
     /// Who runs the workers.
     pub worker_user: String,
+    /// Settings of Go that the build carries (`GODEBUG`): `tls10server=1`, `tlsmlkem=0`.
+    pub godebug: Vec<String>,
+    /// Where the service keeps what it gets by itself, certificates above all.
+    pub data_folder: Option<PathBuf>,
 }

@@ -20,6 +20,10 @@ static NGINX: LazyLock<ServerTable> = LazyLock::new(|| {
     toml::from_str(include_str!("../../rules/servers/nginx.toml")).expect("a test reads every embedded table")
 });
 
+static CADDY: LazyLock<CaddyTable> = LazyLock::new(|| {
+    toml::from_str(include_str!("../../rules/servers/caddy.toml")).expect("a test reads every embedded table")
+});
+
 /// What is assumed where nothing says otherwise.
 pub const ASSUMED: &str = "debian-12";
 
@@ -58,6 +62,9 @@ struct Server {
     main_file: PathBuf,
     worker_user: String,
     #[serde(default)]
+    godebug: Vec<String>,
+    data_folder: Option<PathBuf>,
+    #[serde(default)]
     #[expect(dead_code, reason = "for people who read the page")]
     unverified: Vec<String>,
 }
@@ -92,6 +99,8 @@ pub fn find(name: &str, part: Part) -> Option<Platform> {
         why: String::new(),
         main_file: server.main_file,
         worker_user: server.worker_user,
+        godebug: server.godebug,
+        data_folder: server.data_folder,
     })
 }
 
@@ -161,6 +170,18 @@ pub fn nginx_decider(setting: &str, version: Version) -> Decider {
     row.map_or(Decider::NamedSite, |row| row.by)
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CaddyTable {
+    default: std::collections::HashMap<String, Vec<DefaultRow>>,
+}
+
+/// Caddy's default of `protocols`, `ciphers`, `groups` or `alpn`, words apart by a blank; by release of Caddy. The oldest
+/// protocol that Go itself allows is `go-oldest`, by release of Go. Empty where there is no such setting.
+pub fn caddy_default(setting: &str, version: Version) -> &'static str {
+    CADDY.default.get(setting).map_or("", |rows| default(rows, version))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,6 +199,13 @@ mod tests {
         }
         assert_eq!(find(ASSUMED, Part::Nginx).unwrap().server_version, Version::new(1, 22, 1));
         assert_eq!(find("debian-21", Part::Nginx), None);
+    }
+
+    #[test]
+    fn groups_of_caddy_change_with_the_version() {
+        assert_eq!(caddy_default("groups", Version::new(2, 6, 2)), "x25519 secp256r1");
+        assert_eq!(caddy_default("groups", Version::new(2, 11, 4)), "x25519mlkem768 x25519 secp256r1");
+        assert_eq!(caddy_default("go-oldest", Version::new(1, 19, 8)), "TLSv1.0");
     }
 
     #[test]

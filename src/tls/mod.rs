@@ -2,6 +2,7 @@
 //! cipher strings select.
 
 pub mod cipher;
+pub mod go;
 mod protocol;
 
 pub use protocol::{Protocol, Protocols};
