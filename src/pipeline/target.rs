@@ -164,7 +164,7 @@ fn one(
     let whole = match server {
         ServerKind::Nginx => nginx::is_whole(&bytes),
         ServerKind::Apache => MAIN_FILES.iter().any(|(name, kind)| *kind == server && path.ends_with(name)),
-        ServerKind::Caddy => true,
+        ServerKind::Caddy => caddy::is_whole(path, &bytes),
     };
     let folder = path.parent().unwrap_or(Path::new(""));
     let form = if whole { Form::Whole } else { Form::Fragment { prefix: prefix_of(files, folder, server) } };

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::directives::{self, Place};
 use super::syntax::{self, Defines, Section, Word};
 use crate::diagnostic::{Problem, Unjudged};
 use crate::model::Frames;
@@ -85,6 +86,21 @@ pub struct Reading<'a> {
     pub version: Version,
     /// Whether that version is a guess.
     pub version_is_assumed: bool,
+    /// Whether the text is a part, so that snippets may be defined elsewhere.
+    pub fragment: bool,
+}
+
+/// Whether a text begins with a directive or a matcher, as the inside of a site block does.
+pub fn begins_in_site(bytes: &[u8]) -> bool {
+    let lexed = syntax::lex(bytes, FileId(0), 0, &[]);
+    is_in_site(&lexed.words)
+}
+
+fn is_in_site(words: &[Word]) -> bool {
+    let known = |text: &str| {
+        directives::find(Place::Site, text).is_some() || directives::plugin(Place::Site, text).is_some()
+    };
+    words.first().is_some_and(|word| !word.opens() && (word.text.starts_with('@') || known(&word.text)))
 }
 
 /// Files of a run.
@@ -102,6 +118,7 @@ impl Files<'_> {
     fn add(&mut self, root: Root, problems: &mut Vec<Problem>) -> usize {
         let index = self.files.len();
         let id = self.sources.add(root.path.clone(), Arc::clone(&root.bytes), root.text);
+        let is_root = self.known.is_empty();
         let limit = usize::try_from(self.reading.limits.config_file).unwrap_or(usize::MAX);
         let made = syntax::substitute(&root.bytes, id, self.reading.defines, limit);
         let start = Span::new(id, 0, 0);
@@ -124,6 +141,9 @@ impl Files<'_> {
                     None => word.is_verbatim = false,
                 }
             }
+        }
+        if made.bytes.is_empty() && is_root && !self.reading.fragment {
+            problems.push(Problem::new("syntax-error", start).case("empty"));
         }
         problems.append(&mut lexed.problems);
         if !self.reading.version.at_least(2, 7, 0) {
@@ -185,5 +205,5 @@ fn verbatim(segments: &[crate::source::Segment], span: Span) -> Option<Span> {
 
 /// Something that a later version brought.
 fn too_new(reading: &Reading<'_>, at: Span, what: &str, since: &str) -> Problem {
-    super::directives::too_new(at, what, since, reading.version, reading.version_is_assumed)
+    directives::too_new(at, what, since, reading.version, reading.version_is_assumed)
 }

@@ -30,6 +30,16 @@ pub fn is_named(name: &str) -> bool {
     name.starts_with("caddyfile") || name.ends_with(".caddyfile") || name.ends_with(".caddy")
 }
 
+/// Whether a file is a whole configuration: by its name, unless it begins inside a site block.
+pub fn is_whole(path: &Path, bytes: &[u8]) -> bool {
+    if Adapter::of(path, bytes) == Adapter::Json {
+        return true;
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    let is_main = name.starts_with("caddyfile") || name.ends_with(".caddyfile");
+    is_main && (name == "caddyfile" || !include::begins_in_site(bytes))
+}
+
 /// Whether a text is a JSON configuration of Caddy by its looks: an object that tells of apps.
 pub fn looks_like_json(bytes: &[u8]) -> bool {
     is_json(bytes) && bytes.windows(6).any(|window| window == b"\"apps\"")
@@ -68,7 +78,7 @@ pub fn read(files: &dyn FileSystem, sources: &mut Sources, limits: &Limits, inpu
     let defines = input.defines.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?))).collect();
     let version_is_assumed = platform.assumed.iter().any(|what| what == "platform" || what == "server_version");
     let version = platform.server_version;
-    let reading = Reading { files, limits, defines: &defines, version, version_is_assumed };
+    let reading = Reading { files, limits, defines: &defines, version, version_is_assumed, fragment };
     let mut deployment = Deployment::empty(ServerKind::Caddy, platform);
     deployment.fragment = fragment;
     let folder = input.roots.first().and_then(|root| root.path.parent()).unwrap_or(Path::new("")).to_path_buf();

@@ -129,6 +129,8 @@ pub struct Section {
     pub has_braces: bool,
     /// Whether it is a named route (`&(name)`).
     pub is_route: bool,
+    /// Whether it is the inside of a site block whose address stands elsewhere.
+    pub is_inside: bool,
     /// The opening brace, if any, and the last word.
     pub block: Block,
 }

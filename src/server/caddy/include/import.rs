@@ -98,6 +98,11 @@ impl Parser<'_> {
                     let problem = match &error {
                         ReadError::NotRegular(kind) => problem("not-regular").with("kind", kind.to_string()),
                         error if error.is_missing() && super::super::directives::is_snippet_like(text) => {
+                            if reading.fragment {
+                                let reason = format!("the snippet `{text}` is defined elsewhere");
+                                self.unjudged.push(Unjudged { what: "import".into(), reason, at: Some(pattern.span) });
+                                continue;
+                            }
                             problem("snippet")
                         }
                         error if error.is_missing() => problem("import"),

@@ -66,6 +66,9 @@ pub fn parse(files: Files<'_>, roots: usize, problems: Vec<Problem>) -> Loaded {
         let words = Arc::clone(&parser.files.files[root].words);
         parser.push(Piece { words, at: 0 });
         parser.previous = None;
+        if parser.files.reading.fragment && super::is_in_site(&parser.files.files[root].words) {
+            parser.inside();
+        }
         while parser.look().is_some() {
             parser.section();
         }
@@ -157,6 +160,14 @@ impl Parser<'_> {
         self.problem(Problem::new("syntax-error", at).case(case).with("found", found));
     }
 
+    /// The inside of a site block, whose address stands elsewhere.
+    fn inside(&mut self) {
+        let start = self.look().map_or_else(|| Span::new(crate::source::FileId(0), 0, 0), |word| word.span);
+        let mut block = Block { open: start, close: start, nodes: Vec::new() };
+        self.directives(&mut block, false, &[]);
+        self.sections.push(Section { keys: Vec::new(), has_braces: true, is_route: false, is_inside: true, block });
+    }
+
     /// One section: global options, a snippet, a named route or a site.
     fn section(&mut self) {
         let (keys, mut open) = self.keys();
@@ -182,7 +193,7 @@ impl Parser<'_> {
             self.directives(&mut block, has_braces, &keys);
         }
         if !keys.is_empty() || !block.nodes.is_empty() || has_braces {
-            self.sections.push(Section { keys, has_braces, is_route, block });
+            self.sections.push(Section { keys, has_braces, is_route, is_inside: false, block });
         }
     }
 

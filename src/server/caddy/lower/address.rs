@@ -20,12 +20,12 @@ pub struct Address {
 }
 
 /// What is wrong with an address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AddressFault {
     /// The port is no number up to 65535.
     Port,
-    /// The scheme is not `http` or `https`.
-    Scheme,
+    /// The scheme is not `http` or `https`: what there is beside it.
+    Scheme(Address),
 }
 
 /// Go's `net.SplitHostPort`: absent where there is no port, or too many colons.
@@ -55,14 +55,13 @@ pub fn parse(text: &str) -> Result<Address, AddressFault> {
         port => Some(port.parse::<u16>().map_err(|_| AddressFault::Port)?),
     };
     let scheme = scheme.to_lowercase();
-    if !matches!(scheme.as_str(), "" | "http" | "https") {
-        return Err(AddressFault::Scheme);
-    }
     let host = match host.trim().parse::<IpAddr>() {
         Ok(IpAddr::V6(ip)) if ip.to_ipv4_mapped().is_none() => ip.to_string(),
         _ => lower(host.trim()),
     };
-    Ok(Address { scheme, host, port, path: path.to_owned() })
+    let is_known = matches!(scheme.as_str(), "" | "http" | "https");
+    let address = Address { scheme, host, port, path: path.to_owned() };
+    if is_known { Ok(address) } else { Err(AddressFault::Scheme(address)) }
 }
 
 /// Lower case, but for what stands in braces.
@@ -157,7 +156,7 @@ mod tests {
             assert_eq!(told(text).as_deref(), Ok(expected), "{text}");
         }
         assert_eq!(parse("a.test:x"), Err(AddressFault::Port));
-        assert_eq!(parse("wss://a.test"), Err(AddressFault::Scheme));
+        assert!(matches!(parse("wss://a.test"), Err(AddressFault::Scheme(_))));
     }
 
     #[test]

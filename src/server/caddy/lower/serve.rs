@@ -24,16 +24,19 @@ struct Pairing {
 /// Which `tls` directive a policy is made of: the number of its site, and its own there.
 type Maker = Option<(usize, usize)>;
 
+/// For each maker, the last server that a policy of it is for, and the names that this one gave it.
+type Names = HashMap<(usize, usize), (usize, Option<Vec<Arc<str>>>)>;
+
 /// Adapts the sections of a Caddyfile.
 pub fn adapt(lowering: &mut Lowering<'_>, sections: &[Section]) -> Config {
     let (globals, rest) = match sections.split_first() {
-        Some((first, rest)) if first.keys.is_empty() => (&first.block.nodes[..], rest),
+        Some((first, rest)) if first.keys.is_empty() && !first.is_inside => (&first.block.nodes[..], rest),
         _ => (&[][..], sections),
     };
     let options = global::read(lowering, globals);
     let mut sites = Vec::new();
     for section in rest.iter().filter(|section| !section.is_route) {
-        if section.keys.is_empty() {
+        if section.keys.is_empty() && !section.is_inside {
             let problem = Problem::new("directive-not-allowed-here", section.block.open).case("second-global");
             lowering.problem(problem.with("name", "{").with("context", "the middle of a Caddyfile"));
             continue;
@@ -253,7 +256,7 @@ fn servers(
 ) {
     let mut made: Vec<Vec<(Policy, Maker)>> = Vec::new();
     // One policy serves all servers of its site: what the last of them says of its names holds for all.
-    let mut names: HashMap<(usize, usize), Option<Vec<Arc<str>>>> = HashMap::new();
+    let mut names: Names = HashMap::new();
     for pairing in pairings {
         let mut blocks: Vec<&(usize, Vec<usize>)> = pairing.blocks.iter().collect();
         ambiguous(lowering, sites, &blocks, &pairing.listen);
@@ -266,7 +269,7 @@ fn servers(
             has_h2: true,
             proxy_protocol: false,
         };
-        let policies = policies(lowering, &mut server, sites, &blocks, options, tags, &mut names);
+        let policies = policies(lowering, &mut server, sites, &blocks, options, tags, (made.len(), &mut names));
         let text = pairing.listen.to_string();
         let text = text.strip_prefix('*').unwrap_or(&text);
         if let Some(own) = options.servers.iter().find(|one| one.listener.as_ref().is_none_or(|name| &**name == text)) {
@@ -276,12 +279,12 @@ fn servers(
         made.push(policies);
         config.servers.push(server);
     }
-    for (server, policies) in config.servers.iter_mut().zip(made) {
+    for (order, (server, policies)) in config.servers.iter_mut().zip(made).enumerate() {
         let policies: Vec<Policy> = policies
             .into_iter()
             .map(|(policy, maker)| match maker.and_then(|maker| names.get(&maker)) {
-                Some(names) => Policy { names: names.clone(), ..policy },
-                None => policy,
+                Some((last, names)) if *last > order => Policy { names: names.clone(), ..policy },
+                _ => policy,
             })
             .collect();
         server.policies = (!policies.is_empty()).then_some(policies);
@@ -325,7 +328,7 @@ fn policies(
     blocks: &[&(usize, Vec<usize>)],
     options: &Options<'_>,
     tags: &HashMap<Arc<str>, usize>,
-    names: &mut HashMap<(usize, usize), Option<Vec<Arc<str>>>>,
+    (order, names): (usize, &mut Names),
 ) -> Vec<(Policy, Maker)> {
     let mut policies: Vec<(Policy, Maker)> = Vec::new();
     let (mut has_catch_all, mut qualifies) = (false, false);
@@ -362,7 +365,7 @@ fn policies(
                 }
                 false => policy.names = Some(hosts.clone()),
             }
-            names.insert((*at, number), policy.names.clone());
+            names.insert((*at, number), (order, policy.names.clone()));
             if !policy::is_empty(&policy) || is_forced {
                 has_catch_all = hosts.is_empty();
                 policies.push((policy, Some((*at, number))));

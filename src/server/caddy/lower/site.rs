@@ -107,11 +107,13 @@ fn key(lowering: &mut Lowering<'_>, word: &Word, options: &Options<'_>, opaque: 
     }
     let invalid = |case| Problem::new("invalid-argument", word.span).case(case).with("value", text);
     let address = match address::parse(text) {
+        // Up to 2.6 any scheme will do, and is no `http`.
+        Err(AddressFault::Scheme(address)) if !lowering.reading.version.at_least(2, 7, 0) => address,
         Ok(address) => address,
         Err(fault) => {
             let case = match fault {
                 AddressFault::Port => "address-port",
-                AddressFault::Scheme => "address-scheme",
+                AddressFault::Scheme(_) => "address-scheme",
             };
             if !word.is_open() {
                 lowering.problem(invalid(case));

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::heredoc::{self, HeredocFault};
 use super::{Quote, Word};
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Problem, Severity};
 use crate::source::{FileId, Span};
 
 /// The words of a text.
@@ -226,7 +226,8 @@ impl<'t> Lexer<'t> {
     fn unterminated(&mut self, out: &mut Lexed, start: usize, value: String, line: u32, is_unknown: bool) {
         let mark = Span::new(self.id, start as u32, start as u32 + 1);
         let quote = self.text.get(start..start + 1).unwrap_or("\"");
-        out.problems.push(Problem::new("syntax-error", mark).case("open-quote").with("quote", quote));
+        let problem = Problem::new("syntax-error", mark).case("open-quote").with("quote", quote);
+        out.problems.push(problem.severity(Severity::Warning));
         if !value.is_empty() {
             self.word(out, Cow::Owned(value), start, line, Quote::None, is_unknown);
         }
