@@ -172,6 +172,10 @@ pub struct TargetArguments {
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
 
+    /// Define a name as Apache's -D does; with a value, a variable and what the environment holds (repeatable)
+    #[arg(long, value_name = "NAME[=VALUE]", value_parser = definition)]
+    pub define: Vec<(String, Option<String>)>,
+
     /// The time to judge at: RFC 3339, or an offset from the clock such as +30d or -2h
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = time)]
     pub now: Option<Time>,
@@ -179,10 +183,6 @@ pub struct TargetArguments {
     /// What clients trust: a PEM file, system or mozilla; may be given several times
     #[arg(long, value_name = "FILE|system|mozilla")]
     pub trust: Vec<PathBuf>,
-
-    /// Define a name, as Apache's -D and Define do and as an environment variable; may be given several times
-    #[arg(long, value_name = "NAME[=VALUE]", value_parser = definition)]
-    pub define: Vec<(String, Option<String>)>,
 
     /// Judge a part by itself, even where a main file includes it
     #[arg(long)]
@@ -272,6 +272,15 @@ fn library(text: &str) -> Result<TlsLibrary, String> {
     TlsLibrary::parse(text).ok_or_else(|| "write a library with its version, such as openssl-3.0.19".to_owned())
 }
 
+fn definition(text: &str) -> Result<(String, Option<String>), String> {
+    match text.split_once('=') {
+        Some(("", _)) => Err("write NAME or NAME=VALUE".to_owned()),
+        Some((name, value)) => Ok((name.to_owned(), Some(value.to_owned()))),
+        None if text.is_empty() => Err("write NAME or NAME=VALUE".to_owned()),
+        None => Ok((text.to_owned(), None)),
+    }
+}
+
 fn severity_of_rule(text: &str) -> Result<(String, Severity), String> {
     let (name, level) = text.split_once('=').ok_or("write NAME=LEVEL")?;
     let level = match level {
@@ -306,15 +315,6 @@ fn time(text: &str) -> Result<Time, String> {
     Ok(Time::Offset(sign * count * unit))
 }
 
-/// `NAME` or `NAME=VALUE`.
-#[expect(clippy::unnecessary_wraps, reason = "the argument parser takes functions that may fail")]
-fn definition(text: &str) -> Result<(String, Option<String>), String> {
-    Ok(match text.split_once('=') {
-        Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
-        None => (text.to_owned(), None),
-    })
-}
-
 impl TargetArguments {
     /// The files as seen below the root.
     pub fn files(&self) -> Disk {
@@ -347,9 +347,9 @@ impl TargetArguments {
             server_version: self.server_version,
             tls_library: self.tls_library.clone(),
             security_level: self.security_level,
+            definitions: self.define.clone(),
             root: self.root.clone(),
             fragment: self.fragment,
-            defines: self.define.clone().into(),
             now,
             trust: trust.collect(),
             lint,

@@ -68,7 +68,7 @@ impl<'a> Use<'a> {
     /// Every pair of certificate and key once for each place that names them, with the sites that it is meant for.
     pub fn all(deployment: &'a Deployment) -> Vec<Use<'a>> {
         let mut sites: Vec<Vec<SiteId>> = vec![Vec::new(); deployment.credentials.len()];
-        for (at, site) in deployment.sites.iter().enumerate() {
+        for (at, site) in deployment.sites.iter().enumerate().filter(|(_, site)| site.loads_credentials) {
             sites[site.credentials.0 as usize].push(SiteId(at as u32));
         }
         let mut chains: HashMap<[Option<&Path>; 2], SharedChain<'a>> = HashMap::new();

@@ -66,8 +66,6 @@ pub struct Options {
     pub security_level: Option<u8>,
     /// The folder that absolute paths are followed below.
     pub root: Option<PathBuf>,
-    /// What is defined before the first line: names, and values where they have one.
-    pub defines: Arc<[(String, Option<String>)]>,
     /// Whether trust anchors that are named are a guess all the same: only tests and examples say so.
     pub trust_is_a_guess: bool,
     /// Whether a part is judged by itself even where a main file includes it.
@@ -82,6 +80,8 @@ pub struct Options {
     pub limits: Limits,
     /// What is asked of the rules.
     pub lint: lint::Settings,
+    /// What `--define` names, some with a value.
+    pub definitions: Vec<(String, Option<String>)>,
 }
 
 /// One configuration of a run, as reports name it.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::{Failure, Options};
 use crate::model::ServerKind;
 use crate::pki;
-use crate::server::{Form, Input, Root, caddy, nginx};
+use crate::server::{Form, Input, Root, apache, caddy, nginx};
 use crate::source::{Entry, FileKind, FileSystem, Limits, ReadError, Text};
 
 /// Names that say which server reads a file.
@@ -113,7 +113,7 @@ fn folder(files: &dyn FileSystem, path: &Path, options: &Options) -> Result<Targ
         if is_wanted && files.metadata(&main).is_ok_and(|found| found.kind == FileKind::Regular) {
             let bytes = read(files, &main)?;
             let roots = vec![Root { path: main, bytes, text: Text::File }];
-            let input = Input { roots, form: Form::Whole, defines: Arc::clone(&options.defines) };
+            let input = Input { roots, form: Form::Whole, definitions: options.definitions.clone() };
             return Ok(Target { path: path.to_path_buf(), server: *server, input, mains: Vec::new() });
         }
     }
@@ -138,12 +138,8 @@ fn folder(files: &dyn FileSystem, path: &Path, options: &Options) -> Result<Targ
         None => roots.iter().find_map(|root| detect(&root.path, &root.bytes)).ok_or_else(|| unknown_server(path))?,
     };
     let form = Form::Fragment { prefix: prefix_of(files, path, server) };
-    Ok(Target {
-        path: path.to_path_buf(),
-        server,
-        input: Input { roots, form, defines: Arc::clone(&options.defines) },
-        mains: Vec::new(),
-    })
+    let input = Input { roots, form, definitions: options.definitions.clone() };
+    Ok(Target { path: path.to_path_buf(), server, input, mains: Vec::new() })
 }
 
 /// One text: a whole configuration or a part of one.
@@ -163,14 +159,17 @@ fn one(
     };
     let whole = match server {
         ServerKind::Nginx => nginx::is_whole(&bytes),
-        ServerKind::Apache => MAIN_FILES.iter().any(|(name, kind)| *kind == server && path.ends_with(name)),
+        ServerKind::Apache => {
+            let is_main = MAIN_FILES.iter().any(|(name, kind)| *kind == server && path.ends_with(name));
+            is_main || !options.fragment && apache::is_whole(&bytes)
+        }
         ServerKind::Caddy => caddy::is_whole(path, &bytes),
     };
     let folder = path.parent().unwrap_or(Path::new(""));
     let form = if whole { Form::Whole } else { Form::Fragment { prefix: prefix_of(files, folder, server) } };
     let mains = if whole || options.fragment || text != Text::File { Vec::new() } else { mains(files, folder, server) };
     let roots = vec![Root { path: path.to_path_buf(), bytes, text }];
-    let input = Input { roots, form, defines: Arc::clone(&options.defines) };
+    let input = Input { roots, form, definitions: options.definitions.clone() };
     Ok(Target { path: path.to_path_buf(), server, input, mains })
 }
 
@@ -225,8 +224,7 @@ fn detect(path: &Path, bytes: &[u8]) -> Option<ServerKind> {
     if caddy::is_named(&name) || caddy::looks_like_json(bytes) {
         return Some(ServerKind::Caddy);
     }
-    let is_section = |line: &[u8]| line.trim_ascii_start().first() == Some(&b'<');
-    if bytes.split(|byte| *byte == b'\n').any(is_section) {
+    if name == ".htaccess" || apache::looks_like(bytes) {
         return Some(ServerKind::Apache);
     }
     nginx::looks_like(bytes).then_some(ServerKind::Nginx)

@@ -8,7 +8,8 @@ mod version;
 
 pub use detect::detect;
 pub use table::{
-    ASSUMED, Decider, Part, caddy_default, find, names, nginx_decider, nginx_default_ciphers, nginx_default_protocols,
+    ASSUMED, Decider, Part, apache_decider, caddy_default, find, names, nginx_decider, nginx_default_ciphers,
+    nginx_default_protocols,
 };
 pub use version::Version;
 
@@ -83,4 +84,8 @@ pub struct Platform {
     pub godebug: Vec<String>,
     /// Where the service keeps what it gets by itself, certificates above all.
     pub data_folder: Option<PathBuf>,
+    /// The folder that relative paths start from unless the configuration names another; absent where it is the main file's.
+    pub server_root: Option<PathBuf>,
+    /// Modules that are built in, by their source files (Apache).
+    pub static_modules: Vec<String>,
 }

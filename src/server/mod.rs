@@ -28,8 +28,8 @@ pub struct Input {
     pub roots: Vec<Root>,
     /// Whether they are all there is.
     pub form: Form,
-    /// What is defined before the first line (`--define`), in order: names, and values where they have one.
-    pub defines: Arc<[(String, Option<String>)]>,
+    /// What the user defines for the run: names, some with a value.
+    pub definitions: Vec<(String, Option<String>)>,
 }
 
 /// Whether a text is a whole configuration.

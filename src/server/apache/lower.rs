@@ -1,310 +1,281 @@
-//! From lines to the model: sockets, virtual hosts, and who answers to which name.
+//! From statements to the model: walks them in reading order, collects what the server and each virtual host says, then
+//! decides who answers on which socket.
 //!
-//! Source: Apache 2.4, `server/vhost.c`: the most specific address wins, in it the first virtual host in the order of the
-//! file whose name or alias matches, else the first of all.
+//! Settings in directories do not touch the handshake and are left out. Lowering never fails: what is wrong becomes a
+//! [`Problem`], what cannot be known an [`Unjudged`].
 
-use std::collections::HashMap;
-use std::net::IpAddr;
-use std::path::PathBuf;
-use std::sync::Arc;
+mod bind;
+mod level;
+mod listen;
+mod managed;
+mod setting;
 
-use super::syntax::{self, Kind, Line};
-use crate::diagnostic::Unjudged;
-use crate::model::{
-    Address, Binding, BindingId, ClientVerification, Credential, Credentials, Deployment, Endpoint, Interner, Listen,
-    ListenUse, Name, NameKind, Origin, Pattern, ProtocolChoice, Selection, ServerKind, Setting, Site, SiteId, Stapling,
-    TlsPolicy, Token, Transport, Unmatched, VerifyMode,
-};
-use crate::platform::Platform;
-use crate::source::{FileId, FileSystem, Span};
+use self::level::Level;
+use self::listen::{AddressFault, Site as Address, Socket};
+use self::managed::Managed;
+use super::directives::{self, Context};
+use super::include::{Loaded, Statement};
+use super::syntax::{Kind, Word};
+use crate::diagnostic::{Problem, Unjudged};
+use crate::model::{Deployment, FrameId, ServerKind, Token};
+use crate::platform::{Platform, TlsLibrary, TlsLibraryKind};
+use crate::source::{FileSystem, Span};
 use crate::tls::{Protocol, Protocols};
 
-/// A text to lower.
-pub struct Source {
-    /// Its id.
-    pub id: FileId,
-    /// What relative paths start from.
-    pub folder: PathBuf,
-    /// Its content.
-    pub bytes: Arc<[u8]>,
-}
-
-type File = Setting<(Token, PathBuf)>;
-
-/// What the main server or a virtual host says.
-#[derive(Clone, Default)]
-struct Level {
-    engine: Option<bool>,
-    protocols: Option<Setting<ProtocolChoice>>,
-    certificates: Vec<File>,
-    keys: Vec<File>,
-    names: Vec<Name>,
-}
-
+/// A virtual host as written, before what the server says is known.
 struct Host {
     head: Span,
-    addresses: Vec<(String, Span)>,
+    block: Span,
+    via: Option<FrameId>,
     level: Level,
+    addresses: Vec<Address>,
+    /// Whether it is the server itself.
+    is_server: bool,
 }
 
-/// Directives that are understood; anything else is named as unjudged.
-const UNDERSTOOD: &[&str] = &[
-    "listen",
-    "servername",
-    "serveralias",
-    "sslengine",
-    "sslprotocol",
-    "sslcertificatefile",
-    "sslcertificatekeyfile",
-    "documentroot",
-    "serverroot",
-];
+/// What a statement stands in.
+enum Scope {
+    /// The server itself.
+    Server,
+    /// The virtual host of this index.
+    Host(usize),
+    /// A managed domain.
+    Managed(usize),
+    /// Another language, or another module's: nothing in it is looked at.
+    Foreign,
+    /// Anything else.
+    Elsewhere,
+}
 
-/// Lowers texts that belong together.
-pub fn lower(files: &dyn FileSystem, sources: &[Source], platform: Platform, fragment: bool) -> Deployment {
+/// A section that is open.
+struct Open {
+    scope: Scope,
+    context: Option<Context>,
+}
+
+pub(super) struct Lowering<'a> {
+    files: &'a dyn FileSystem,
+    loaded: &'a Loaded,
+    fragment: bool,
+    /// The library that speaks TLS.
+    library: TlsLibrary,
+    /// What `all` stands for.
+    all_protocols: Protocols,
+    server: Level,
+    hosts: Vec<Host>,
+    sockets: Vec<Socket>,
+    managed: Managed,
+    stapling_cache: Option<Span>,
+    /// Files that are empty, with the rule that speaks of them: httpd looks while reading.
+    empty_files: Vec<(&'static str, Token)>,
+    problems: Vec<Problem>,
+    unjudged: Vec<Unjudged>,
+}
+
+/// Lowers what was read.
+pub fn lower(
+    files: &dyn FileSystem,
+    loaded: &mut Loaded,
+    context: Context,
+    fragment: bool,
+    platform: Platform,
+) -> Deployment {
     let mut deployment = Deployment::empty(ServerKind::Apache, platform);
     deployment.fragment = fragment;
-    let mut main = Level::default();
-    let mut listens: Vec<(Listen, Span)> = Vec::new();
-    let mut hosts: Vec<Host> = Vec::new();
-    for source in sources {
-        let mut open: Option<Host> = None;
-        for line in syntax::lines(&source.bytes) {
-            let name = String::from_utf8_lossy(&source.bytes[line.name.clone()]).to_ascii_lowercase();
-            let words = tokens(source, &line);
-            let head = Span::new(source.id, line.name.start as u32, line.rest.end as u32);
-            match (line.kind, name.as_str()) {
-                (Kind::Open, "virtualhost") => {
-                    let addresses = words.iter().map(|word| (word.text.to_string(), word.span)).collect();
-                    open = Some(Host { head, addresses, level: Level::default() });
-                }
-                (Kind::Close, "virtualhost") => hosts.extend(open.take()),
-                (Kind::Directive, "listen") => {
-                    listens.extend(words.first().and_then(|word| Some((listen(&word.text)?, word.span))));
-                }
-                (Kind::Directive, name) if UNDERSTOOD.contains(&name) => {
-                    let level = open.as_mut().map_or(&mut main, |host| &mut host.level);
-                    directive(files, source, name, words, level);
-                }
-                _ => deployment.unjudged.push(Unjudged {
-                    what: "apache-directive".into(),
-                    reason: "only sockets, names, certificates and protocols of Apache are read so far".into(),
-                    at: Some(head),
-                }),
-            }
-        }
-    }
-    build(&mut deployment, &main, hosts, listens);
+    deployment.problems = std::mem::take(&mut loaded.problems);
+    deployment.unjudged = std::mem::take(&mut loaded.unjudged);
+    deployment.frames = std::mem::take(&mut loaded.frames);
+    let mut lowering = Lowering {
+        files,
+        loaded,
+        fragment,
+        library: deployment.platform.tls_library.clone(),
+        all_protocols: all_protocols(&deployment.platform),
+        server: Level::default(),
+        hosts: Vec::new(),
+        sockets: Vec::new(),
+        managed: Managed::default(),
+        stapling_cache: None,
+        empty_files: Vec::new(),
+        problems: Vec::new(),
+        unjudged: Vec::new(),
+    };
+    lowering.walk(context, &deployment.platform);
+    bind::build(&mut deployment, lowering);
     deployment
 }
 
-fn tokens(source: &Source, line: &Line) -> Vec<Token> {
-    let words = syntax::words(&source.bytes, line.rest.clone()).into_iter();
-    words.map(|(word, at)| Token::new(word, Span::new(source.id, at.start as u32, at.end as u32))).collect()
+/// `all`: TLS 1.3 from 2.4.36 and OpenSSL 1.1.1 on; SSL 3.0 is compiled into no library of the tables.
+fn all_protocols(platform: &Platform) -> Protocols {
+    let library = &platform.tls_library;
+    let has_tls13 = platform.server_version.at_least(2, 4, 36)
+        && (library.kind != TlsLibraryKind::OpenSsl || library.version.at_least(1, 1, 1));
+    let old = [Protocol::Tls10, Protocol::Tls11, Protocol::Tls12];
+    old.into_iter().chain(has_tls13.then_some(Protocol::Tls13)).collect()
 }
 
-fn directive(files: &dyn FileSystem, source: &Source, name: &str, words: Vec<Token>, level: &mut Level) {
-    let Some(first) = words.first().cloned() else { return };
-    let all = words.iter().fold(first.span, |span, word| span.to(word.span));
-    let file = || {
-        Setting::known(
-            (first.clone(), files.locate(&source.folder, first.text.as_ref().as_ref())),
-            Origin::written(all, None),
-        )
-    };
-    match name {
-        "sslengine" => level.engine = Some(first.text.eq_ignore_ascii_case("on")),
-        "sslprotocol" => level.protocols = Some(Setting::known(protocols(&words), Origin::written(all, None))),
-        "sslcertificatefile" => level.certificates.push(file()),
-        "sslcertificatekeyfile" => level.keys.push(file()),
-        "servername" => {
-            let host = first.text.rsplit_once("://").map_or(&*first.text, |(_, host)| host);
-            let host = host.split(':').next().unwrap_or(host).to_ascii_lowercase();
-            level.names.insert(0, Name { token: Token::new(host, first.span), kind: NameKind::Exact });
-        }
-        "serveralias" => level.names.extend(words.into_iter().map(|word| {
-            let kind = if word.text.contains(['*', '?']) { NameKind::Glob } else { NameKind::Exact };
-            Name { token: Token::new(word.text.to_ascii_lowercase(), word.span), kind }
-        })),
-        _ => {}
-    }
-}
-
-/// `all -TLSv1`, `-all +TLSv1.2`, `TLSv1.2`: from left to right (`ssl_cmd_protocol_parse`).
-fn protocols(words: &[Token]) -> ProtocolChoice {
-    let all: Protocols = [Protocol::Tls10, Protocol::Tls11, Protocol::Tls12, Protocol::Tls13].into_iter().collect();
-    let mut choice = ProtocolChoice::default();
-    let mut named = Vec::new();
-    for word in words {
-        let (sign, name) = match word.text.strip_prefix(['+', '-']) {
-            Some(name) => (word.text.as_bytes()[0], name),
-            None => (b' ', &*word.text),
-        };
-        let set = match Protocol::from_name(name) {
-            Some(protocol) => Protocols::NONE.with(protocol),
-            None if name.eq_ignore_ascii_case("all") => all,
-            None => continue,
-        };
-        choice.set = match sign {
-            b'+' => choice.set.union(set),
-            b'-' => set.iter().fold(choice.set, Protocols::without),
-            _ => set,
-        };
-        named.extend(set.iter().filter(|_| sign != b'-').map(|one| (one, word.clone())));
-    }
-    named.retain(|(one, _)| choice.set.contains(*one));
-    choice.words = named.into();
-    choice
-}
-
-/// `443`, `192.0.2.1:443`, `[::]:443`, `*:443`.
-fn listen(text: &str) -> Option<Listen> {
-    let (address, port) = text.rsplit_once(':').unwrap_or(("*", text));
-    let address = match address {
-        "*" | "_default_" => Address::Any,
-        address => Address::Ip(address.trim_matches(['[', ']']).parse::<IpAddr>().ok()?),
-    };
-    Some(Listen { address, port: port.parse().ok()? })
-}
-
-fn build(deployment: &mut Deployment, main: &Level, hosts: Vec<Host>, listens: Vec<(Listen, Span)>) {
-    let mut interner = Interner::default();
-    let mut ids = Vec::with_capacity(hosts.len());
-    for host in &hosts {
-        let policy = interner.policy(deployment, policy(&host.level, main, host.head));
-        let credentials = interner.credentials(deployment, credentials(&host.level, main));
-        ids.push(SiteId(deployment.sites.len() as u32));
-        deployment.sites.push(Site {
-            head: host.head,
-            block: host.head,
-            via: None,
-            names: host.level.names.clone(),
-            policy,
-            credentials,
-            rejects: Setting::known(false, Origin::default_for(host.head)),
-            has_own_tls: host.level.engine.is_some() || host.level.protocols.is_some(),
-            has_own_credentials: !host.level.certificates.is_empty(),
-        });
-    }
-    for (socket, _) in listens {
-        let answers = |wanted: bool| {
-            hosts
-                .iter()
-                .zip(&ids)
-                .flat_map(move |(host, id)| host.addresses.iter().map(move |address| (host, *id, address)))
-                .filter({
-                    let socket = socket.clone();
-                    move |(_, _, (text, _))| matches_socket(text, &socket, wanted)
-                })
-                .collect::<Vec<_>>()
-        };
-        let specific = answers(true);
-        let group = if specific.is_empty() { answers(false) } else { specific };
-        if group.is_empty() {
-            continue;
-        }
-        deployment.endpoints.push(endpoint(deployment, main, socket, &group));
-    }
-}
-
-/// Whether a virtual host's address is the socket's own, or one that holds for every address.
-fn matches_socket(text: &str, socket: &Listen, own: bool) -> bool {
-    let Some(address) = listen(text) else { return false };
-    let is_wildcard = address.address == Address::Any;
-    address.port == socket.port && if own { address.address == socket.address && !is_wildcard } else { is_wildcard }
-}
-
-type Member<'h> = (&'h Host, SiteId, &'h (String, Span));
-
-fn endpoint(deployment: &Deployment, main: &Level, listen: Listen, group: &[Member<'_>]) -> Endpoint {
-    let speaks_tls = |host: &Host| host.level.engine.or(main.engine).unwrap_or(false);
-    let transport = if speaks_tls(group[0].0) { Transport::Tls } else { Transport::Plain };
-    let before_name = deployment.site(group[0].1).policy;
-    let mut named = Selection::default();
-    let mut exact: HashMap<Arc<str>, (u64, BindingId)> = HashMap::new();
-    let mut bindings = Vec::new();
-    let mut uses = Vec::new();
-    for (order, (host, id, (_, span))) in group.iter().enumerate() {
-        let site = deployment.site(*id);
-        let binding = BindingId(order as u32);
-        bindings.push(Binding {
-            site: *id,
-            before_name,
-            after_name: site.policy,
-            credentials: site.credentials,
-            rejects: false,
-        });
-        uses.push(ListenUse {
-            site: *id,
-            span: *span,
-            words: Vec::new(),
-            tls: speaks_tls(host),
-            claims_default: None,
-            http2: false,
-            proxy_protocol: false,
-        });
-        for name in &site.names {
-            match name.kind {
-                NameKind::Glob => {
-                    named.patterns.push((order as u64, Pattern::Glob(Arc::clone(&name.token.text)), binding))
+impl Lowering<'_> {
+    fn walk(&mut self, context: Context, platform: &Platform) {
+        let loaded = self.loaded;
+        let outside = Open { scope: Scope::Server, context: Some(context) };
+        let mut open: Vec<Open> = vec![outside];
+        let version_is_assumed = platform.assumed.iter().any(|what| what == "server_version");
+        for statement in &loaded.statements {
+            let text = loaded.text(statement.text);
+            if statement.kind == Kind::Close {
+                if open.len() > 1
+                    && let Some(Open { scope: Scope::Host(at), .. }) = open.pop()
+                {
+                    let host = &mut self.hosts[at];
+                    if host.block.file == statement.line.file {
+                        host.block = host.block.to(statement.line);
+                    }
                 }
-                _ => {
-                    exact.entry(Arc::clone(&name.token.text)).or_insert((order as u64, binding));
+                continue;
+            }
+            let here = &open[open.len() - 1];
+            if matches!(here.scope, Scope::Foreign) {
+                if statement.kind == Kind::Open {
+                    open.push(Open { scope: Scope::Foreign, context: None });
                 }
+                continue;
+            }
+            let words = loaded.words(statement);
+            let name = loaded.name(statement);
+            let at = loaded.name_span(statement);
+            let is_section = statement.kind == Kind::Open;
+            let written = directives::Written { name, at, is_section, words: &words, text, file: statement.text };
+            let reader = directives::Reader {
+                context: here.context,
+                version: platform.server_version,
+                version_is_assumed,
+                modules: &loaded.modules,
+            };
+            let is_checked = here.context.is_some() || !matches!(here.scope, Scope::Elsewhere);
+            let (row, problem) = directives::check(written, reader);
+            let is_sound = problem.is_none();
+            // In a section with rules of its own only the names are looked at.
+            let problem = problem.filter(|one| is_checked || one.rule.as_str() != "directive-not-allowed-here");
+            self.problems.extend(problem);
+            let lower = row.map_or(String::new(), |row| row.name.trim_start_matches('<').to_ascii_lowercase());
+            if is_section {
+                let next = self.enter(statement, &lower, name, &words, &open);
+                open.push(next);
+            } else if is_sound {
+                let said = setting::Said { name: &lower, statement, words: &words, text };
+                self.directive(&said, &here.scope);
             }
         }
     }
-    named.exact = exact;
-    Endpoint {
-        listen,
-        transport,
-        proxy_protocol: false,
-        uses,
-        bindings,
-        named,
-        unnamed: Some(BindingId(0)),
-        unmatched: Unmatched::Binding(BindingId(0)),
+
+    /// Opens a section.
+    fn enter(&mut self, statement: &Statement, lower: &str, name: &[u8], words: &[Word], open: &[Open]) -> Open {
+        let elsewhere = |context| Open { scope: Scope::Elsewhere, context };
+        match lower {
+            "virtualhost" if open.len() == 1 => {
+                let at = self.hosts.len();
+                self.host(statement, words);
+                Open { scope: Scope::Host(at), context: Some(Context::VirtualHost) }
+            }
+            "mdomainset" | "mdomain" => {
+                let text = self.loaded.text(statement.text);
+                let tokens = words.iter().map(|word| word.token(text, statement.text)).collect();
+                let at = self.managed.add(tokens);
+                Open { scope: Scope::Managed(at), context: None }
+            }
+            // What these hold is what the block around them holds.
+            "limit" | "limitexcept" | "requireall" | "requireany" | "requirenone" => {
+                elsewhere(open[open.len() - 1].context.filter(|context| *context != Context::Server))
+            }
+            "" if directives::is_foreign(&[b"<", name].concat()) => Open { scope: Scope::Foreign, context: None },
+            _ => elsewhere(Context::inside(&name.to_ascii_lowercase())),
+        }
+    }
+
+    fn host(&mut self, statement: &Statement, words: &[Word]) {
+        let file = statement.text;
+        let head = Span::new(file, statement.name.0.saturating_sub(1), statement.arguments.1 + 1);
+        let text = self.loaded.text(file);
+        let mut addresses = Vec::with_capacity(words.len());
+        if words.is_empty() {
+            let at = self.loaded.name_span(statement);
+            let problem = Problem::new("invalid-argument", at).case("count").with("name", "<VirtualHost>");
+            self.problems.push(problem.with("expected", "an address").with("count", "0"));
+        }
+        for word in words {
+            let token = word.token(text, file);
+            if self.is_open(&token.text) {
+                let reason = format!("`{}` hangs on a variable that nothing defines", token.text);
+                self.unjudged.push(Unjudged { what: "address".into(), reason, at: Some(token.span) });
+                continue;
+            }
+            match listen::site(&token) {
+                Ok(address) => addresses.push(address),
+                Err(fault) => self.problems.push(address_fault("<VirtualHost>", &token, fault)),
+            }
+        }
+        let block = statement.line;
+        self.hosts.push(Host { head, block, via: statement.via, level: Level::default(), addresses, is_server: false });
+    }
+
+    fn directive(&mut self, said: &setting::Said<'_>, scope: &Scope) {
+        match scope {
+            Scope::Server => match said.name {
+                "listen" => self.listen(said),
+                "mdomain" => {
+                    let names = said.words.iter().map(|word| said.token(word)).collect();
+                    self.managed.add(names);
+                }
+                name if name.starts_with("md") && self.managed.read(said) => {}
+                _ => {
+                    let mut level = std::mem::take(&mut self.server);
+                    setting::read(self, said, &mut level);
+                    self.server = level;
+                }
+            },
+            Scope::Host(at) => {
+                let mut level = std::mem::take(&mut self.hosts[*at].level);
+                setting::read(self, said, &mut level);
+                self.hosts[*at].level = level;
+            }
+            Scope::Managed(at) => self.managed.inside(*at, said),
+            Scope::Foreign | Scope::Elsewhere => {}
+        }
+    }
+
+    fn listen(&mut self, said: &setting::Said<'_>) {
+        let tokens: Vec<Token> = said.words.iter().map(|word| said.token(word)).collect();
+        let Some(first) = tokens.first() else { return };
+        if self.is_open(&first.text) {
+            let reason = format!("`{}` hangs on a variable that nothing defines", first.text);
+            self.unjudged.push(Unjudged { what: "listen".into(), reason, at: Some(first.span) });
+            return;
+        }
+        let listen = match listen::listen(&first.text) {
+            Ok(listen) => listen,
+            Err(fault) => {
+                self.problems.push(address_fault("Listen", first, fault));
+                return;
+            }
+        };
+        if let Some(before) = self.sockets.iter().find(|socket| socket.listen == listen) {
+            let problem = Problem::new("duplicate-listen", said.span()).with("listen", listen.to_string());
+            let problem = before.at.into_iter().fold(problem, |problem, at| problem.related(at, "first here"));
+            self.problems.push(problem);
+            return;
+        }
+        let by_port = if listen.port == 443 { "https" } else { "http" };
+        let protocol = tokens.get(1).map_or(by_port.into(), |word| word.text.to_ascii_lowercase().into());
+        self.sockets.push(Socket { listen, protocol, at: Some(said.span()) });
     }
 }
 
-fn policy(own: &Level, main: &Level, head: Span) -> TlsPolicy {
-    let origin = Origin::default_for(head);
-    let inherited = main.protocols.clone().map(|outer| Setting { origin: outer.origin.inherited(), ..outer });
-    let default = || {
-        let set = [Protocol::Tls10, Protocol::Tls11, Protocol::Tls12, Protocol::Tls13].into_iter().collect();
-        Setting::known(ProtocolChoice { set, words: Arc::from([]) }, origin)
+fn address_fault(name: &str, token: &Token, fault: AddressFault) -> Problem {
+    let expected = match fault {
+        AddressFault::NoPort => "a port too: ADDRESS:PORT",
+        AddressFault::NoAddress => "an address too: `*:443`",
+        AddressFault::Invalid => "ADDRESS:PORT, an IPv6 address in brackets, a port from 1 to 65535",
     };
-    let unread = "not read from Apache's configuration so far";
-    TlsPolicy {
-        protocols: own.protocols.clone().or(inherited).unwrap_or_else(default),
-        ciphers: Setting::unknown(unread, origin),
-        ciphersuites: Setting::unknown(unread, origin),
-        prefer_server_ciphers: Setting::unknown(unread, origin),
-        groups: Setting::unknown(unread, origin),
-        dh_parameters: Setting::unknown(unread, origin),
-        commands: Setting::unknown(unread, origin),
-        early_data: Setting::known(false, origin),
-        session_tickets: Setting::unknown(unread, origin),
-        alpn: Setting::unknown(unread, origin),
-        client_verification: Setting::known(
-            ClientVerification { mode: VerifyMode::Off, authorities: None, depth: 1 },
-            origin,
-        ),
-        stapling: Setting::known(
-            Stapling { on: false, file: None, responder: None, has_resolver: true, issuers: None },
-            origin,
-        ),
-    }
-}
-
-/// Certificates and keys by position; without a key file the key stands in the certificate file.
-fn credentials(own: &Level, main: &Level) -> Credentials {
-    let all = |own: &[File], main: &[File]| if own.is_empty() { main.to_vec() } else { own.to_vec() };
-    let mut keys = all(&own.keys, &main.keys).into_iter();
-    let certificates = all(&own.certificates, &main.certificates).into_iter();
-    let pairs = certificates.map(|certificate| {
-        let key = keys.next().unwrap_or_else(|| certificate.clone());
-        Credential { certificate, key: Some(key), chain: None }
-    });
-    Credentials { pairs: pairs.collect(), surplus_keys: Vec::new(), passwords: None }
+    let problem = Problem::new("invalid-argument", token.span).case("value").with("name", name);
+    problem.with("value", &*token.text).with("expected", expected)
 }

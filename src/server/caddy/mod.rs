@@ -75,7 +75,7 @@ impl Adapter {
 /// Reads a configuration with all that it imports, and lowers it. What is wrong with it is in the deployment.
 pub fn read(files: &dyn FileSystem, sources: &mut Sources, limits: &Limits, input: Input, platform: Platform) -> Caddy {
     let fragment = matches!(input.form, Form::Fragment { .. });
-    let defines = input.defines.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?))).collect();
+    let defines = input.definitions.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?))).collect();
     let version_is_assumed = platform.assumed.iter().any(|what| what == "platform" || what == "server_version");
     let version = platform.server_version;
     let reading = Reading { files, limits, defines: &defines, version, version_is_assumed, fragment };

@@ -97,6 +97,7 @@ fn sites(
             rejects: Setting::known(false, Origin::default_for(draft.head)),
             has_own_tls: draft.has_tls,
             has_own_credentials: !draft.loaders.is_empty(),
+            loads_credentials: true,
         });
     }
 }
