@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use crate::diagnostic::{Edit, Fix, Problem, Safety, Unjudged};
 use crate::model::{
-    Binding, BindingId, Change, Credential, Credentials, Deployment, Editor, Endpoint, EndpointId, Found, NameKind,
-    Setting, Site, SiteId, Token, Transport,
+    Binding, BindingId, Change, Credential, Credentials, CredentialsId, Deployment, Editor, Endpoint, EndpointId,
+    Found, NameKind, Setting, Site, SiteId, Token, Transport,
 };
 use crate::pki::loading::Strength;
 use crate::pki::{Anchors, Certificate, Chain, Key, Library, PemFile, Verdict, Verifier};
@@ -73,7 +73,11 @@ impl<'a> Use<'a> {
         }
         let mut chains: HashMap<[Option<&Path>; 2], SharedChain<'a>> = HashMap::new();
         let mut uses = Vec::new();
-        for (set, sites) in deployment.credentials.iter().zip(sites) {
+        for (at, (set, sites)) in deployment.credentials.iter().zip(sites).enumerate() {
+            // What the server gets by itself is told of once, by its front end.
+            if deployment.managed.contains_key(&CredentialsId(at as u32)) && set.pairs.iter().all(is_open) {
+                continue;
+            }
             for (position, pair) in set.pairs.iter().enumerate() {
                 let path = |file: &'a Setting<(Token, PathBuf)>| file.get().map(|(_, path)| path.as_path());
                 let files = [path(&pair.certificate), pair.key.as_ref().and_then(path)];
@@ -112,6 +116,11 @@ impl<'a> Use<'a> {
         };
         self.chain.get_or_init(look).as_ref().filter(|_| !self.sites.is_empty())
     }
+}
+
+/// Whether a pair is not known at all.
+fn is_open(pair: &Credential) -> bool {
+    pair.certificate.get().is_none() && pair.key.as_ref().is_none_or(|key| key.get().is_none())
 }
 
 /// Where checks report to.
@@ -193,8 +202,11 @@ impl<'a> Scope<'a> {
         let library = &platform.tls_library;
         let site = self.deployment.site(*one.sites.first()?);
         let ciphers = self.deployment.policy(site.policy).ciphers.get()?;
-        if library.kind != TlsLibraryKind::OpenSsl {
-            return None;
+        match library.kind {
+            TlsLibraryKind::OpenSsl => {}
+            // Go refuses nothing: clients do.
+            TlsLibraryKind::Go => return Some(Strength { level: 0, sha1_is_weak: true }),
+            TlsLibraryKind::Other => return None,
         }
         let written = ciphers.iter().rev().find_map(|list| {
             let (_, behind) = list.text.rsplit_once("@SECLEVEL=")?;

@@ -36,8 +36,10 @@ fn lowers_level(ciphers: &[Token]) -> bool {
 fn is_reachable(scope: &Scope<'_>, protocol: Protocol, level_zero: bool) -> Option<bool> {
     let platform = &scope.deployment.platform;
     let library = &platform.tls_library;
-    if library.kind != TlsLibraryKind::OpenSsl {
-        return None;
+    match library.kind {
+        TlsLibraryKind::OpenSsl => {}
+        TlsLibraryKind::Go => return Some(protocol >= Protocol::Tls10),
+        TlsLibraryKind::Other => return None,
     }
     let level = if level_zero { 0 } else { platform.security_level };
     Some(match protocol {
@@ -123,7 +125,11 @@ pub fn modern_missing(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sin
 
 fn has_tls13(scope: &Scope<'_>) -> bool {
     let platform = &scope.deployment.platform;
-    platform.tls_library.kind == TlsLibraryKind::OpenSsl && platform.tls_library.version.at_least(1, 1, 1)
+    match platform.tls_library.kind {
+        TlsLibraryKind::OpenSsl => platform.tls_library.version.at_least(1, 1, 1),
+        TlsLibraryKind::Go => platform.tls_library.version.at_least(1, 13, 0),
+        TlsLibraryKind::Other => false,
+    }
 }
 
 fn target(origin: Origin, site: SiteId) -> Target {

@@ -97,9 +97,8 @@ pub fn begins_in_site(bytes: &[u8]) -> bool {
 }
 
 fn is_in_site(words: &[Word]) -> bool {
-    let known = |text: &str| {
-        directives::find(Place::Site, text).is_some() || directives::plugin(Place::Site, text).is_some()
-    };
+    let known =
+        |text: &str| directives::find(Place::Site, text).is_some() || directives::plugin(Place::Site, text).is_some();
     words.first().is_some_and(|word| !word.opens() && (word.text.starts_with('@') || known(&word.text)))
 }
 

@@ -73,8 +73,22 @@ pub fn parse(files: Files<'_>, roots: usize, problems: Vec<Problem>) -> Loaded {
             parser.section();
         }
     }
-    let Parser { files, frames, problems, unjudged, sections, .. } = parser;
+    let Parser { files, frames, mut problems, unjudged, sections, .. } = parser;
+    unclosed(&mut problems);
     Loaded { files: files.files, sections, frames, problems, unjudged }
+}
+
+/// Where a quote or a heredoc is never closed, the blocks around it cannot be: the quote is what is wrong, and where no block
+/// is open it is none.
+fn unclosed(problems: &mut Vec<Problem>) {
+    let is = |problem: &Problem, case: &str| problem.rule.as_str() == "syntax-error" && problem.case == case;
+    let causes = |problem: &Problem| is(problem, "open-quote") || is(problem, "heredoc-open");
+    let causing: Vec<_> = problems.iter().filter(|one| causes(one)).map(|one| one.at.file).collect();
+    let open: Vec<_> = problems.iter().filter(|one| is(one, "unclosed-block")).map(|one| one.at.file).collect();
+    problems.retain(|one| !(is(one, "unclosed-block") && causing.contains(&one.at.file)));
+    for problem in problems.iter_mut().filter(|one| is(one, "open-quote") && open.contains(&one.at.file)) {
+        problem.severity = None;
+    }
 }
 
 impl Parser<'_> {
@@ -157,7 +171,8 @@ impl Parser<'_> {
     }
 
     fn syntax(&mut self, at: Span, case: &'static str, found: &str) {
-        self.problem(Problem::new("syntax-error", at).case(case).with("found", found));
+        let problem = Problem::new("syntax-error", at).case(case).with("found", found);
+        self.problem(problem.with("name", found));
     }
 
     /// The inside of a site block, whose address stands elsewhere.
@@ -227,6 +242,8 @@ impl Parser<'_> {
             self.take();
             if word.text.starts_with('@') {
                 self.syntax(word.span, "matcher-outside", &word.text);
+                self.rest_of_line();
+                is_first = true;
                 continue;
             }
             if word.opens() {

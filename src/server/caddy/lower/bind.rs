@@ -17,7 +17,7 @@ use crate::diagnostic::Problem;
 use crate::model::{
     Credentials, CredentialsId, Deployment, Interner, Origin, PolicyId, Setting, Site, SiteId, Transport,
 };
-use crate::server::caddy::config::Config;
+use crate::server::caddy::config::{Config, Server};
 use crate::source::Span;
 
 /// Names that are looked at on servers that have no route for them, all servers together: no more, so that many sockets
@@ -64,12 +64,13 @@ fn unknown_tags(chooser: &mut Chooser<'_>, config: &Config) {
     if config.opaque_loader.is_some() {
         return;
     }
-    let policies = config.servers.iter().flat_map(|server| server.policies.iter().flatten());
+    let speaks_tls = |server: &&Server| server.listens.iter().any(|listen| listen.port != config.http_port);
+    let policies = config.servers.iter().filter(speaks_tls).flat_map(|server| server.policies.iter().flatten());
     for policy in policies {
         let Some((choice, at)) = policy.choice.as_ref().zip(policy.at) else { continue };
         if !choice.any_tag.is_empty() && !choice.any_tag.iter().any(|tag| chooser.certificates.has_tag(tag)) {
             let tags = choice.any_tag.iter().map(|tag| &**tag).collect::<Vec<_>>().join(", ");
-            chooser.problems.push(Problem::new("no-certificate", at).case("tag").with("tags", tags));
+            chooser.problems.push(Problem::new("certificate-tag-unknown", at).with("tags", tags));
         }
     }
 }
@@ -116,7 +117,8 @@ fn settle(deployment: &mut Deployment, config: &Config, interner: &mut Interner,
         let credentials = match found {
             Some((_, credentials)) => *credentials,
             None if own.is_empty() => continue,
-            None => interner.credentials(deployment, Credentials { pairs: own, ..Credentials::default() }),
+            None => interner
+                .credentials(deployment, Credentials { pairs: own, keys_by_place: true, ..Credentials::default() }),
         };
         let site = &mut deployment.sites[SiteId(at as u32).0 as usize];
         site.credentials = credentials;
@@ -128,6 +130,9 @@ fn settle(deployment: &mut Deployment, config: &Config, interner: &mut Interner,
         deployment.credentials.iter().flat_map(|set| &set.pairs).map(|pair| pair.certificate.origin).collect();
     let idle: Vec<_> = certificates.pairs.iter().filter(|pair| !used.contains(&pair.certificate.origin)).collect();
     for pair in idle {
-        interner.credentials(deployment, Credentials { pairs: vec![pair.clone()], ..Credentials::default() });
+        interner.credentials(
+            deployment,
+            Credentials { pairs: vec![pair.clone()], keys_by_place: true, ..Credentials::default() },
+        );
     }
 }

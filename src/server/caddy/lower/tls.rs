@@ -53,8 +53,7 @@ pub fn read(lowering: &mut Lowering<'_>, node: &Node, globals: Globals) -> Tls {
     first_line(lowering, node, &mut tls, &mut shortcuts);
     for inner in node.nodes() {
         if let Some(problem) = directives::check(&lowering.reading, Place::Tls, &inner.name) {
-            let removed = &*inner.name.text == "must_staple";
-            lowering.problem(if removed { problem.case("must-staple") } else { problem });
+            lowering.problem(problem);
             continue;
         }
         subdirective(lowering, inner, &mut tls, &mut shortcuts, globals);

@@ -351,7 +351,7 @@ impl<'t> Lexer<'t> {
         self.skipped = 0;
         let text = heredoc::value(read, &marker).unwrap_or_else(|fault| {
             report(out, opening, fault, &marker);
-            read.to_owned()
+            read.rsplit_once('\n').map_or(read, |(content, _)| content).to_owned()
         });
         let is_unknown = self.unknown.iter().any(|range| range.start < self.at && start < range.end);
         self.word(out, Cow::Owned(text), start, line, Quote::Heredoc, is_unknown);

@@ -119,7 +119,7 @@ impl<'a> Chooser<'a> {
         if let Some(managed) = &served.managed {
             pairs.push(self.managed(managed, at));
         }
-        let id = interner.credentials(deployment, Credentials { pairs, ..Credentials::default() });
+        let id = interner.credentials(deployment, Credentials { pairs, keys_by_place: true, ..Credentials::default() });
         if let Some(managed) = &served.managed {
             deployment.managed.insert(id, managed.clone());
         }

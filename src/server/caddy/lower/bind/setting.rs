@@ -108,6 +108,9 @@ fn protocols(lowering: &Lowering<'_>, settings: &Settings, default: Origin) -> S
         Some(word) => version_of(&word.text).or(Some(Protocol::Tls13)),
     };
     let (least, most) = (least.unwrap_or(Protocol::Tls12), most.unwrap_or(Protocol::Tls13));
+    if least > most {
+        return Setting::unknown("the oldest protocol is newer than the newest", origin);
+    }
     let set = Protocol::ALL.into_iter().filter(|one| (least..=most).contains(one)).collect();
     let words = written().filter_map(|token| Some((version_of(&token.text)?, token.clone()))).collect();
     Setting::known(ProtocolChoice { set, words }, origin)
