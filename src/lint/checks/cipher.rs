@@ -97,7 +97,10 @@ pub fn unknown(scope: &Scope<'_>, _: SiteId, site: &Site, sink: &mut Sink) {
 }
 
 /// `tls13-name-in-cipher-list`.
-pub fn tls13_name(scope: &Scope<'_>, _: SiteId, site: &Site, sink: &mut Sink) {
+pub fn tls13_name(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
+    if scope.deployment.platform.tls_library.kind == TlsLibraryKind::Go {
+        return tls13_name_of_go(scope, id, site, sink);
+    }
     let Some((library, token)) = string(scope, site) else { return };
     for (at, word) in ignored(scope, library, token).into_iter().filter(|(_, word)| is_tls13(word)) {
         // With the separator behind it, or the one before the last.
@@ -110,6 +113,24 @@ pub fn tls13_name(scope: &Scope<'_>, _: SiteId, site: &Site, sink: &mut Sink) {
             problem = problem.fix(Fix { title: format!("remove {word}"), safety: Safety::Safe, edits });
         }
         sink.report(problem);
+    }
+}
+
+/// Go has no setting for the suites of TLS 1.3. Where only such names stand in a list, nothing is left for TLS 1.2.
+fn tls13_name_of_go(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
+    let policy = scope.deployment.policy(site.policy);
+    let speaks_old = policy.protocols.get().is_some_and(|choice| choice.set.contains(Protocol::Tls12));
+    let Some(list) = policy.ciphers.get().filter(|_| speaks_old && policy.ciphers.is_written()) else { return };
+    if scope.tls_bindings(id).next().is_none() {
+        return;
+    }
+    let is_alone = list.iter().all(|token| is_tls13(&token.text));
+    for token in list.iter().filter(|token| is_tls13(&token.text)) {
+        let problem = Problem::new("tls13-name-in-cipher-list", token.span).with("word", &*token.text);
+        sink.report(problem.case(if is_alone { "caddy-alone" } else { "" }));
+        if is_alone {
+            return;
+        }
     }
 }
 

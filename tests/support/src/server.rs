@@ -73,10 +73,11 @@ pub fn apache(folder: &Path, main: &str) -> Verdict {
     verdict
 }
 
-/// Asks Caddy whether it takes the Caddyfile `main` below `folder`.
+/// Asks Caddy whether it takes the Caddyfile or JSON `main` below `folder`.
 pub fn caddy(folder: &Path, main: &str) -> Verdict {
     let mut command = isolated("caddy");
-    command.args(["validate", "--adapter", "caddyfile", "--config"]).arg(folder.join(main));
+    let adapter: &[&str] = if main.ends_with(".json") { &[] } else { &["--adapter", "caddyfile"] };
+    command.arg("validate").args(adapter).arg("--config").arg(folder.join(main));
     command.env("HOME", folder).env("XDG_DATA_HOME", folder).env("XDG_CONFIG_HOME", folder).current_dir(folder);
     verdict(command)
 }
