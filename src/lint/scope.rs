@@ -182,7 +182,7 @@ impl<'a> Scope<'a> {
             anchors,
             trust_is_given: is_given,
             editor,
-            predictor: Predictor::new(deployment, library, system),
+            predictor: Predictor::new(deployment, library, system, now),
             expansions: Mutex::default(),
             bound,
         }

@@ -165,7 +165,7 @@ pub fn shadowed(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mu
         let contexts = scope.predictor.contexts();
         let reach = |id| -> Option<Protocols> {
             let context: &Context = contexts.of(id);
-            let known = context.protocols_unknown.is_none() && scope.predictor.is_judged();
+            let known = context.protocols_unknown.is_none() && scope.predictor.is_openssl();
             known.then(|| Protocol::ALL.into_iter().filter(|one| context.reaches(*one)).collect())
         };
         let (Some(wanted), Some(got)) = (reach(binding.own), reach(binding.after_name)) else { continue };
