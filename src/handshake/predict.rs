@@ -200,7 +200,8 @@ impl<'a> Predictor<'a> {
         }
     }
 
-    fn outcome(&self, binding: &Binding, client: &Client, order: usize) -> Arc<Outcome> {
+    /// What a binding comes to for a client. `order` is its place among the clients of the run.
+    pub fn outcome(&self, binding: &Binding, client: &Client, order: usize) -> Arc<Outcome> {
         if !self.is_judged() {
             let library = &self.deployment.platform.tls_library.name;
             let words = format!("{library} is not followed here");
@@ -223,7 +224,7 @@ impl<'a> Predictor<'a> {
     }
 
     /// Where a setting that a handshake ends at is written, or the block for which its default holds.
-    fn place(&self, binding: &Binding, decisive: Decisive) -> Option<Span> {
+    pub fn place(&self, binding: &Binding, decisive: Decisive) -> Option<Span> {
         let policy = self.deployment.policy(binding.after_name);
         let site = self.deployment.site(binding.site);
         fn of<T>(setting: &Setting<T>, head: Span) -> Span {

@@ -294,6 +294,15 @@ impl Context {
     }
 }
 
+impl Context {
+    /// Whether a client can get a version: offered at the level in force, and with a signature that the level allows.
+    pub fn reaches(&self, protocol: Protocol) -> bool {
+        let level = self.strength();
+        let signs = protocol >= Protocol::Tls12 || level.allows_legacy_signature();
+        signs && self.offered(level).contains(protocol)
+    }
+}
+
 fn known<T>(setting: &Setting<T>) -> Known<&T> {
     match &setting.value {
         Value::Known(value) => Ok(value),

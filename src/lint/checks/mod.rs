@@ -2,7 +2,9 @@
 
 mod chain;
 pub(super) mod cipher;
+mod client;
 mod file;
+mod group;
 mod name;
 mod openssl;
 mod protocol;
@@ -10,7 +12,7 @@ mod socket;
 mod stapling;
 mod validity;
 
-use super::Check::{Credential, Endpoint, Reading, Site};
+use super::Check::{Closing, Credential, Endpoint, Reading, Site};
 use super::Rule;
 
 macro_rules! rules {
@@ -46,6 +48,7 @@ rules! {
     "certificate-unparseable": Credential(file::certificate_unparseable),
     "certificate-untrusted-root": Credential(chain::untrusted),
     "certificate-wrong-usage": Credential(chain::wrong_usage),
+    "cipher-certificate-mismatch": Site(cipher::certificate_mismatch),
     "cipher-list-empty": Site(cipher::empty),
     "cipher-list-syntax": Site(cipher::syntax),
     "client-ca-unusable": Site(openssl::client_ca),
@@ -53,6 +56,7 @@ rules! {
     "config-bom": Reading,
     "deprecated-protocol": Site(protocol::deprecated),
     "dh-parameters-invalid": Site(openssl::dh_invalid),
+    "dhe-without-parameters": Site(cipher::dhe_without_parameters),
     "directive-duplicate": Reading,
     "directive-not-allowed-here": Reading,
     "directive-removed": Reading,
@@ -75,12 +79,15 @@ rules! {
     "listen-without-tls": Site(socket::without_tls),
     "mixed-tls-and-plain-listener": Endpoint(socket::mixed),
     "modern-protocol-missing": Site(protocol::modern_missing),
+    "narrow-groups": Endpoint(group::narrow),
     "no-certificate": Endpoint(file::no_certificate),
+    "no-client-can-connect": Closing(client::nobody),
     "no-key": Credential(file::no_key),
     "plain-http-on-tls-port": Endpoint(socket::plain_on_tls_port),
     "protocol-unreachable": Site(protocol::unreachable),
     "quic-incompatible-parameter": Reading,
     "server-name-invalid-wildcard": Reading,
+    "shadowed-group": Endpoint(group::shadowed),
     "shadowed-protocol": Endpoint(protocol::shadowed),
     "shadowed-site": Endpoint(name::shadowed),
     "stapling-without-resolver": Site(stapling::without_resolver),
