@@ -114,9 +114,9 @@ fn exit_codes() {
 
 #[test]
 fn failures_help() {
-    let output = shakedown(&demo(), &["lint", "--platform", "debian-21", "nginx.conf"]);
+    let output = shakedown(&demo(), &["lint", "--platform", "debiann-12", "nginx.conf"]);
     let words = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(words.starts_with("error: no such platform: debian-21\n  did you mean debian-12?"), "{words}");
+    assert!(words.starts_with("error: no such platform: debiann-12\n  did you mean debian-12?"), "{words}");
     let output = lint(&demo(), &["--format", "json", "missing.conf"]);
     let document: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one document");
     assert_eq!(document["error"]["message"], "cannot read missing.conf: no such file");

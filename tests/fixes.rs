@@ -1,4 +1,4 @@
-//! Fixes: they converge, the real nginx accepts what they produce, and nothing outside the edits changes.
+//! Fixes: they converge, the real servers accept what they produce, and nothing outside the edits changes.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use shakedown::lint;
 use shakedown::lint::page::{Effect, Example, Expect, Fixability};
 use shakedown::pipeline::{self, Options, TrustSource};
 use shakedown::source::Memory;
-use shakedown_testing::recipe::{self, example_files};
+use shakedown_testing::recipe::{self, example_files_of};
 use shakedown_testing::{NOW, server};
 
 fn fixed(files: &BTreeMap<String, Vec<u8>>, example: &Example, most: Safety) -> pipeline::Fixed {
@@ -23,8 +23,12 @@ fn fixed(files: &BTreeMap<String, Vec<u8>>, example: &Example, most: Safety) -> 
         trust: vec![TrustSource::File("root.crt".into())],
         ..Options::default()
     };
-    pipeline::fix(&memory, &[PathBuf::from("nginx.conf")], &options, most).expect("a run")
+    let main = recipe::main_file(&example.server);
+    pipeline::fix(&memory, &[PathBuf::from(main)], &options, most).expect("a run")
 }
+
+/// Servers whose fixes are applied and started.
+const ASKED: &[&str] = &["nginx", "apache"];
 
 #[test]
 fn declared_and_offered_fixes_agree_and_converge() {
@@ -33,10 +37,15 @@ fn declared_and_offered_fixes_agree_and_converge() {
     for rule in lint::rules() {
         let page = rule.page();
         let mut offered = None;
-        for (number, example) in
-            page.example.iter().enumerate().filter(|(_, one)| one.expect == Expect::Bad && one.server == "nginx")
+        for (number, example) in page
+            .example
+            .iter()
+            .enumerate()
+            .filter(|(_, one)| one.expect == Expect::Bad && ASKED.contains(&&*one.server))
         {
-            let (files, _) = example_files(&example.config, example.context.as_deref(), &example.files);
+            let main = recipe::main_file(&example.server);
+            let (files, _) =
+                example_files_of(&example.server, &example.config, example.context.as_deref(), &example.files);
             let mut memory = Memory::new();
             files.iter().for_each(|(path, bytes)| memory.insert(path, bytes.clone()));
             let before = fixed(&files, example, Safety::Unsafe);
@@ -48,7 +57,7 @@ fn declared_and_offered_fixes_agree_and_converge() {
                 trust: vec![TrustSource::File("root.crt".into())],
                 ..Options::default()
             };
-            let first = pipeline::lint(&memory, &[PathBuf::from("nginx.conf")], &options).expect("a run");
+            let first = pipeline::lint(&memory, &[PathBuf::from(main)], &options).expect("a run");
             let fix = first.findings.iter().find(is_own).and_then(|finding| finding.fix.as_ref());
             let Some(fix) = fix else { continue };
             offered = offered.max(Some(fix.safety));
@@ -69,10 +78,15 @@ fn declared_and_offered_fixes_agree_and_converge() {
                 let folder = tempfile::tempdir().expect("a temporary folder");
                 recipe::write(folder.path(), &result);
                 let has_errors = again.run.findings.iter().any(|finding| finding.severity == Severity::Error);
-                let verdict = server::nginx(folder.path(), "nginx.conf");
+                let verdict = match &*example.server {
+                    "apache" => server::apache(folder.path(), main),
+                    _ => server::nginx(folder.path(), main),
+                };
                 asked += 1;
                 if !verdict.starts && (example.effect == Effect::Starts || !has_errors) {
-                    wrong += &format!("{}, example {number}: nginx refuses the result: {}\n", rule.name, verdict.words);
+                    let server = &example.server;
+                    wrong +=
+                        &format!("{}, example {number}: {server} refuses the result: {}\n", rule.name, verdict.words);
                 }
             }
         }
@@ -86,7 +100,7 @@ fn declared_and_offered_fixes_agree_and_converge() {
         }
     }
     assert!(wrong.is_empty(), "\n{wrong}");
-    assert!(asked > 10, "only {asked} results were asked of nginx");
+    assert!(asked > 30, "only {asked} results were asked");
 }
 
 #[test]

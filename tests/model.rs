@@ -11,7 +11,7 @@ use shakedown::source::{Limits, Memory, Sources, Text};
 fn told(server: ServerKind, part: Part, text: &str, names: &[&str]) -> String {
     let mut sources = Sources::new();
     let root = Root { path: "main".into(), bytes: text.as_bytes().to_vec().into(), text: Text::File };
-    let input = Input { roots: vec![root], form: Form::Whole };
+    let input = Input { roots: vec![root], form: Form::Whole, definitions: Vec::new() };
     let platform = platform::find("debian-12", part).expect("a platform of the table");
     let read = server::read(server, &Memory::new(), &mut sources, &Limits::default(), input, platform);
     let deployment = read.deployment();

@@ -73,7 +73,7 @@ fn read(files: &[(&str, &str)], version: &str) -> Model {
     let bytes: Arc<[u8]> = files[0].1.as_bytes().to_vec().into();
     let root = Root { path: files[0].0.into(), bytes, text: Text::File };
     let form = if nginx::is_whole(files[0].1.as_bytes()) { Form::Whole } else { Form::Fragment { prefix: None } };
-    let input = Input { roots: vec![root], form };
+    let input = Input { roots: vec![root], form, definitions: Vec::new() };
     let nginx = nginx::read(&memory, &mut sources, &Limits::default(), input, platform);
     Model { sources, nginx }
 }

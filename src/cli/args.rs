@@ -210,6 +210,10 @@ pub struct TargetArguments {
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
 
+    /// Define a name as Apache's -D does; with a value, a variable and what the environment holds (repeatable)
+    #[arg(long, value_name = "NAME[=VALUE]", value_parser = definition)]
+    pub define: Vec<(String, Option<String>)>,
+
     /// The time to judge at: RFC 3339, or an offset from the clock such as +30d or -2h
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = time)]
     pub now: Option<Time>,
@@ -306,6 +310,15 @@ fn library(text: &str) -> Result<TlsLibrary, String> {
     TlsLibrary::parse(text).ok_or_else(|| "write a library with its version, such as openssl-3.0.19".to_owned())
 }
 
+fn definition(text: &str) -> Result<(String, Option<String>), String> {
+    match text.split_once('=') {
+        Some(("", _)) => Err("write NAME or NAME=VALUE".to_owned()),
+        Some((name, value)) => Ok((name.to_owned(), Some(value.to_owned()))),
+        None if text.is_empty() => Err("write NAME or NAME=VALUE".to_owned()),
+        None => Ok((text.to_owned(), None)),
+    }
+}
+
 fn severity_of_rule(text: &str) -> Result<(String, Severity), String> {
     let (name, level) = text.split_once('=').ok_or("write NAME=LEVEL")?;
     let level = match level {
@@ -372,6 +385,7 @@ impl TargetArguments {
             server_version: self.server_version,
             tls_library: self.tls_library.clone(),
             security_level: self.security_level,
+            definitions: self.define.clone(),
             root: self.root.clone(),
             fragment: self.fragment,
             now,

@@ -1,6 +1,7 @@
 //! What a client offers: profiles in `rules/clients/`, and files of the same form that users write.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use serde::Deserialize;
@@ -52,6 +53,8 @@ const PROFILES: &[&str] = profiles![
     "safari-26-ios",
     "safari-9-ios",
 ];
+
+static NUMBERS: AtomicUsize = AtomicUsize::new(0);
 
 static CLIENTS: LazyLock<Vec<Client>> = LazyLock::new(|| {
     let read = |text: &&str| Client::parse(text, Path::new("")).expect("a test reads every embedded profile");
@@ -106,6 +109,8 @@ fn yes() -> bool {
 pub struct Client {
     /// Its name on the command line.
     pub name: Arc<str>,
+    /// Tells it from all others of the process, whatever they are called.
+    pub(super) number: usize,
     /// Its name for people.
     pub title: String,
     /// Whether it is one of those that only linger on.
@@ -181,6 +186,7 @@ impl Client {
         Ok(Client {
             title: page.title.unwrap_or_else(|| page.name.clone()),
             name: page.name.into(),
+            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
             is_old: page.old,
             protocols: protocols.into_iter().collect(),
             suites,

@@ -138,8 +138,8 @@ impl<'a> Predictor<'a> {
         id.map(|id| endpoint.binding(id)).ok_or_else(|| refused("no site answers a client that names none"))
     }
 
-    /// What a client gets on a socket under a host. `order` is its place among the clients of the run.
-    pub fn handshake(&self, endpoint: &Endpoint, host: &str, client: &Client, order: usize) -> Handshake {
+    /// What a client gets on a socket under a host.
+    pub fn handshake(&self, endpoint: &Endpoint, host: &str, client: &Client) -> Handshake {
         let ended = |outcome: Outcome, at: Option<Span>| Handshake {
             site: None,
             outcome: Arc::new(outcome),
@@ -159,7 +159,7 @@ impl<'a> Predictor<'a> {
             Ok(binding) => binding,
             Err(outcome) => return ended(outcome, at),
         };
-        let outcome = self.outcome(binding, client, order);
+        let outcome = self.outcome(binding, client);
         let decisive = match &*outcome {
             Outcome::Agreed(_) => Decisive::Nothing,
             Outcome::Failed(cause) | Outcome::Unknown(cause) => cause.decisive,
@@ -200,8 +200,8 @@ impl<'a> Predictor<'a> {
         }
     }
 
-    /// What a binding comes to for a client. `order` is its place among the clients of the run.
-    pub fn outcome(&self, binding: &Binding, client: &Client, order: usize) -> Arc<Outcome> {
+    /// What a binding comes to for a client.
+    pub fn outcome(&self, binding: &Binding, client: &Client) -> Arc<Outcome> {
         if !self.is_judged() {
             let library = &self.deployment.platform.tls_library.name;
             let words = format!("{library} is not followed here");
@@ -211,7 +211,7 @@ impl<'a> Predictor<'a> {
             policies: [binding.before_name, binding.choosing, binding.own, binding.after_name],
             credentials: binding.credentials,
             rejects: binding.rejects,
-            client: order,
+            client: client.number,
         };
         if let Some(known) = self.outcomes.lock().ok().and_then(|known| known.get(&key).cloned()) {
             return known;

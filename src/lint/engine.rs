@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::scope::{Scope, Sink, Use};
 use super::{Check, Rule, checks, find, rule_name};
-use crate::diagnostic::{Finding, Label, Problem, RuleName, Severity, Unjudged};
+use crate::diagnostic::{Finding, Fix, Label, Problem, RuleName, Severity, Unjudged};
 use crate::model::{EndpointId, SiteId};
 use crate::source::{FileId, Span};
 
@@ -68,8 +68,8 @@ pub fn run(scope: &Scope<'_>, settings: &Settings) -> Judged {
         }
     }
     sink.problems.retain(|problem| settings.wants(&problem.rule));
-    let problems = silence(merge(sink.problems));
-    let mut findings: Vec<Finding> = problems.into_iter().map(|problem| words(problem, server, settings)).collect();
+    let problems = silence(merge(scope, sink.problems));
+    let mut findings: Vec<Finding> = problems.into_iter().map(|problem| words(scope, problem, settings)).collect();
     sort(scope, &mut findings);
     let mut seen = HashSet::new();
     sink.unjudged.retain(|one| seen.insert((one.what.clone(), one.reason.clone(), one.at)));
@@ -154,11 +154,13 @@ fn guarded(rule: &'static Rule, sink: &mut Sink, look: impl FnOnce(&mut Sink)) {
 }
 
 /// One fault is one finding: problems of one rule and case at one place become one, with a label for each bite.
-fn merge(problems: Vec<Problem>) -> Vec<Problem> {
+fn merge(scope: &Scope<'_>, problems: Vec<Problem>) -> Vec<Problem> {
     let mut index: HashMap<(RuleName, &'static str, Span), usize> = HashMap::new();
     let mut merged: Vec<Problem> = Vec::with_capacity(problems.len());
     for problem in problems {
-        match index.entry((problem.rule.clone(), problem.case, problem.at)) {
+        // What a macro says is one place, however often it is used.
+        let place = scope.sources.place(problem.at).span;
+        match index.entry((problem.rule.clone(), problem.case, place)) {
             std::collections::hash_map::Entry::Vacant(entry) => {
                 entry.insert(merged.len());
                 merged.push(problem);
@@ -197,7 +199,9 @@ const QUIETER: &[(&str, &[&str])] = &[
     ("certificate-chain-incomplete", &["certificate-untrusted-root"]),
     ("certificate-chain-invalid-authority", &["certificate-wrong-usage"]),
     ("certificate-expired", &["certificate-expires-soon"]),
-    ("certificate-file-missing", &["no-certificate"]),
+    ("certificate-file-missing", &["no-certificate", "certificate-unparseable"]),
+    ("key-file-missing", &["key-unparseable"]),
+    ("no-protocol", &["modern-protocol-missing"]),
     ("mixed-tls-and-plain-listener", &["certificate-inherited-from-default-site", "certificate-name-mismatch"]),
     ("certificate-inherited-from-default-site", &["certificate-name-mismatch"]),
     ("directive-unknown-in-version", &["invalid-argument"]),
@@ -237,7 +241,7 @@ pub fn severity_of(problem: &Problem) -> Severity {
 }
 
 /// Gives a problem the words of its page.
-fn words(mut problem: Problem, server: &str, settings: &Settings) -> Finding {
+fn words(scope: &Scope<'_>, mut problem: Problem, settings: &Settings) -> Finding {
     let Some(rule) = find(problem.rule.as_str()) else {
         // A front end names a rule without a page: a test holds that there is none.
         return Finding {
@@ -252,9 +256,10 @@ fn words(mut problem: Problem, server: &str, settings: &Settings) -> Finding {
             stops: false,
         };
     };
-    let said = rule.page().say(problem.case, &problem.arguments);
+    let said = rule.page().say(scope.deployment.server.name(), problem.case, &problem.arguments);
     let more = problem.related.len().saturating_sub(LABELS);
     problem.related.truncate(LABELS);
+    let fix = problem.fix.and_then(|fix| written(scope, fix));
     let text = if more > 0 { format!("{} (and {more} more places)", said.text) } else { said.text };
     let severity = settings.severities.get(rule.name).copied();
     Finding {
@@ -265,9 +270,18 @@ fn words(mut problem: Problem, server: &str, settings: &Settings) -> Finding {
         related: problem.related,
         note: said.note,
         help: said.help,
-        fix: problem.fix,
-        stops: said.stops.iter().any(|one| one == server),
+        fix,
+        stops: said.stops,
     }
+}
+
+/// A fix whose edits stand in files: those in lines that were only joined are led back there. Absent where one stands in what
+/// a variable or a macro brought.
+fn written(scope: &Scope<'_>, mut fix: Fix) -> Option<Fix> {
+    for edit in &mut fix.edits {
+        edit.span = scope.sources.written(edit.span)?;
+    }
+    Some(fix)
 }
 
 /// By file, position and rule.

@@ -1,6 +1,7 @@
 //! A rule's page: the only home of its title, severity, words, citations and examples.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use serde::Deserialize;
 
@@ -35,6 +36,9 @@ pub struct Page {
     /// Other cases; what they leave out is the main one's.
     #[serde(default)]
     pub case: BTreeMap<String, Case>,
+    /// Words for one server alone, where the others' do not fit it; by its name.
+    #[serde(default)]
+    pub words: BTreeMap<String, ServerWords>,
     /// Configurations that the rule speaks of, and ones that it does not.
     pub example: Vec<Example>,
 }
@@ -63,9 +67,6 @@ pub struct Words {
     pub help: Option<String>,
     /// A fact that makes it credible.
     pub note: Option<String>,
-    /// The servers that do not start then, and refuse a reload.
-    #[serde(default)]
-    pub stops: Vec<String>,
 }
 
 /// The words of a case, as far as they differ.
@@ -82,9 +83,35 @@ pub struct Case {
     pub note: Option<String>,
     /// Instead of the page's severity.
     pub severity: Option<Severity>,
-    /// Instead of the main case's servers that do not start.
-    pub stops: Option<Vec<String>>,
 }
+
+/// What a page says for one server alone.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerWords {
+    /// Instead of the page's.
+    pub why: Option<String>,
+    /// Instead of the page's.
+    pub not_when: Option<String>,
+    /// Instead of the main text.
+    pub text: Option<String>,
+    /// Instead of the main caption.
+    pub caption: Option<String>,
+    /// Instead of the main help; empty for none.
+    pub help: Option<String>,
+    /// Instead of the main note; empty for none.
+    pub note: Option<String>,
+    /// Instead of the page's severity.
+    pub severity: Option<Severity>,
+    /// Cases, as far as they differ.
+    #[serde(default)]
+    pub case: BTreeMap<String, Case>,
+}
+
+/// What fits into every page, by server and name.
+static SERVERS: LazyLock<BTreeMap<String, BTreeMap<String, String>>> = LazyLock::new(|| {
+    toml::from_str(include_str!("../../rules/servers/words.toml")).expect("a test reads every embedded table")
+});
 
 /// A configuration that a test holds the rule against.
 #[derive(Clone, Debug, Deserialize)]
@@ -153,8 +180,8 @@ pub struct Said {
     pub note: Option<String>,
     /// How bad this case is.
     pub severity: Severity,
-    /// The servers that do not start then.
-    pub stops: Vec<String>,
+    /// Whether the server does not start then, and refuses a reload: the text says so.
+    pub stops: bool,
 }
 
 impl Page {
@@ -166,27 +193,41 @@ impl Page {
         toml::from_str(text)
     }
 
-    /// The words of a case with its placeholders filled. A case that the page does not have is its main one.
-    pub fn say(&self, case: &str, arguments: &[(&'static str, String)]) -> Said {
+    /// The words of a case for a server, with placeholders filled: those that the page has for that server alone come first,
+    /// and those of the case before those of the page. A case that the page does not have is its main one.
+    pub fn say(&self, server: &str, case: &str, arguments: &[(&'static str, String)]) -> Said {
         let main = &self.message;
-        let other = self.case.get(case);
-        let pick = |own: Option<&String>, main: &str| fill(own.map_or(main, String::as_str), arguments);
-        let optional = |own: Option<&String>, main: Option<&String>| {
-            own.or(main).map(|words| fill(words, arguments)).filter(|words| !words.is_empty())
-        };
+        let own = self.words.get(server);
+        let cases = [own.and_then(|own| own.case.get(case)), self.case.get(case)];
+        let of_case = |pick: fn(&Case) -> Option<&String>| cases.into_iter().flatten().find_map(pick);
+        let fill = |words: &String| fill(words, server, arguments);
+        let text = of_case(|case| case.text.as_ref()).or(own.and_then(|own| own.text.as_ref())).unwrap_or(&main.text);
+        let caption = of_case(|case| case.caption.as_ref()).or(own.and_then(|own| own.caption.as_ref()));
+        let help = of_case(|case| case.help.as_ref()).or(own.and_then(|own| own.help.as_ref())).or(main.help.as_ref());
+        let note = of_case(|case| case.note.as_ref()).or(own.and_then(|own| own.note.as_ref())).or(main.note.as_ref());
+        let severity = cases.into_iter().flatten().find_map(|case| case.severity);
         Said {
-            text: pick(other.and_then(|case| case.text.as_ref()), &main.text),
-            caption: pick(other.and_then(|case| case.caption.as_ref()), &main.caption),
-            help: optional(other.and_then(|case| case.help.as_ref()), main.help.as_ref()),
-            note: optional(other.and_then(|case| case.note.as_ref()), main.note.as_ref()),
-            severity: other.and_then(|case| case.severity).unwrap_or(self.severity),
-            stops: other.and_then(|case| case.stops.clone()).unwrap_or_else(|| main.stops.clone()),
+            text: fill(text),
+            caption: fill(caption.unwrap_or(&main.caption)),
+            help: help.map(fill).filter(|words| !words.is_empty()),
+            note: note.map(fill).filter(|words| !words.is_empty()),
+            severity: severity.or(own.and_then(|own| own.severity)).unwrap_or(self.severity),
+            stops: text.contains("{no-start}"),
         }
+    }
+
+    /// The text of a case for a server, its placeholders open.
+    pub fn text<'p>(&'p self, server: &str, case: &str) -> &'p str {
+        let own = self.words.get(server);
+        let of_case = own.and_then(|own| own.case.get(case)?.text.as_ref());
+        let of_case = of_case.or(self.case.get(case).and_then(|case| case.text.as_ref()));
+        of_case.or(own.and_then(|own| own.text.as_ref())).unwrap_or(&self.message.text)
     }
 }
 
-/// Replaces `{name}` by its argument; `{{` is one brace. A placeholder without an argument stays, for a test to find.
-fn fill(words: &str, arguments: &[(&'static str, String)]) -> String {
+/// Replaces `{name}` by its argument, or by the word that the server has for it; `{{` is one brace. A placeholder without
+/// either stays, for a test to find.
+fn fill(words: &str, server: &str, arguments: &[(&'static str, String)]) -> String {
     let mut out = String::with_capacity(words.len() + 32);
     let mut rest = words;
     while let Some(at) = rest.find('{') {
@@ -198,8 +239,9 @@ fn fill(words: &str, arguments: &[(&'static str, String)]) -> String {
             continue;
         }
         let argument = after.find('}').and_then(|end| {
-            let found = arguments.iter().find(|(name, _)| *name == &after[..end]);
-            found.map(|(_, value)| (value, &after[end + 1..]))
+            let found = arguments.iter().find(|(name, _)| *name == &after[..end]).map(|(_, value)| value);
+            let found = found.or_else(|| SERVERS.get(server)?.get(&after[..end]));
+            found.map(|value| (value, &after[end + 1..]))
         });
         match argument {
             Some((value, behind)) => {
@@ -223,7 +265,8 @@ mod tests {
     #[test]
     fn placeholders_are_filled() {
         let arguments = [("name", "listen".to_owned()), ("block", "{".to_owned())];
-        assert_eq!(fill("`{name}` and {block}{{ {other}", &arguments), "`listen` and {{ {other}");
-        assert_eq!(fill("{", &arguments), "{");
+        assert_eq!(fill("`{name}` and {block}{{ {other}", "nginx", &arguments), "`listen` and {{ {other}");
+        assert_eq!(fill("{", "nginx", &arguments), "{");
+        assert_eq!(fill("{check}: {no-start}", "nginx", &arguments), "`nginx -t`: nginx does not start");
     }
 }

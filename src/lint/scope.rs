@@ -11,7 +11,7 @@ use crate::model::{
     PolicyId, Setting, Site, SiteId, Token, Transport,
 };
 use crate::pki::loading::Strength;
-use crate::pki::{Anchors, Certificate, Chain, Key, Library, PemFile, Verdict, Verifier};
+use crate::pki::{self, Anchors, Certificate, Chain, Key, Library, PemFile, Sent, Verdict, Verifier};
 use crate::platform::{SystemTls, TlsLibraryKind};
 use crate::source::{Sources, Span};
 use crate::tls::cipher::{self, CipherLibrary, Expansion};
@@ -71,15 +71,17 @@ impl<'a> Use<'a> {
     /// Every pair of certificate and key once for each place that names them, with the sites that it is meant for.
     pub fn all(deployment: &'a Deployment) -> Vec<Use<'a>> {
         let mut sites: Vec<Vec<SiteId>> = vec![Vec::new(); deployment.credentials.len()];
-        for (at, site) in deployment.sites.iter().enumerate() {
+        for (at, site) in deployment.sites.iter().enumerate().filter(|(_, site)| site.loads_credentials) {
             sites[site.credentials.0 as usize].push(SiteId(at as u32));
         }
-        let mut chains: HashMap<[Option<&Path>; 2], SharedChain<'a>> = HashMap::new();
+        let mut chains: HashMap<[Option<&Path>; 4], SharedChain<'a>> = HashMap::new();
         let mut uses = Vec::new();
         for (set, sites) in deployment.credentials.iter().zip(sites) {
             for (position, pair) in set.pairs.iter().enumerate() {
                 let path = |file: &'a Setting<(Token, PathBuf)>| file.get().map(|(_, path)| path.as_path());
-                let files = [path(&pair.certificate), pair.key.as_ref().and_then(path)];
+                let authorities = set.authorities.as_ref().map(|(_, path)| path.as_path());
+                let key = pair.key.as_ref().and_then(path);
+                let files = [path(&pair.certificate), key, pair.chain.as_ref().and_then(path), authorities];
                 let chain = Arc::clone(chains.entry(files).or_default());
                 uses.push(Use { set, position, pair, sites: sites.clone(), chain });
             }
@@ -100,9 +102,21 @@ impl<'a> Use<'a> {
         self.looked_at(scope, file).map(|(_, verdict)| verdict)
     }
 
+    /// What is sent. Absent where that hangs on a file that cannot be read, or on one with a key, of which nothing is shown.
+    fn sent(&self, scope: &Scope<'a>, file: &'a PemFile) -> Option<Vec<Sent<'a>>> {
+        let readable = |path: &Path| scope.pem(path).filter(|file| !file.is_secret());
+        let chain = match &self.pair.chain {
+            Some(chain) => Some(readable(&chain.get()?.1)?),
+            None => None,
+        };
+        let authorities = self.set.authorities.as_ref().and_then(|(_, path)| readable(path));
+        Some(pki::sent(file, chain, authorities))
+    }
+
     fn looked_at(&self, scope: &Scope<'a>, file: &'a PemFile) -> Option<&(Chain<'a>, Verdict)> {
         let look = || {
-            let chain = Chain::of(file, scope.key(self.pair), scope.anchors);
+            let sent = self.sent(scope, file)?;
+            let chain = Chain::of_sent(sent, scope.key(self.pair), scope.anchors);
             if file.certificate_fault().is_some() || chain.sent.is_empty() {
                 return None;
             }

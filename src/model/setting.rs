@@ -20,12 +20,13 @@ impl Token {
         Token { text: text.into(), span }
     }
 
-    /// The place of bytes `from..to` of the text. Exact where the word is written as it is read; where quotes or
-    /// escapes changed its length, the whole word.
+    /// The place of bytes `from..to` of the text. Exact where the word is written as it is read, or where the server adds
+    /// to its end; where quotes or escapes changed its length, the whole word.
     pub fn part(&self, from: usize, to: usize) -> Span {
         match (self.span.len() as usize).checked_sub(self.text.len()) {
             Some(0) => self.span.part(from as u32, to as u32),
             Some(2) => self.span.part(from as u32 + 1, to as u32 + 1), // one pair of quotes
+            None => self.span.part(from as u32, to as u32),            // longer than what is written
             _ => self.span,
         }
     }

@@ -62,6 +62,12 @@ pub struct Credentials {
     pub surplus_keys: Vec<Token>,
     /// Files with passwords for encrypted keys.
     pub passwords: Option<(Token, PathBuf)>,
+    /// A file with authorities, from which the library completes a chain that is a leaf alone (Apache).
+    pub authorities: Option<(Token, PathBuf)>,
+    /// Whether a key must belong to the certificate at its place (Apache), or pairs may be given crosswise (nginx).
+    pub keys_by_place: bool,
+    /// A program that is asked for passwords at start (Apache).
+    pub dialog: Option<Token>,
 }
 
 /// A server block, virtual host or site block.
@@ -85,4 +91,6 @@ pub struct Site {
     pub has_own_tls: bool,
     /// Whether the certificates are written in the block itself.
     pub has_own_credentials: bool,
+    /// Whether the server loads its certificates: Apache leaves those of a site without TLS alone.
+    pub loads_credentials: bool,
 }

@@ -29,6 +29,7 @@ pub fn load<'d>(
             let chain = pair.chain.as_ref().and_then(|chain| chain.get()).map(|(_, path)| path);
             paths.extend([certificate, key, chain].into_iter().flatten().cloned());
         }
+        paths.extend(set.authorities.as_ref().map(|(_, path)| path.clone()));
         passwords.extend(set.passwords.as_ref().map(|(_, path)| path.clone()));
     }
     paths.extend(deployments.flat_map(|deployment| &deployment.policies).flat_map(named_by));

@@ -325,7 +325,7 @@ impl Asking<'_> {
         let name = &self.asked.hosts[host];
         let endpoint = self.asked.listens[listen].1.map(|id| self.deployment.endpoint(id));
         let handshake = match endpoint {
-            Some(endpoint) => self.predictor.handshake(endpoint, name, client, order),
+            Some(endpoint) => self.predictor.handshake(endpoint, name, client),
             None => Handshake::nobody(),
         };
         let leaf = self.predictor.sent(&handshake).first();

@@ -128,7 +128,8 @@ impl Reader<'_> {
                 Ok(bytes) => {
                     let root = Root { path: main.to_path_buf(), bytes, text: Text::File };
                     let platform = platform_of(self.files, part.server, self.options)?;
-                    let input = Input { roots: vec![root], form: Form::Whole };
+                    let definitions = self.options.definitions.clone();
+                    let input = Input { roots: vec![root], form: Form::Whole, definitions };
                     Main::Unused(self.read(part.server, input, platform))
                 }
                 Err(_) => Main::Unreadable,

@@ -82,6 +82,8 @@ pub struct Options {
     pub limits: Limits,
     /// What is asked of the rules.
     pub lint: lint::Settings,
+    /// What `--define` names, some with a value.
+    pub definitions: Vec<(String, Option<String>)>,
 }
 
 /// One configuration of a run, as reports name it.

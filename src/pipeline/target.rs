@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::{Failure, Options};
 use crate::model::ServerKind;
 use crate::pki;
-use crate::server::{Form, Input, Root, nginx};
+use crate::server::{Form, Input, Root, apache, nginx};
 use crate::source::{Entry, FileKind, FileSystem, Limits, ReadError, Text};
 
 /// Names that say which server reads a file.
@@ -112,7 +112,8 @@ fn folder(files: &dyn FileSystem, path: &Path, options: &Options) -> Result<Targ
         let is_wanted = options.server.is_none_or(|wanted| wanted == *server);
         if is_wanted && files.metadata(&main).is_ok_and(|found| found.kind == FileKind::Regular) {
             let bytes = read(files, &main)?;
-            let input = Input { roots: vec![Root { path: main, bytes, text: Text::File }], form: Form::Whole };
+            let roots = vec![Root { path: main, bytes, text: Text::File }];
+            let input = Input { roots, form: Form::Whole, definitions: options.definitions.clone() };
             return Ok(Target { path: path.to_path_buf(), server: *server, input, mains: Vec::new() });
         }
     }
@@ -137,7 +138,8 @@ fn folder(files: &dyn FileSystem, path: &Path, options: &Options) -> Result<Targ
         None => roots.iter().find_map(|root| detect(&root.path, &root.bytes)).ok_or_else(|| unknown_server(path))?,
     };
     let form = Form::Fragment { prefix: prefix_of(files, path, server) };
-    Ok(Target { path: path.to_path_buf(), server, input: Input { roots, form }, mains: Vec::new() })
+    let input = Input { roots, form, definitions: options.definitions.clone() };
+    Ok(Target { path: path.to_path_buf(), server, input, mains: Vec::new() })
 }
 
 /// One text: a whole configuration or a part of one.
@@ -157,13 +159,17 @@ fn one(
     };
     let whole = match server {
         ServerKind::Nginx => nginx::is_whole(&bytes),
-        ServerKind::Apache => MAIN_FILES.iter().any(|(name, kind)| *kind == server && path.ends_with(name)),
+        ServerKind::Apache => {
+            let is_main = MAIN_FILES.iter().any(|(name, kind)| *kind == server && path.ends_with(name));
+            is_main || !options.fragment && apache::is_whole(&bytes)
+        }
         ServerKind::Caddy => true,
     };
     let folder = path.parent().unwrap_or(Path::new(""));
     let form = if whole { Form::Whole } else { Form::Fragment { prefix: prefix_of(files, folder, server) } };
     let mains = if whole || options.fragment || text != Text::File { Vec::new() } else { mains(files, folder, server) };
-    let input = Input { roots: vec![Root { path: path.to_path_buf(), bytes, text }], form };
+    let roots = vec![Root { path: path.to_path_buf(), bytes, text }];
+    let input = Input { roots, form, definitions: options.definitions.clone() };
     Ok(Target { path: path.to_path_buf(), server, input, mains })
 }
 
@@ -218,8 +224,7 @@ fn detect(path: &Path, bytes: &[u8]) -> Option<ServerKind> {
     if name.starts_with("Caddyfile") || name.ends_with(".caddyfile") || name.ends_with(".caddy") {
         return Some(ServerKind::Caddy);
     }
-    let is_section = |line: &[u8]| line.trim_ascii_start().first() == Some(&b'<');
-    if bytes.split(|byte| *byte == b'\n').any(is_section) {
+    if name == ".htaccess" || apache::looks_like(bytes) {
         return Some(ServerKind::Apache);
     }
     nginx::looks_like(bytes).then_some(ServerKind::Nginx)

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use super::table::main_name;
 use super::{ASSUMED, Part, Platform, TlsLibrary, Version, find, names};
 use crate::source::FileSystem;
 
@@ -60,7 +61,7 @@ fn system(files: &dyn FileSystem) -> Option<String> {
     };
     let whole = format!("{id}-{version}");
     let major = version.split('.').next().unwrap_or_default();
-    Some(if names().any(|name| name == whole) { whole } else { format!("{id}-{major}") })
+    Some(if names().any(|name| name == whole) { whole } else { main_name(&format!("{id}-{major}")).into_owned() })
 }
 
 /// Installed packages of dpkg that matter here, with their upstream versions.

@@ -11,7 +11,9 @@ mod version;
 pub use conduct::{Conduct, Reload};
 pub use detect::detect;
 pub use system::SystemTls;
-pub use table::{ASSUMED, Decider, Part, find, names, nginx_decider, nginx_default_ciphers, nginx_default_protocols};
+pub use table::{
+    ASSUMED, Decider, Part, apache_decider, find, names, nginx_decider, nginx_default_ciphers, nginx_default_protocols,
+};
 pub use version::Version;
 
 use std::path::PathBuf;
@@ -73,4 +75,8 @@ pub struct Platform {
     pub main_file: PathBuf,
     /// Who runs the workers.
     pub worker_user: String,
+    /// The folder that relative paths start from unless the configuration names another; absent where it is the main file's.
+    pub server_root: Option<PathBuf>,
+    /// Modules that are built in, by their source files (Apache).
+    pub static_modules: Vec<String>,
 }

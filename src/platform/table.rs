@@ -9,15 +9,25 @@ use super::{Platform, TlsLibrary, Version};
 
 /// One line a platform, sorted by name.
 const PAGES: &[(&str, &str)] = &[
+    ("debian-11", include_str!("../../rules/platforms/debian-11.toml")),
     ("debian-12", include_str!("../../rules/platforms/debian-12.toml")),
     ("debian-13", include_str!("../../rules/platforms/debian-13.toml")),
     ("debian-sid", include_str!("../../rules/platforms/debian-sid.toml")),
+    ("docker-httpd", include_str!("../../rules/platforms/docker-httpd.toml")),
     ("docker-nginx", include_str!("../../rules/platforms/docker-nginx.toml")),
+    ("rhel-10", include_str!("../../rules/platforms/rhel-10.toml")),
+    ("rhel-8", include_str!("../../rules/platforms/rhel-8.toml")),
+    ("rhel-9", include_str!("../../rules/platforms/rhel-9.toml")),
+    ("ubuntu-22.04", include_str!("../../rules/platforms/ubuntu-22.04.toml")),
     ("ubuntu-24.04", include_str!("../../rules/platforms/ubuntu-24.04.toml")),
 ];
 
 static NGINX: LazyLock<ServerTable> = LazyLock::new(|| {
     toml::from_str(include_str!("../../rules/servers/nginx.toml")).expect("a test reads every embedded table")
+});
+
+static APACHE: LazyLock<ServerTable> = LazyLock::new(|| {
+    toml::from_str(include_str!("../../rules/servers/apache.toml")).expect("a test reads every embedded table")
 });
 
 /// What is assumed where nothing says otherwise.
@@ -57,6 +67,9 @@ struct Server {
     library: Option<String>,
     main_file: PathBuf,
     worker_user: String,
+    server_root: Option<PathBuf>,
+    #[serde(default)]
+    static_modules: Vec<String>,
     #[serde(default)]
     #[expect(dead_code, reason = "for people who read the page")]
     unverified: Vec<String>,
@@ -73,9 +86,19 @@ pub enum Part {
     Caddy,
 }
 
+/// The name under which a system stands in the tables: those that are built from RHEL under RHEL's.
+pub fn main_name(name: &str) -> std::borrow::Cow<'_, str> {
+    let (system, version) = name.rsplit_once('-').unwrap_or((name, ""));
+    match system {
+        "rocky" | "alma" | "almalinux" | "centos" | "ol" => format!("rhel-{version}").into(),
+        _ => name.into(),
+    }
+}
+
 /// The server of a platform. Absent where no such platform exists or it does not have that server.
 pub fn find(name: &str, part: Part) -> Option<Platform> {
-    let at = PAGES.binary_search_by_key(&name, |(name, _)| name).ok()?;
+    let name = main_name(name);
+    let at = PAGES.binary_search_by_key(&&*name, |(name, _)| name).ok()?;
     let page: Page = toml::from_str(PAGES[at].1).expect("a test reads every embedded table");
     let server = match part {
         Part::Nginx => page.nginx,
@@ -93,17 +116,20 @@ pub fn find(name: &str, part: Part) -> Option<Platform> {
         is_detected: false,
         main_file: server.main_file,
         worker_user: server.worker_user,
+        server_root: server.server_root,
+        static_modules: server.static_modules,
     })
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ServerTable {
+    #[serde(default)]
     default: Defaults,
     decides: Vec<Decides>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Defaults {
     protocols: Vec<DefaultRow>,
@@ -122,6 +148,8 @@ struct DefaultRow {
 struct Decides {
     setting: String,
     until: Option<String>,
+    /// The row holds with an older TLS library too, whatever the version of the server.
+    until_library: Option<String>,
     by: Decider,
 }
 
@@ -135,6 +163,8 @@ pub enum Decider {
     NamedSite,
     /// Both have to allow it.
     Both,
+    /// The site that the client names where it is written for that site or around it, else the default site.
+    NamedSiteIfWritten,
 }
 
 fn holds(until: Option<&str>, version: Version) -> bool {
@@ -162,6 +192,18 @@ pub fn nginx_decider(setting: &str, version: Version) -> Decider {
     row.map_or(Decider::NamedSite, |row| row.by)
 }
 
+/// Who decides a setting in Apache: `protocols`, `groups`, or any other, which is the named site's.
+pub fn apache_decider(setting: &str, platform: &Platform) -> Decider {
+    let is_old = |row: &Decides| {
+        let last = row.until_library.as_deref().and_then(Version::parse);
+        last.is_some_and(|last| platform.tls_library.version.numbers <= last.numbers)
+    };
+    let holds = |row: &&Decides| {
+        row.setting == setting && (is_old(row) || holds(row.until.as_deref(), platform.server_version))
+    };
+    APACHE.decides.iter().find(holds).map_or(Decider::NamedSite, |row| row.by)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -172,13 +214,16 @@ mod tests {
         for (name, text) in PAGES {
             let page: Page = toml::from_str(text).unwrap_or_else(|error| panic!("{name}: {error}"));
             assert_eq!(page.name, *name);
+            let mut found = false;
             for part in [Part::Nginx, Part::Apache, Part::Caddy] {
                 let server = find(name, part);
-                assert!(server.is_some() || page.name.starts_with("docker-"), "{name}: {part:?}");
+                found |= server.is_some();
             }
+            assert!(found, "{name} has no server");
         }
         assert_eq!(find(ASSUMED, Part::Nginx).unwrap().server_version, Version::new(1, 22, 1));
         assert_eq!(find("debian-21", Part::Nginx), None);
+        assert_eq!(find("rocky-9", Part::Apache).map(|found| found.name).as_deref(), Some("rhel-9"));
     }
 
     #[test]

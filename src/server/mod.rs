@@ -28,6 +28,8 @@ pub struct Input {
     pub roots: Vec<Root>,
     /// Whether they are all there is.
     pub form: Form,
+    /// What the user defines for the run: names, some with a value.
+    pub definitions: Vec<(String, Option<String>)>,
 }
 
 /// Whether a text is a whole configuration.

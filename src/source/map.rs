@@ -235,6 +235,24 @@ impl Sources {
         (file.position(span.start), file.position(span.end))
     }
 
+    /// The bytes of a file that a span stands for one to one, lines joined or not; absent where a part of it was put in by a
+    /// variable or a macro.
+    pub fn written(&self, span: Span) -> Option<Span> {
+        let mut span = span;
+        while let Text::Substituted(segments) = self.file(span.file).text() {
+            let first = segments.partition_point(|one| one.start <= span.start).checked_sub(1)?;
+            let last = segments.partition_point(|one| one.start < span.end).max(first + 1) - 1;
+            let is_plain = |one: &Segment| one.verbatim && one.used.is_none();
+            if !segments[first..=last].iter().all(is_plain) {
+                return None;
+            }
+            let start = segments[first].from.start + (span.start - segments[first].start);
+            let end = segments[last].from.start + (span.end - segments[last].start);
+            span = Span::new(segments[first].from.file, start, end.max(start));
+        }
+        Some(span)
+    }
+
     /// Leads a span in a substituted text back to texts that a person can open; other spans are their own place.
     pub fn place(&self, span: Span) -> Place {
         let mut place = Place { span, through: Vec::new() };
@@ -258,8 +276,12 @@ impl Sources {
                     Some(before) => before,
                     None => part,
                 });
-                place.through.extend(segment.defined.map(|span| (span, "its value is defined here")));
-                place.through.extend(segment.used.map(|span| (span, "used here")));
+                let defined = segment.defined.map(|span| (span, "its value is defined here"));
+                for step in defined.into_iter().chain(segment.used.map(|span| (span, "used here"))) {
+                    if !place.through.contains(&step) {
+                        place.through.push(step);
+                    }
+                }
             }
             let Some(found) = found else { break };
             place.span = found;
@@ -306,6 +328,9 @@ mod tests {
         assert_eq!(port.span, Span::new(body, 7, 14));
         assert_eq!(port.through, vec![(defined, "its value is defined here")]);
         assert_eq!(sources.place(Span::new(made, 0, 11)).span, Span::new(body, 0, 14));
+        assert_eq!(sources.written(Span::new(made, 12, 17)), Some(Span::new(body, 15, 20)));
+        assert_eq!(sources.written(Span::new(made, 7, 17)), None);
+        assert_eq!(sources.written(Span::new(body, 0, 3)), Some(Span::new(body, 0, 3)));
         assert_eq!(sources.place(Span::new(body, 3, 4)).span, Span::new(body, 3, 4));
     }
 }

@@ -43,8 +43,8 @@ fn shown(endpoint: &Endpoint) -> String {
 /// Why the first of the current clients is refused, where all of them are.
 fn refusal(scope: &Scope<'_>, binding: &Binding) -> Option<Cause> {
     let mut first = None;
-    for (order, client) in clients().iter().enumerate().filter(|(_, client)| !client.is_old) {
-        match &*scope.predictor.outcome(binding, client, order) {
+    for client in clients().iter().filter(|client| !client.is_old) {
+        match &*scope.predictor.outcome(binding, client) {
             Outcome::Failed(cause) if cause.stage == Stage::Negotiate => {
                 first.get_or_insert_with(|| cause.clone());
             }

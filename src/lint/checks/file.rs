@@ -59,14 +59,22 @@ pub fn certificate_missing<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink
 
 /// `key-file-missing`.
 pub fn key_missing<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
-    if let Some(key) = &one.pair.key {
+    if let Some(key) = one.pair.key.as_ref().filter(|_| !is_own_file(one)) {
         let found = opened(scope, key, "key", sink);
         readable(found, "key-file-missing", "key", sink);
     }
 }
 
+/// Whether the key is looked for in the certificate's own file, because none is named.
+fn is_own_file(one: &Use<'_>) -> bool {
+    one.pair.key.as_ref().is_some_and(|key| key.origin == one.pair.certificate.origin)
+}
+
 /// `certificate-unparseable`.
 pub fn certificate_unparseable<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+    if one.sites.is_empty() {
+        return; // nobody loads it
+    }
     let Some((token, file)) = scope.certificate_file(one.pair) else { return };
     match file.certificate_fault() {
         Some(FileFault::NoBlock { looks }) => {
@@ -90,7 +98,7 @@ pub fn certificate_unparseable<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut 
 
 /// The key of a pair: from its file.
 pub fn key_of<'a>(scope: &Scope<'a>, one: &Use<'a>) -> Option<(&'a Token, &'a PemFile, &'a Result<Key, KeyFault>)> {
-    let (token, path) = one.pair.key.as_ref()?.get()?;
+    let (token, path) = one.pair.key.as_ref().filter(|_| !one.sites.is_empty())?.get()?;
     let file = scope.pem(path)?;
     file.key().map(|(_, key)| (token, file, key))
 }
@@ -98,7 +106,10 @@ pub fn key_of<'a>(scope: &Scope<'a>, one: &Use<'a>) -> Option<(&'a Token, &'a Pe
 /// `key-unparseable`.
 pub fn key_unparseable<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
     let Some((token, path)) = one.pair.key.as_ref().and_then(|key| key.get()) else { return };
-    let Some(file) = scope.pem(path) else { return };
+    let Some(file) = scope.pem(path).filter(|_| !one.sites.is_empty()) else { return };
+    if is_own_file(one) && file.key().is_none() {
+        return; // no key is named: another rule speaks
+    }
     let Some(refusal) = loading::key_refusal(file).filter(|refusal| refusal.cause == Cause::Format) else { return };
     let has_certificate = file.certificates().next().is_some();
     let case = match refusal.block {
@@ -115,7 +126,11 @@ pub fn key_encrypted<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
     if let Some((token, _, Err(KeyFault::Encrypted { tried: false }))) = key_of(scope, one)
         && one.set.passwords.is_none()
     {
-        sink.report(Problem::new("key-encrypted", token.span).with("path", &*token.text));
+        let problem = Problem::new("key-encrypted", token.span).with("path", &*token.text);
+        sink.report(match &one.set.dialog {
+            Some(dialog) => problem.case("dialog").related(dialog.span, "asked at start"),
+            None => problem,
+        });
     }
 }
 
@@ -131,7 +146,10 @@ pub fn password_wrong<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
 
 /// `no-key`.
 pub fn no_key<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
-    if one.pair.key.is_some() || scope.deployment.fragment && !own_words(scope, one) {
+    // A key that is looked for in the certificate's file is missing only where that can be read and holds none.
+    let is_there = one.pair.key.is_some()
+        && (!is_own_file(one) || scope.certificate_file(one.pair).is_none_or(|(_, file)| file.key().is_some()));
+    if is_there || one.sites.is_empty() || scope.deployment.fragment && !own_words(scope, one) {
         return;
     }
     let at = one.pair.certificate.origin.anchor();
@@ -197,11 +215,12 @@ pub fn mismatch<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
         }
     }
     // nginx keeps one key for each type: pairs may be given crosswise.
-    let is_given_crosswise = one.set.pairs.iter().enumerate().any(|(position, other)| {
-        position != one.position
-            && scope.key(other).is_some_and(|key| key.belongs_to(leaf) == Some(true))
-            && scope.leaf(other).is_some_and(|other| !other.key.kind.same_type(&leaf.key.kind))
-    });
+    let is_given_crosswise = !one.set.keys_by_place
+        && one.set.pairs.iter().enumerate().any(|(position, other)| {
+            position != one.position
+                && scope.key(other).is_some_and(|key| key.belongs_to(leaf) == Some(true))
+                && scope.leaf(other).is_some_and(|other| !other.key.kind.same_type(&leaf.key.kind))
+        });
     // The key belongs to a later block: the order of the file is what is wrong.
     let is_misordered = file.certificates().skip(1).any(|(_, certificate)| key.belongs_to(certificate) == Some(true));
     if is_given_crosswise || is_misordered {

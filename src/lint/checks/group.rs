@@ -40,15 +40,13 @@ pub fn narrow(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut 
         if !context.faults.is_empty() || COMMON.iter().any(|code| groups.contains(*code)) {
             continue;
         }
-        let current = || clients().iter().enumerate().filter(|(_, client)| !client.is_old);
+        let current = || clients().iter().filter(|client| !client.is_old);
         let shares = |client: &Client| client.groups.iter().any(|group| groups.contains(group.code_point));
-        let lost: Vec<&str> = current().filter(|(_, one)| !shares(one)).map(|(_, one)| &*one.name).collect();
+        let lost: Vec<&str> = current().filter(|one| !shares(one)).map(|one| &*one.name).collect();
         if lost.is_empty() {
             continue;
         }
-        let gets_through = |(order, client): (usize, &Client)| {
-            !matches!(*scope.predictor.outcome(binding, client, order), Outcome::Failed(_))
-        };
+        let gets_through = |client: &Client| !matches!(*scope.predictor.outcome(binding, client), Outcome::Failed(_));
         let is_fatal = lost.len() == current().count() && !current().any(gets_through);
         let shown = lost.iter().take(4).copied().collect::<Vec<_>>().join(", ");
         let more = if lost.len() > 4 { format!(" and {} more", lost.len() - 4) } else { String::new() };

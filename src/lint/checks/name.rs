@@ -77,8 +77,8 @@ pub fn shadowed(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mu
     for binding in &endpoint.bindings {
         let site = scope.deployment.site(binding.site);
         for name in site.names.iter().filter(|name| name.kind == NameKind::Exact) {
-            let Some((_, winner)) = endpoint.named.exact.get(&name.token.text) else { continue };
-            let winner = endpoint.binding(*winner);
+            let Found::Binding(winner) = endpoint.named.find(&name.token.text) else { continue };
+            let winner = endpoint.binding(winner);
             if winner.site == binding.site {
                 continue;
             }

@@ -72,7 +72,8 @@ pub fn unreachable(scope: &Scope<'_>, id: SiteId, _: &Site, sink: &mut Sink) {
             .with("protocols", set.to_string())
             .with("library", scope.deployment.platform.tls_library.name.clone())
             .with("level", context.level.to_string());
-        for (_, token) in words.iter().skip(1) {
+        // One word may stand for several versions: `all`.
+        for (_, token) in words.iter().filter(|(_, token)| token.span != first.span) {
             problem = problem.related(token.span, "nor this one");
         }
         problem.fix = without(scope, choice, set, origin);

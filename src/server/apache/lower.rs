@@ -1,312 +1,321 @@
-//! From lines to the model: sockets, virtual hosts, and who answers to which name.
+//! From statements to the model: walks them in reading order, collects what the server and each virtual host says, then
+//! decides who answers on which socket.
 //!
-//! Source: Apache 2.4, `server/vhost.c`: the most specific address wins, in it the first virtual host in the order of the
-//! file whose name or alias matches, else the first of all.
+//! Settings in directories do not touch the handshake and are left out. Lowering never fails: what is wrong becomes a
+//! [`Problem`], what cannot be known an [`Unjudged`].
 
-use std::collections::HashMap;
-use std::net::IpAddr;
-use std::path::PathBuf;
-use std::sync::Arc;
+mod bind;
+mod level;
+mod listen;
+mod managed;
+mod setting;
 
-use super::syntax::{self, Kind, Line};
-use crate::diagnostic::Unjudged;
-use crate::model::{
-    Address, Binding, BindingId, ClientVerification, Credential, Credentials, Deployment, Endpoint, Interner, Listen,
-    ListenUse, Name, NameKind, Origin, Pattern, ProtocolChoice, Selection, ServerKind, Setting, Site, SiteId, Stapling,
-    TlsPolicy, Token, Transport, Unmatched, VerifyMode,
-};
-use crate::platform::Platform;
-use crate::source::{FileId, FileSystem, Span};
+use rayon::prelude::*;
+
+use self::level::Level;
+use self::listen::{AddressFault, Site as Address, Socket};
+use self::managed::Managed;
+use super::directives::{self, Context, Entry};
+use super::include::{Loaded, Statement};
+use super::syntax::{Kind, Word};
+use crate::diagnostic::{Problem, Unjudged};
+use crate::model::{Deployment, FrameId, ServerKind, Token};
+use crate::platform::{Platform, TlsLibrary, TlsLibraryKind};
+use crate::source::{FileSystem, Span};
 use crate::tls::{Protocol, Protocols};
 
-/// A text to lower.
-pub struct Source {
-    /// Its id.
-    pub id: FileId,
-    /// What relative paths start from.
-    pub folder: PathBuf,
-    /// Its content.
-    pub bytes: Arc<[u8]>,
-}
-
-type File = Setting<(Token, PathBuf)>;
-
-/// What the main server or a virtual host says.
-#[derive(Clone, Default)]
-struct Level {
-    engine: Option<bool>,
-    protocols: Option<Setting<ProtocolChoice>>,
-    certificates: Vec<File>,
-    keys: Vec<File>,
-    names: Vec<Name>,
-}
-
+/// A virtual host as written, before what the server says is known.
 struct Host {
     head: Span,
-    addresses: Vec<(String, Span)>,
+    block: Span,
+    via: Option<FrameId>,
     level: Level,
+    addresses: Vec<Address>,
+    /// Whether it is the server itself.
+    is_server: bool,
 }
 
-/// Directives that are understood; anything else is named as unjudged.
-const UNDERSTOOD: &[&str] = &[
-    "listen",
-    "servername",
-    "serveralias",
-    "sslengine",
-    "sslprotocol",
-    "sslcertificatefile",
-    "sslcertificatekeyfile",
-    "documentroot",
-    "serverroot",
-];
+/// Whether a directive is one that TLS hangs on, by its name in lower case.
+fn is_read(name: &str) -> bool {
+    let is_ours = name.starts_with("ssl") || name.starts_with("md");
+    is_ours || matches!(name, "listen" | "servername" | "serveralias" | "protocols" | "protocol")
+}
 
-/// Lowers texts that belong together.
-pub fn lower(files: &dyn FileSystem, sources: &[Source], platform: Platform, fragment: bool) -> Deployment {
+/// Where a statement stands, as far as the table of directives goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    In(Context),
+    /// In a section with rules of its own: only names are looked at.
+    Own,
+    /// In another language, or another module's section: nothing is looked at.
+    Foreign,
+}
+
+/// What a statement stands in.
+#[derive(Clone, Copy)]
+enum Scope {
+    /// The server itself.
+    Server,
+    /// The virtual host of this index.
+    Host(usize),
+    /// A managed domain.
+    Managed(usize),
+    /// Anything else.
+    Elsewhere,
+}
+
+pub(super) struct Lowering<'a> {
+    files: &'a dyn FileSystem,
+    loaded: &'a Loaded,
+    fragment: bool,
+    /// The library that speaks TLS.
+    library: TlsLibrary,
+    /// What `all` stands for.
+    all_protocols: Protocols,
+    server: Level,
+    hosts: Vec<Host>,
+    sockets: Vec<Socket>,
+    managed: Managed,
+    stapling_cache: Option<Span>,
+    /// Files that are empty, with the rule that speaks of them: httpd looks while reading.
+    empty_files: Vec<(&'static str, Token)>,
+    problems: Vec<Problem>,
+    unjudged: Vec<Unjudged>,
+}
+
+/// Lowers what was read.
+pub fn lower(
+    files: &dyn FileSystem,
+    loaded: &mut Loaded,
+    context: Context,
+    fragment: bool,
+    platform: Platform,
+) -> Deployment {
     let mut deployment = Deployment::empty(ServerKind::Apache, platform);
     deployment.fragment = fragment;
-    let mut main = Level::default();
-    let mut listens: Vec<(Listen, Span)> = Vec::new();
-    let mut hosts: Vec<Host> = Vec::new();
-    for source in sources {
-        let mut open: Option<Host> = None;
-        for line in syntax::lines(&source.bytes) {
-            let name = String::from_utf8_lossy(&source.bytes[line.name.clone()]).to_ascii_lowercase();
-            let words = tokens(source, &line);
-            let head = Span::new(source.id, line.name.start as u32, line.rest.end as u32);
-            match (line.kind, name.as_str()) {
-                (Kind::Open, "virtualhost") => {
-                    let addresses = words.iter().map(|word| (word.text.to_string(), word.span)).collect();
-                    open = Some(Host { head, addresses, level: Level::default() });
-                }
-                (Kind::Close, "virtualhost") => hosts.extend(open.take()),
-                (Kind::Directive, "listen") => {
-                    listens.extend(words.first().and_then(|word| Some((listen(&word.text)?, word.span))));
-                }
-                (Kind::Directive, name) if UNDERSTOOD.contains(&name) => {
-                    let level = open.as_mut().map_or(&mut main, |host| &mut host.level);
-                    directive(files, source, name, words, level);
-                }
-                _ => deployment.unjudged.push(Unjudged {
-                    what: "apache-directive".into(),
-                    reason: "only sockets, names, certificates and protocols of Apache are read so far".into(),
-                    at: Some(head),
-                }),
-            }
-        }
-    }
-    build(&mut deployment, &main, hosts, listens);
+    deployment.problems = std::mem::take(&mut loaded.problems);
+    deployment.unjudged = std::mem::take(&mut loaded.unjudged);
+    deployment.frames = std::mem::take(&mut loaded.frames);
+    let mut lowering = Lowering {
+        files,
+        loaded,
+        fragment,
+        library: deployment.platform.tls_library.clone(),
+        all_protocols: all_protocols(&deployment.platform),
+        server: Level::default(),
+        hosts: Vec::new(),
+        sockets: Vec::new(),
+        managed: Managed::default(),
+        stapling_cache: None,
+        empty_files: Vec::new(),
+        problems: Vec::new(),
+        unjudged: Vec::new(),
+    };
+    lowering.walk(context, &deployment.platform);
+    bind::build(&mut deployment, lowering);
     deployment
 }
 
-fn tokens(source: &Source, line: &Line) -> Vec<Token> {
-    let words = syntax::words(&source.bytes, line.rest.clone()).into_iter();
-    words.map(|(word, at)| Token::new(word, Span::new(source.id, at.start as u32, at.end as u32))).collect()
+/// `all`: TLS 1.3 from 2.4.36 and OpenSSL 1.1.1 on; SSL 3.0 is compiled into no library of the tables.
+fn all_protocols(platform: &Platform) -> Protocols {
+    let library = &platform.tls_library;
+    let has_tls13 = platform.server_version.at_least(2, 4, 36)
+        && (library.kind != TlsLibraryKind::OpenSsl || library.version.at_least(1, 1, 1));
+    let old = [Protocol::Tls10, Protocol::Tls11, Protocol::Tls12];
+    old.into_iter().chain(has_tls13.then_some(Protocol::Tls13)).collect()
 }
 
-fn directive(files: &dyn FileSystem, source: &Source, name: &str, words: Vec<Token>, level: &mut Level) {
-    let Some(first) = words.first().cloned() else { return };
-    let all = words.iter().fold(first.span, |span, word| span.to(word.span));
-    let file = || {
-        Setting::known(
-            (first.clone(), files.locate(&source.folder, first.text.as_ref().as_ref())),
-            Origin::written(all, None),
-        )
-    };
-    match name {
-        "sslengine" => level.engine = Some(first.text.eq_ignore_ascii_case("on")),
-        "sslprotocol" => level.protocols = Some(Setting::known(protocols(&words), Origin::written(all, None))),
-        "sslcertificatefile" => level.certificates.push(file()),
-        "sslcertificatekeyfile" => level.keys.push(file()),
-        "servername" => {
-            let host = first.text.rsplit_once("://").map_or(&*first.text, |(_, host)| host);
-            let host = host.split(':').next().unwrap_or(host).to_ascii_lowercase();
-            level.names.insert(0, Name { token: Token::new(host, first.span), kind: NameKind::Exact });
-        }
-        "serveralias" => level.names.extend(words.into_iter().map(|word| {
-            let kind = if word.text.contains(['*', '?']) { NameKind::Glob } else { NameKind::Exact };
-            Name { token: Token::new(word.text.to_ascii_lowercase(), word.span), kind }
-        })),
-        _ => {}
-    }
-}
-
-/// `all -TLSv1`, `-all +TLSv1.2`, `TLSv1.2`: from left to right (`ssl_cmd_protocol_parse`).
-fn protocols(words: &[Token]) -> ProtocolChoice {
-    let all: Protocols = [Protocol::Tls10, Protocol::Tls11, Protocol::Tls12, Protocol::Tls13].into_iter().collect();
-    let mut choice = ProtocolChoice::default();
-    let mut named = Vec::new();
-    for word in words {
-        let (sign, name) = match word.text.strip_prefix(['+', '-']) {
-            Some(name) => (word.text.as_bytes()[0], name),
-            None => (b' ', &*word.text),
-        };
-        let set = match Protocol::from_name(name) {
-            Some(protocol) => Protocols::NONE.with(protocol),
-            None if name.eq_ignore_ascii_case("all") => all,
-            None => continue,
-        };
-        choice.set = match sign {
-            b'+' => choice.set.union(set),
-            b'-' => set.iter().fold(choice.set, Protocols::without),
-            _ => set,
-        };
-        named.extend(set.iter().filter(|_| sign != b'-').map(|one| (one, word.clone())));
-    }
-    named.retain(|(one, _)| choice.set.contains(*one));
-    choice.words = named.into();
-    choice
-}
-
-/// `443`, `192.0.2.1:443`, `[::]:443`, `*:443`.
-fn listen(text: &str) -> Option<Listen> {
-    let (address, port) = text.rsplit_once(':').unwrap_or(("*", text));
-    let address = match address {
-        "*" | "_default_" => Address::Any,
-        address => Address::Ip(address.trim_matches(['[', ']']).parse::<IpAddr>().ok()?),
-    };
-    Some(Listen { address, port: port.parse().ok()? })
-}
-
-fn build(deployment: &mut Deployment, main: &Level, hosts: Vec<Host>, listens: Vec<(Listen, Span)>) {
-    let mut interner = Interner::default();
-    let mut ids = Vec::with_capacity(hosts.len());
-    for host in &hosts {
-        let policy = interner.policy(deployment, policy(&host.level, main, host.head));
-        let credentials = interner.credentials(deployment, credentials(&host.level, main));
-        ids.push(SiteId(deployment.sites.len() as u32));
-        deployment.sites.push(Site {
-            head: host.head,
-            block: host.head,
-            via: None,
-            names: host.level.names.clone(),
-            policy,
-            credentials,
-            rejects: Setting::known(false, Origin::default_for(host.head)),
-            has_own_tls: host.level.engine.is_some() || host.level.protocols.is_some(),
-            has_own_credentials: !host.level.certificates.is_empty(),
-        });
-    }
-    for (socket, _) in listens {
-        let answers = |wanted: bool| {
-            hosts
-                .iter()
-                .zip(&ids)
-                .flat_map(move |(host, id)| host.addresses.iter().map(move |address| (host, *id, address)))
-                .filter({
-                    let socket = socket.clone();
-                    move |(_, _, (text, _))| matches_socket(text, &socket, wanted)
-                })
-                .collect::<Vec<_>>()
-        };
-        let specific = answers(true);
-        let group = if specific.is_empty() { answers(false) } else { specific };
-        if group.is_empty() {
-            continue;
-        }
-        deployment.endpoints.push(endpoint(deployment, main, socket, &group));
-    }
-}
-
-/// Whether a virtual host's address is the socket's own, or one that holds for every address.
-fn matches_socket(text: &str, socket: &Listen, own: bool) -> bool {
-    let Some(address) = listen(text) else { return false };
-    let is_wildcard = address.address == Address::Any;
-    address.port == socket.port && if own { address.address == socket.address && !is_wildcard } else { is_wildcard }
-}
-
-type Member<'h> = (&'h Host, SiteId, &'h (String, Span));
-
-fn endpoint(deployment: &Deployment, main: &Level, listen: Listen, group: &[Member<'_>]) -> Endpoint {
-    let speaks_tls = |host: &Host| host.level.engine.or(main.engine).unwrap_or(false);
-    let transport = if speaks_tls(group[0].0) { Transport::Tls } else { Transport::Plain };
-    let before_name = deployment.site(group[0].1).policy;
-    let mut named = Selection::default();
-    let mut exact: HashMap<Arc<str>, (u64, BindingId)> = HashMap::new();
-    let mut bindings = Vec::new();
-    let mut uses = Vec::new();
-    for (order, (host, id, (_, span))) in group.iter().enumerate() {
-        let site = deployment.site(*id);
-        let binding = BindingId(order as u32);
-        bindings.push(Binding {
-            site: *id,
-            before_name,
-            choosing: before_name,
-            own: site.policy,
-            after_name: site.policy,
-            credentials: site.credentials,
-            rejects: false,
-        });
-        uses.push(ListenUse {
-            site: *id,
-            span: *span,
-            words: Vec::new(),
-            tls: speaks_tls(host),
-            claims_default: None,
-            http2: false,
-            proxy_protocol: false,
-        });
-        for name in &site.names {
-            match name.kind {
-                NameKind::Glob => {
-                    named.patterns.push((order as u64, Pattern::Glob(Arc::clone(&name.token.text)), binding))
+impl Lowering<'_> {
+    /// The context of each statement, absent where nothing is looked at, or it follows rules of its own.
+    fn contexts(&self, outside: Context) -> Vec<Place> {
+        let mut open = vec![Place::In(outside)];
+        let mut places = Vec::with_capacity(self.loaded.statements.len());
+        for statement in &self.loaded.statements {
+            if statement.kind == Kind::Close {
+                if open.len() > 1 {
+                    open.pop();
                 }
-                _ => {
-                    exact.entry(Arc::clone(&name.token.text)).or_insert((order as u64, binding));
+                places.push(Place::Foreign);
+                continue;
+            }
+            let here = open[open.len() - 1];
+            places.push(here);
+            if statement.kind == Kind::Open {
+                let name = self.loaded.name(statement).to_ascii_lowercase();
+                open.push(match (here, &name[..]) {
+                    (Place::Foreign, _) => Place::Foreign,
+                    (_, b"mdomainset" | b"mdomain") => Place::Own,
+                    (Place::In(Context::Server | Context::VirtualHost), b"limit" | b"limitexcept") => Place::Own,
+                    // What these hold is what the block around them holds.
+                    (_, b"limit" | b"limitexcept" | b"requireall" | b"requireany" | b"requirenone") => here,
+                    (_, name) if directives::is_foreign(&[b"<", name].concat()) => Place::Foreign,
+                    (_, name) => Context::inside(name).map_or(Place::Own, Place::In),
+                });
+            }
+        }
+        places
+    }
+
+    /// Holds each statement against the table, in parallel: a row where it is sound, and what is wrong where not.
+    fn checked(&self, places: &[Place], platform: &Platform) -> Vec<(Option<&'static Entry>, Option<Problem>)> {
+        let loaded = self.loaded;
+        let version_is_assumed = platform.assumed.iter().any(|what| what == "server_version");
+        let check = |(statement, place): (&Statement, &Place)| {
+            if *place == Place::Foreign {
+                return (None, None);
+            }
+            let context = match place {
+                Place::In(context) => Some(*context),
+                _ => None,
+            };
+            let words = loaded.words(statement);
+            let written = directives::Written {
+                name: loaded.name(statement),
+                at: loaded.name_span(statement),
+                is_section: statement.kind == Kind::Open,
+                words: &words,
+                text: loaded.text(statement.text),
+                file: statement.text,
+            };
+            let version = platform.server_version;
+            let modules = &loaded.modules;
+            directives::check(written, directives::Reader { context, version, version_is_assumed, modules })
+        };
+        loaded.statements.par_iter().with_min_len(1024).zip(places).map(check).collect()
+    }
+
+    fn walk(&mut self, context: Context, platform: &Platform) {
+        let loaded = self.loaded;
+        let places = self.contexts(context);
+        let checked = self.checked(&places, platform);
+        let mut open: Vec<Scope> = vec![Scope::Server];
+        for (statement, (row, problem)) in loaded.statements.iter().zip(checked) {
+            if statement.kind == Kind::Close {
+                if open.len() > 1
+                    && let Some(Scope::Host(at)) = open.pop()
+                {
+                    let host = &mut self.hosts[at];
+                    if host.block.file == statement.line.file {
+                        host.block = host.block.to(statement.line);
+                    }
                 }
+                continue;
+            }
+            let is_sound = problem.is_none();
+            self.problems.extend(problem);
+            let lower = row.map_or("", |row| row.lower);
+            if statement.kind == Kind::Open {
+                let next = self.enter(statement, lower, open.len() == 1);
+                open.push(next);
+            } else if is_sound && is_read(lower) && !matches!(open[open.len() - 1], Scope::Elsewhere) {
+                let words = loaded.words(statement);
+                let said = setting::Said { name: lower, statement, words: &words, text: loaded.text(statement.text) };
+                self.directive(&said, open[open.len() - 1]);
             }
         }
     }
-    named.exact = exact;
-    Endpoint {
-        listen,
-        transport,
-        proxy_protocol: false,
-        uses,
-        bindings,
-        named,
-        unnamed: Some(BindingId(0)),
-        unmatched: Unmatched::Binding(BindingId(0)),
+
+    /// Opens a section.
+    fn enter(&mut self, statement: &Statement, lower: &str, is_outside: bool) -> Scope {
+        match lower {
+            "virtualhost" if is_outside => {
+                self.host(statement, &self.loaded.words(statement));
+                Scope::Host(self.hosts.len() - 1)
+            }
+            "mdomainset" | "mdomain" => {
+                let text = self.loaded.text(statement.text);
+                let words = self.loaded.words(statement);
+                let tokens = words.iter().map(|word| word.token(text, statement.text)).collect();
+                Scope::Managed(self.managed.add(tokens))
+            }
+            _ => Scope::Elsewhere,
+        }
+    }
+
+    fn host(&mut self, statement: &Statement, words: &[Word]) {
+        let file = statement.text;
+        let head = Span::new(file, statement.name.0.saturating_sub(1), statement.arguments.1 + 1);
+        let text = self.loaded.text(file);
+        let mut addresses = Vec::with_capacity(words.len());
+        if words.is_empty() {
+            let at = self.loaded.name_span(statement);
+            let problem = Problem::new("invalid-argument", at).case("count").with("name", "<VirtualHost>");
+            self.problems.push(problem.with("expected", "an address").with("count", "0"));
+        }
+        for word in words {
+            let token = word.token(text, file);
+            if self.is_open(&token.text) {
+                let reason = format!("`{}` hangs on a variable that nothing defines", token.text);
+                self.unjudged.push(Unjudged { what: "address".into(), reason, at: Some(token.span) });
+                continue;
+            }
+            match listen::site(&token) {
+                Ok(address) => addresses.push(address),
+                Err(fault) => self.problems.push(address_fault("<VirtualHost>", &token, fault)),
+            }
+        }
+        let block = statement.line;
+        self.hosts.push(Host { head, block, via: statement.via, level: Level::default(), addresses, is_server: false });
+    }
+
+    fn directive(&mut self, said: &setting::Said<'_>, scope: Scope) {
+        match scope {
+            Scope::Server => match said.name {
+                "listen" => self.listen(said),
+                "mdomain" => {
+                    let names = said.words.iter().map(|word| said.token(word)).collect();
+                    self.managed.add(names);
+                }
+                name if name.starts_with("md") && self.managed.read(said) => {}
+                _ => {
+                    let mut level = std::mem::take(&mut self.server);
+                    setting::read(self, said, &mut level);
+                    self.server = level;
+                }
+            },
+            Scope::Host(at) => {
+                let mut level = std::mem::take(&mut self.hosts[at].level);
+                setting::read(self, said, &mut level);
+                self.hosts[at].level = level;
+            }
+            Scope::Managed(at) => self.managed.inside(at, said),
+            Scope::Elsewhere => {}
+        }
+    }
+
+    fn listen(&mut self, said: &setting::Said<'_>) {
+        let tokens: Vec<Token> = said.words.iter().map(|word| said.token(word)).collect();
+        let Some(first) = tokens.first() else { return };
+        if self.is_open(&first.text) {
+            let reason = format!("`{}` hangs on a variable that nothing defines", first.text);
+            self.unjudged.push(Unjudged { what: "listen".into(), reason, at: Some(first.span) });
+            return;
+        }
+        let listen = match listen::listen(&first.text) {
+            Ok(listen) => listen,
+            Err(fault) => {
+                self.problems.push(address_fault("Listen", first, fault));
+                return;
+            }
+        };
+        if let Some(before) = self.sockets.iter().find(|socket| socket.listen == listen) {
+            let problem = Problem::new("duplicate-listen", said.span()).with("listen", listen.to_string());
+            let problem = before.at.into_iter().fold(problem, |problem, at| problem.related(at, "first here"));
+            self.problems.push(problem);
+            return;
+        }
+        let by_port = if listen.port == 443 { "https" } else { "http" };
+        let protocol = tokens.get(1).map_or(by_port.into(), |word| word.text.to_ascii_lowercase().into());
+        self.sockets.push(Socket { listen, protocol, at: Some(said.span()) });
     }
 }
 
-fn policy(own: &Level, main: &Level, head: Span) -> TlsPolicy {
-    let origin = Origin::default_for(head);
-    let inherited = main.protocols.clone().map(|outer| Setting { origin: outer.origin.inherited(), ..outer });
-    let default = || {
-        let set = [Protocol::Tls10, Protocol::Tls11, Protocol::Tls12, Protocol::Tls13].into_iter().collect();
-        Setting::known(ProtocolChoice { set, words: Arc::from([]) }, origin)
+fn address_fault(name: &str, token: &Token, fault: AddressFault) -> Problem {
+    let expected = match fault {
+        AddressFault::NoPort => "a port too: ADDRESS:PORT",
+        AddressFault::NoAddress => "an address too: `*:443`",
+        AddressFault::Invalid => "ADDRESS:PORT, an IPv6 address in brackets, a port from 1 to 65535",
     };
-    let unread = "not read from Apache's configuration so far";
-    TlsPolicy {
-        protocols: own.protocols.clone().or(inherited).unwrap_or_else(default),
-        ciphers: Setting::unknown(unread, origin),
-        ciphersuites: Setting::unknown(unread, origin),
-        prefer_server_ciphers: Setting::unknown(unread, origin),
-        groups: Setting::unknown(unread, origin),
-        dh_parameters: Setting::unknown(unread, origin),
-        commands: Setting::unknown(unread, origin),
-        early_data: Setting::known(false, origin),
-        session_tickets: Setting::unknown(unread, origin),
-        alpn: Setting::unknown(unread, origin),
-        client_verification: Setting::known(
-            ClientVerification { mode: VerifyMode::Off, authorities: None, depth: 1 },
-            origin,
-        ),
-        stapling: Setting::known(
-            Stapling { on: false, file: None, responder: None, has_resolver: true, issuers: None },
-            origin,
-        ),
-    }
-}
-
-/// Certificates and keys by position; without a key file the key stands in the certificate file.
-fn credentials(own: &Level, main: &Level) -> Credentials {
-    let all = |own: &[File], main: &[File]| if own.is_empty() { main.to_vec() } else { own.to_vec() };
-    let mut keys = all(&own.keys, &main.keys).into_iter();
-    let certificates = all(&own.certificates, &main.certificates).into_iter();
-    let pairs = certificates.map(|certificate| {
-        let key = keys.next().unwrap_or_else(|| certificate.clone());
-        Credential { certificate, key: Some(key), chain: None }
-    });
-    Credentials { pairs: pairs.collect(), surplus_keys: Vec::new(), passwords: None }
+    let problem = Problem::new("invalid-argument", token.span).case("value").with("name", name);
+    problem.with("value", &*token.text).with("expected", expected)
 }

@@ -1,39 +1,78 @@
-//! Apache httpd: from its text to the model.
-//!
-//! So far it reads sockets, virtual hosts, names, certificates and protocols of one file; the rest is listed as unjudged.
+//! Apache httpd: from its text to the model and back.
 
+mod directives;
+mod edit;
+mod include;
 mod lower;
-mod syntax;
+pub mod syntax;
 
 use std::path::{Path, PathBuf};
 
+pub use self::edit::ApacheEditor;
+use self::include::{Loaded, Start, Variables};
 use super::{Form, Input, Understood};
-use crate::model::{Change, Deployment, Editor, Edits};
+use crate::model::{Deployment, Editor};
 use crate::platform::Platform;
 use crate::source::{FileSystem, Limits, Sources};
 
 /// An Apache configuration, read and understood.
 pub struct Apache {
-    paths: Vec<PathBuf>,
+    loaded: Loaded,
     deployment: Deployment,
 }
 
-/// Reads a configuration and lowers it.
-pub fn read(files: &dyn FileSystem, sources: &mut Sources, _: &Limits, input: Input, platform: Platform) -> Apache {
-    let fragment = matches!(input.form, Form::Fragment { .. });
-    let mut paths = Vec::new();
-    let mut texts = Vec::new();
-    for root in input.roots {
-        let id = sources.add(root.path.clone(), std::sync::Arc::clone(&root.bytes), root.text);
-        texts.push(lower::Source {
-            id,
-            folder: root.path.parent().unwrap_or(Path::new("")).to_path_buf(),
-            bytes: root.bytes,
-        });
-        paths.push(root.path);
+/// Where Debian's scripts keep the environment of the server.
+const ENVIRONMENT: &str = "envvars";
+
+/// Reads a configuration with all that it includes, and lowers it. What is wrong with it is in the deployment.
+pub fn read(
+    files: &dyn FileSystem,
+    sources: &mut Sources,
+    limits: &Limits,
+    input: Input,
+    platform: Platform,
+) -> Apache {
+    let first = input.roots.first().map(|root| root.path.clone()).unwrap_or_default();
+    let folder = first.parent().unwrap_or(Path::new("")).to_path_buf();
+    let (fragment, server_root) = match input.form {
+        Form::Whole => (false, Some(server_root(files, &folder, &first, &platform))),
+        Form::Fragment { prefix } => (true, prefix),
+    };
+    let mut variables = Variables::default();
+    if !fragment {
+        let installed =
+            platform.main_file.parent().map(|folder| files.locate(Path::new("/"), &folder.join(ENVIRONMENT)));
+        let is_installed = files.locate(Path::new("/"), &platform.main_file) == first;
+        variables.read_environment(files, &folder.join(ENVIRONMENT));
+        if let Some(path) = installed.filter(|_| is_installed && !variables.environment_is_known()) {
+            variables.read_environment(files, &path);
+        }
     }
-    let deployment = lower::lower(files, &texts, platform, fragment);
-    Apache { paths, deployment }
+    for (name, value) in &input.definitions {
+        variables.give(name, value.as_deref());
+    }
+    let context = match (fragment, input.roots.first()) {
+        (true, Some(root)) => directives::context_of(&root.path, &root.bytes),
+        _ => directives::Context::Server,
+    };
+    let start = Start { fragment, server_root, variables };
+    let mut loaded = include::read(files, sources, limits, &platform, input.roots, start);
+    let deployment = lower::lower(files, &mut loaded, context, fragment, platform);
+    Apache { loaded, deployment }
+}
+
+/// What relative paths start from before `ServerRoot`: the folder that is compiled in, where the main file is the installed
+/// one, else the folder of the main file, or the one above `conf`.
+fn server_root(files: &dyn FileSystem, folder: &Path, main: &Path, platform: &Platform) -> PathBuf {
+    if let Some(root) = &platform.server_root
+        && files.locate(Path::new("/"), &platform.main_file) == main
+    {
+        return files.locate(Path::new("/"), root);
+    }
+    match folder.file_name() {
+        Some(name) if name == "conf" => folder.parent().unwrap_or(folder).to_path_buf(),
+        _ => folder.to_path_buf(),
+    }
 }
 
 impl Understood for Apache {
@@ -42,33 +81,37 @@ impl Understood for Apache {
     }
 
     fn paths(&self) -> Vec<&Path> {
-        self.paths.iter().map(PathBuf::as_path).collect()
+        self.loaded.paths.iter().map(PathBuf::as_path).collect()
     }
 
     fn editor(&self) -> Box<dyn Editor + Sync + '_> {
-        Box::new(NoEditor)
+        Box::new(ApacheEditor::new(&self.loaded, &self.deployment))
     }
 }
 
-/// Apache's text is not edited yet.
-struct NoEditor;
+/// Whether a text is a whole configuration by its looks: it loads modules, or says where the server is at home and listens.
+pub fn is_whole(text: &[u8]) -> bool {
+    let lines = syntax::lines(text);
+    let names = lines.iter().filter_map(|line| syntax::first_word(text, line.start as usize, line.end as usize));
+    let has = |wanted: &[&str]| {
+        names.clone().any(|word| {
+            let value = word.value(text);
+            wanted.iter().any(|name| name.as_bytes().eq_ignore_ascii_case(&value))
+        })
+    };
+    has(&["ServerRoot"]) && has(&["LoadModule", "Listen", "Include", "IncludeOptional"])
+}
 
-impl Editor for NoEditor {
-    fn edits(&self, _: &Change) -> Option<Edits> {
-        None
-    }
-
-    fn wording(&self, change: &Change) -> String {
-        match change {
-            Change::SetProtocols { to, .. } => {
-                let words: Vec<String> = to.iter().map(|one| format!("+{}", one.name())).collect();
-                format!("`SSLProtocol -all {}`", words.join(" "))
-            }
-            Change::UseCertificateFile { path, .. } => format!("`SSLCertificateFile {path}`"),
-            Change::UseKeyFile { path, .. } => format!("`SSLCertificateKeyFile {path}`"),
-            Change::SpeakTls { .. } => "`SSLEngine on`".to_owned(),
-            Change::RemoveDirective { .. } => "remove this directive".to_owned(),
-            Change::DisableStapling { .. } => "`SSLUseStapling off`".to_owned(),
-        }
-    }
+/// Whether a text could be Apache's: most of its lines begin with one of its directives.
+pub fn looks_like(text: &[u8]) -> bool {
+    let lines = syntax::lines(text);
+    let is_known = |line: &&syntax::Line| {
+        let word = syntax::first_word(text, line.start as usize, line.end as usize);
+        word.is_some_and(|word| {
+            let value = word.value(text);
+            let name = value.strip_suffix(b">").unwrap_or(&value);
+            name.starts_with(b"</") || !directives::find(name).is_empty()
+        })
+    };
+    !lines.is_empty() && lines.iter().filter(is_known).count() * 2 > lines.len()
 }

@@ -1,10 +1,16 @@
-//! Apache's text, cut into logical lines: directives, and the heads and ends of sections. Words are cut while lowering.
+//! Apache's text, cut into logical lines as httpd cuts it: a backslash before a newline joins lines, and only then is a
+//! line looked at. Words are cut later, once variables and macros are replaced.
 //!
-//! Source: Apache 2.4, `server/config.c`, `ap_cfg_getline` and `ap_getword_conf`.
+//! Cutting cannot fail. Source: Apache 2.4, `server/util.c`, `ap_cfg_getline_core` and `cfg_trim_line`.
+
+mod word;
 
 use std::ops::Range;
 
-/// What a logical line is.
+pub use self::word::{Word, first_word, words};
+use crate::source::{FileId, Segment, Span};
+
+/// What a logical line is, by how it begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// `Name arguments`.
@@ -15,107 +21,155 @@ pub enum Kind {
     Close,
 }
 
-/// A line with those that it goes on in behind a backslash. Offsets in bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A logical line that says something. Offsets count bytes of the text that it stands in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// What it is.
-    pub kind: Kind,
-    /// Its name.
-    pub name: Range<usize>,
-    /// What stands behind the name, the `>` of a section left out.
-    pub rest: Range<usize>,
+    /// First byte that is no blank.
+    pub start: u32,
+    /// One past the last byte that is no blank; of a joined line, its end.
+    pub end: u32,
+    /// Whether it goes over several physical lines.
+    pub joined: bool,
+}
+
+impl Line {
+    /// The bytes of the line, the joints between physical lines included.
+    pub fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+
+    /// The place of the line.
+    pub fn span(self, file: FileId) -> Span {
+        Span::new(file, self.start, self.end)
+    }
+}
+
+/// The blanks of `apr_isspace`.
+pub fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c)
+}
+
+/// What a line is, by its first bytes.
+pub fn kind(line: &[u8]) -> Kind {
+    match line {
+        [b'<', b'/', ..] => Kind::Close,
+        [b'<', ..] => Kind::Open,
+        _ => Kind::Directive,
+    }
 }
 
 /// Cuts a text into logical lines; comments and empty lines are left out.
 pub fn lines(text: &[u8]) -> Vec<Line> {
-    let mut found = Vec::new();
+    let mut found = Vec::with_capacity(text.len() / 32);
     let mut at = 0;
     while at < text.len() {
-        let end = logical_end(text, at);
-        found.extend(line(text, at..end));
-        at = end + 1;
+        let (end, next, joined) = logical_end(text, at);
+        let blanks = text[at..end].iter().take_while(|byte| is_space(**byte)).count();
+        // Behind a joint a line may be empty: its end stays, for the joint to be seen.
+        let trailing = match joined {
+            true => 0,
+            false => text[at + blanks..end].iter().rev().take_while(|byte| is_space(**byte)).count(),
+        };
+        let line = Line { start: (at + blanks) as u32, end: (end - trailing) as u32, joined };
+        if line.start < line.end && begins(text, line) {
+            found.push(line);
+        }
+        at = next;
     }
     found
 }
 
-/// The end of the logical line that begins at `from`: the newline, or the end of the text.
-fn logical_end(text: &[u8], from: usize) -> usize {
+/// Whether a line says something: a joint at its beginning is not looked at, but what stands behind it.
+fn begins(text: &[u8], line: Line) -> bool {
+    let bytes = &text[line.range()];
+    if !line.joined {
+        return bytes[0] != b'#';
+    }
+    let first = pieces(text, line).into_iter().flatten().find(|at| !is_space(text[*at]));
+    first.is_some_and(|at| text[at] != b'#')
+}
+
+/// Where the logical line that begins at `from` ends, where the next begins, and whether it was joined.
+fn logical_end(text: &[u8], from: usize) -> (usize, usize, bool) {
     let mut at = from;
+    let mut joined = false;
     loop {
-        let end = text[at..].iter().position(|byte| *byte == b'\n').map_or(text.len(), |found| at + found);
-        let line = text[at..end].strip_suffix(b"\r").unwrap_or(&text[at..end]);
-        if end == text.len() || line.last() != Some(&b'\\') {
-            return end;
+        let Some(newline) = text[at..].iter().position(|byte| *byte == b'\n').map(|found| at + found) else {
+            return (text.len(), text.len(), joined);
+        };
+        let line = text[at..newline].strip_suffix(b"\r").unwrap_or(&text[at..newline]);
+        if line.last() != Some(&b'\\') {
+            return (at + line.len(), newline + 1, joined);
         }
-        at = end + 1;
+        if newline + 1 == text.len() {
+            return (at + line.len() - 1, text.len(), joined); // nothing follows to join
+        }
+        joined = true;
+        at = newline + 1;
     }
 }
 
-fn line(text: &[u8], range: Range<usize>) -> Option<Line> {
-    let is_blank = |at: usize| text[at].is_ascii_whitespace();
-    let start = range.clone().find(|at| !is_blank(*at))?;
-    let mut end = range.clone().rev().find(|at| !is_blank(*at)).map_or(start, |at| at + 1);
-    let (kind, name_start) = match (text[start], text.get(start + 1)) {
-        (b'#', _) => return None,
-        (b'<', Some(b'/')) => (Kind::Close, start + 2),
-        (b'<', _) => (Kind::Open, start + 1),
-        _ => (Kind::Directive, start),
-    };
-    if kind != Kind::Directive && text[end - 1] == b'>' {
-        end -= 1;
-    }
-    let name_end = (name_start..end).find(|at| is_blank(*at)).unwrap_or(end);
-    Some(Line { kind, name: name_start..name_end, rest: name_end..end.max(name_end) })
-}
-
-/// The words of a stretch of text with their places: quotes are taken away, a backslash keeps the next quote.
-pub fn words(text: &[u8], range: Range<usize>) -> Vec<(String, Range<usize>)> {
+/// The pieces of a line between its joints.
+fn pieces(text: &[u8], line: Line) -> Vec<Range<usize>> {
     let mut found = Vec::new();
-    let mut at = range.start;
-    while at < range.end {
-        if text[at].is_ascii_whitespace() || (text[at] == b'\\' && matches!(text.get(at + 1), Some(b'\n' | b'\r'))) {
-            at += 1;
+    let (mut from, end) = (line.start as usize, line.end as usize);
+    while let Some(newline) = text[from..end].iter().position(|byte| *byte == b'\n').map(|at| from + at) {
+        let piece = text[from..newline].strip_suffix(b"\r").unwrap_or(&text[from..newline]);
+        let piece = piece.strip_suffix(b"\\").unwrap_or(piece);
+        found.push(from..from + piece.len());
+        from = newline + 1;
+    }
+    found.push(from..end);
+    found
+}
+
+/// A joined line as httpd sees it, with where each piece stands. Blanks around the whole are taken away.
+pub fn join(text: &[u8], line: Line, file: FileId) -> (Vec<u8>, Vec<Segment>) {
+    let mut out = Vec::with_capacity(line.range().len());
+    let mut segments = Vec::new();
+    for piece in pieces(text, line) {
+        let mut piece = piece;
+        if out.is_empty() {
+            piece.start += text[piece.clone()].iter().take_while(|byte| is_space(**byte)).count();
+        }
+        if piece.is_empty() {
             continue;
         }
-        let start = at;
-        let quote = Some(text[at]).filter(|byte| matches!(byte, b'"' | b'\''));
-        at += usize::from(quote.is_some());
-        let mut word = Vec::new();
-        while at < range.end {
-            let byte = text[at];
-            match quote {
-                Some(quote) if byte == quote => break,
-                Some(quote) if byte == b'\\' && text.get(at + 1) == Some(&quote) => at += 1,
-                None if byte.is_ascii_whitespace() => break,
-                _ => {}
-            }
-            word.push(text[at]);
-            at += 1;
-        }
-        at = (at + usize::from(quote.is_some())).min(range.end);
-        found.push((String::from_utf8_lossy(&word).into_owned(), start..at));
+        let from = Span::new(file, piece.start as u32, piece.end as u32);
+        segments.push(Segment { start: out.len() as u32, from, verbatim: true, defined: None, used: None });
+        out.extend_from_slice(&text[piece]);
     }
-    found
+    let kept = out.len() - out.iter().rev().take_while(|byte| is_space(**byte)).count();
+    out.truncate(kept);
+    segments.retain(|segment| (segment.start as usize) < kept);
+    (out, segments)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn shown(text: &[u8]) -> Vec<String> {
+        let whole = |line: Line| join(text, line, FileId(0)).0;
+        lines(text).into_iter().map(|line| String::from_utf8_lossy(&whole(line)).into_owned()).collect()
+    }
+
     #[test]
-    fn lines_go_on_behind_a_backslash() {
-        let text = b"# no\nListen \\\n  443\n<VirtualHost *:443>\nServerName \"a b\"\n</VirtualHost>";
-        let found = lines(text);
-        let shape: Vec<(Kind, Vec<String>)> = found
-            .iter()
-            .map(|line| (line.kind, words(text, line.rest.clone()).into_iter().map(|(word, _)| word).collect()))
-            .collect();
-        let expected = [
-            (Kind::Directive, vec!["443".to_owned()]),
-            (Kind::Open, vec!["*:443".to_owned()]),
-            (Kind::Directive, vec!["a b".to_owned()]),
-            (Kind::Close, vec![]),
+    fn lines_are_joined_before_comments_are_seen() {
+        let table: &[(&[u8], &[&str])] = &[
+            (b"# no \\\nnor this\nListen 1", &["Listen 1"]),
+            (b"Listen \\\n  443\nServerName \"a b\"  \n\n", &["Listen   443", "ServerName \"a b\""]),
+            (b"SetEnv E back\\\\\nslash", &["SetEnv E back\\slash"]),
+            (b"SetEnv A b\\ \nSetEnv C d", &["SetEnv A b\\", "SetEnv C d"]),
+            (b"Listen \\\r\n443\r\nA b", &["Listen 443", "A b"]),
+            (b"A x\\", &["A x\\"]),
+            (b"A x\\\n", &["A x"]),
+            (b" \\\n# hidden", &[]),
+            (b"\\\n\\\nA b", &["A b"]),
+            (b"A \\\n\nB", &["A", "B"]),
         ];
-        assert_eq!(shape, expected);
+        for (text, expected) in table {
+            assert_eq!(shown(text), *expected, "{}", String::from_utf8_lossy(text));
+        }
     }
 }

@@ -219,6 +219,7 @@ fn build(deployment: &mut Deployment, drafts: Vec<Draft>) {
             rejects: Setting::known(false, Origin::default_for(head)),
             has_own_tls: draft.has_tls,
             has_own_credentials: draft.files.is_some(),
+            loads_credentials: true,
         });
     }
     let mut ports: Vec<u16> = Vec::new();
@@ -330,5 +331,5 @@ fn credentials(draft: &Draft) -> Credentials {
         key: Some(Setting::known((key.clone(), key_path.clone()), Origin::written(key.span, None))),
         chain: None,
     });
-    Credentials { pairs: pair.into_iter().collect(), surplus_keys: Vec::new(), passwords: None }
+    Credentials { pairs: pair.into_iter().collect(), ..Credentials::default() }
 }

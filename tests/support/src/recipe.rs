@@ -56,6 +56,44 @@ pub fn standard_files() -> BTreeMap<String, Vec<u8>> {
 /// What stands around an example that is no whole configuration.
 const AROUND: &str = "events {}\nhttp {\n    access_log off;\n    include example.conf;\n}\n";
 
+/// The same for Apache: the modules that examples need, by the paths of Debian.
+const AROUND_APACHE: &str = "PidFile apache.pid
+ErrorLog error.log
+ServerName localhost
+LoadModule mpm_event_module /usr/lib/apache2/modules/mod_mpm_event.so
+LoadModule authz_core_module /usr/lib/apache2/modules/mod_authz_core.so
+LoadModule alias_module /usr/lib/apache2/modules/mod_alias.so
+LoadModule macro_module /usr/lib/apache2/modules/mod_macro.so
+LoadModule ssl_module /usr/lib/apache2/modules/mod_ssl.so
+Listen 8099
+Include example.conf
+";
+
+/// The main file of each server's examples.
+pub fn main_file(server: &str) -> &'static str {
+    if server == "apache" { "apache2.conf" } else { "nginx.conf" }
+}
+
+/// As [`example_files`], for a server by its name.
+pub fn example_files_of(
+    server: &str,
+    config: &str,
+    context: Option<&str>,
+    files: &BTreeMap<String, toml::Value>,
+) -> (BTreeMap<String, Vec<u8>>, &'static str) {
+    let (mut all, shown) = example_files(config, context, files);
+    if server != "apache" {
+        return (all, shown);
+    }
+    let main = all.remove("nginx.conf").expect("a main file");
+    let (main, shown) = match context {
+        Some(_) => (main, "apache2.conf"),
+        None => (AROUND_APACHE.as_bytes().to_vec(), shown),
+    };
+    all.insert("apache2.conf".to_owned(), main);
+    (all, shown)
+}
+
 /// All files of an example of a rule's page, and the one that holds its text. The trust anchor is `root.crt`; a context of
 /// `main` says that the text is a whole configuration.
 pub fn example_files(

@@ -40,6 +40,7 @@ pub fn build(deployment: &mut Deployment, http: Level, drafts: Vec<ServerDraft>,
             rejects: level::rejects(&draft.level, &http, defaults),
             has_own_tls: draft.level.has_tls,
             has_own_credentials,
+            loads_credentials: true,
         });
         let asked =
             if draft.asked.is_empty() && !defaults.fragment { vec![unwritten(draft.head)] } else { draft.asked };

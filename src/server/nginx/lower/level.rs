@@ -166,7 +166,7 @@ pub fn credentials(own: &Level, outer: &Level) -> Credentials {
         certificates.into_iter().map(|certificate| Credential { certificate, key: keys.next(), chain: None }).collect();
     let surplus_keys = keys.filter_map(|key| key.get().map(|(token, _)| token.clone())).collect();
     let passwords = take(&own.passwords, &outer.passwords).and_then(|file| file.get().cloned());
-    Credentials { pairs, surplus_keys, passwords }
+    Credentials { pairs, surplus_keys, passwords, ..Credentials::default() }
 }
 
 /// Whether handshakes are refused on purpose.

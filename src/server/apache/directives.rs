@@ -1,0 +1,7 @@
+//! What Apache's directives may say, and where: the table in `rules/apache/`, and what a directive that breaks it is told.
+
+mod check;
+mod table;
+
+pub use self::check::{Reader, Written, check};
+pub use self::table::{Context, Entry, context_of, find, is_foreign, is_known_module};

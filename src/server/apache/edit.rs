@@ -1,0 +1,189 @@
+//! Changes in TLS words, turned into edits of Apache's text.
+//!
+//! An edit that stands in what a variable or a macro brought is shared with places that the change is not meant for: who
+//! takes fixes leaves it out.
+
+use crate::diagnostic::Edit;
+use crate::model::{Change, Deployment, Editor, Edits, Site, SiteId, Target};
+use crate::server::apache::include::{Loaded, Statement};
+use crate::server::apache::syntax::Kind;
+use crate::source::{FileId, Span};
+use crate::tls::{Protocol, Protocols};
+
+/// Edits a configuration that was loaded and lowered.
+pub struct ApacheEditor<'a> {
+    loaded: &'a Loaded,
+    deployment: &'a Deployment,
+}
+
+/// How Apache spells a set of protocols.
+fn spell(set: Protocols) -> String {
+    let word = |one: Protocol| if one == Protocol::Tls10 { "TLSv1" } else { one.name() };
+    set.iter().fold("-all".to_owned(), |out, one| format!("{out} +{}", word(one)))
+}
+
+impl<'a> ApacheEditor<'a> {
+    /// An editor for what was loaded, and what it means.
+    pub(super) fn new(loaded: &'a Loaded, deployment: &'a Deployment) -> Self {
+        ApacheEditor { loaded, deployment }
+    }
+
+    /// The statement whose text covers `written`.
+    fn statement(&self, written: Span) -> Option<&'a Statement> {
+        self.loaded.statements_of(written.file).find(|statement| {
+            let end = statement.arguments.1.max(statement.name.1);
+            statement.kind != Kind::Close && statement.name.0 <= written.start && written.end <= end
+        })
+    }
+
+    /// Whether a span can be edited where it stands.
+    fn is_file(&self, file: FileId) -> bool {
+        self.loaded.is_file(file)
+    }
+
+    /// Takes a directive away with its lines.
+    fn removal(&self, written: Span) -> Option<Edit> {
+        let statement = self.statement(written)?;
+        let Span { file, start, end } = statement.line;
+        if !self.is_file(file) {
+            return None;
+        }
+        let text = self.loaded.text(file);
+        let from = text[..start as usize].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let to =
+            text[end as usize..].iter().position(|byte| *byte == b'\n').map_or(text.len(), |at| end as usize + at + 1);
+        Some(Edit { span: Span::new(file, from as u32, to as u32), text: String::new() })
+    }
+
+    /// Adds a line as the first of a site's block, indented as what follows it.
+    fn insertion(&self, site: SiteId, line: &str) -> Option<Edit> {
+        let head = self.deployment.site(site).head;
+        let statement = self.statement(head.part(1, 2))?;
+        let Span { file, end, .. } = statement.line;
+        if statement.kind != Kind::Open || !self.is_file(file) {
+            return None;
+        }
+        let text = self.loaded.text(file);
+        let newline = text[end as usize..].iter().position(|byte| *byte == b'\n')? + end as usize;
+        let ending = if text[..newline].ends_with(b"\r") { "\r\n" } else { "\n" };
+        let rest = &text[newline + 1..];
+        let blanks = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+        let indent = String::from_utf8_lossy(&rest[..blanks]);
+        let is_end = rest[blanks..].starts_with(b"</");
+        let indent = if is_end { format!("{indent}    ") } else { indent.into_owned() };
+        let at = (newline + 1) as u32;
+        Some(Edit { span: Span::new(file, at, at), text: format!("{indent}{line}{ending}") })
+    }
+
+    fn reached(&self, is_one: impl Fn(&Site) -> bool) -> Vec<SiteId> {
+        let sites = self.deployment.sites.iter().enumerate();
+        sites.filter(|(_, site)| is_one(site)).map(|(at, _)| SiteId(at as u32)).collect()
+    }
+
+    fn replace_path(&self, written: Span, path: &str) -> Option<Edits> {
+        let word = self.loaded.text(written.file).get(written.start as usize..written.end as usize)?;
+        let text = match word.first() {
+            Some(quote @ (b'"' | b'\'')) => format!("{0}{1}{0}", *quote as char, path.replace('\\', "\\\\")),
+            _ if path.bytes().any(|byte| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'')) => {
+                format!("\"{}\"", path.replace('\\', "\\\\").replace('"', "\\\""))
+            }
+            _ => path.to_owned(),
+        };
+        let uses = |site: &Site| {
+            self.deployment.credentials(site.credentials).pairs.iter().any(|pair| {
+                let certificate = pair.certificate.get().is_some_and(|(token, _)| token.span == written);
+                let key = pair.key.as_ref().and_then(|key| key.get()).is_some_and(|(token, _)| token.span == written);
+                certificate || key
+            })
+        };
+        Some(Edits { edits: vec![Edit { span: written, text }], reaches: self.reached(uses) })
+    }
+
+    /// A key of its own for a certificate file that was to hold it: on a line of its own.
+    fn key_line(&self, written: Span, path: &str) -> Option<Edits> {
+        let statement = self.statement(written)?;
+        let line = statement.line;
+        if !self.is_file(line.file) {
+            return None;
+        }
+        let text = self.loaded.text(line.file);
+        let from = text[..line.start as usize].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let indent = String::from_utf8_lossy(&text[from..line.start as usize]).into_owned();
+        let at = Span::new(line.file, line.end, line.end);
+        let edit = Edit { span: at, text: format!("\n{indent}SSLCertificateKeyFile {path}") };
+        let uses = |site: &Site| {
+            let mut pairs = self.deployment.credentials(site.credentials).pairs.iter();
+            pairs.any(|pair| pair.certificate.get().is_some_and(|(token, _)| token.span == written))
+        };
+        Some(Edits { edits: vec![edit], reaches: self.reached(uses) })
+    }
+
+    fn set_protocols(&self, target: Target, to: Protocols) -> Option<Edits> {
+        let protocols = |site: &Site| self.deployment.policy(site.policy).protocols.origin;
+        match target {
+            Target::Written(written) => {
+                let reaches = self.reached(|site| protocols(site).written == Some(written));
+                Some(Edits { edits: vec![Edit { span: written, text: spell(to) }], reaches })
+            }
+            Target::Site(site) => {
+                let one = self.deployment.site(site);
+                let block = one.block;
+                let is_inside = |at: &Span| at.file == block.file && block.start <= at.start && at.end <= block.end;
+                match protocols(one).written.filter(is_inside) {
+                    Some(written) => self.set_protocols(Target::Written(written), to),
+                    None => {
+                        let edit = self.insertion(site, &format!("SSLProtocol {}", spell(to)))?;
+                        Some(Edits { edits: vec![edit], reaches: vec![site] })
+                    }
+                }
+            }
+            Target::Endpoint(_) | Target::Global => None,
+        }
+    }
+}
+
+impl Editor for ApacheEditor<'_> {
+    fn edits(&self, change: &Change) -> Option<Edits> {
+        match change {
+            Change::SetProtocols { target, to } => self.set_protocols(*target, *to),
+            Change::UseCertificateFile { written, path } => self.replace_path(*written, path),
+            Change::UseKeyFile { written, path } => {
+                let name = self.statement(*written).map(|statement| self.loaded.name(statement))?;
+                match name.eq_ignore_ascii_case(b"SSLCertificateFile") {
+                    true => self.key_line(*written, path),
+                    false => self.replace_path(*written, path),
+                }
+            }
+            Change::SpeakTls { listen } => {
+                let uses = self.deployment.endpoints.iter().flat_map(|endpoint| &endpoint.uses);
+                let site = uses.into_iter().find(|one| one.span == *listen)?.site;
+                // Without a certificate of its own, or the server's, TLS would keep httpd from starting.
+                let set = self.deployment.credentials(self.deployment.site(site).credentials);
+                if set.pairs.is_empty() {
+                    return None;
+                }
+                let edit = self.insertion(site, "SSLEngine on")?;
+                Some(Edits { edits: vec![edit], reaches: vec![site] })
+            }
+            Change::RemoveDirective { written } => {
+                Some(Edits { edits: vec![self.removal(*written)?], reaches: Vec::new() })
+            }
+            Change::DisableStapling { written } => {
+                let stapling = |site: &Site| self.deployment.policy(site.policy).stapling.origin.written;
+                let reaches = self.reached(|site| stapling(site) == Some(*written));
+                Some(Edits { edits: vec![Edit { span: *written, text: "off".to_owned() }], reaches })
+            }
+        }
+    }
+
+    fn wording(&self, change: &Change) -> String {
+        match change {
+            Change::SetProtocols { to, .. } => format!("`SSLProtocol {}`", spell(*to)),
+            Change::UseCertificateFile { path, .. } => format!("`SSLCertificateFile {path}`"),
+            Change::UseKeyFile { path, .. } => format!("`SSLCertificateKeyFile {path}`"),
+            Change::SpeakTls { .. } => "`SSLEngine on` in this `<VirtualHost>`".to_owned(),
+            Change::RemoveDirective { .. } => "remove this directive".to_owned(),
+            Change::DisableStapling { .. } => "`SSLUseStapling off`".to_owned(),
+        }
+    }
+}

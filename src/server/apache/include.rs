@@ -1,0 +1,401 @@
+//! Reads a configuration as httpd does, line after line in reading order, and acts at once on what acts while reading:
+//! includes, conditions, `Define`, `LoadModule`, macros. What is left are statements, for lowering.
+//!
+//! Source: Apache 2.4, `server/config.c`, `ap_build_config_sub` (`EXEC_ON_READ`) and `ap_build_cont_config`.
+
+mod condition;
+mod expansion;
+mod file;
+mod module;
+mod section;
+mod variable;
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use self::file::Files;
+pub use self::file::path_of;
+pub use self::module::Modules;
+use self::section::Section;
+pub use self::variable::Variables;
+use super::syntax::{self, Kind, Line, Word};
+use crate::diagnostic::{Problem, Unjudged};
+use crate::model::{FrameId, Frames};
+use crate::platform::Platform;
+use crate::server::Root;
+use crate::source::{FileId, FileSystem, Limits, Segment, Sources, Span, Text};
+
+/// A line that is left for lowering: a directive, or the head or end of a section.
+#[derive(Clone, Copy, Debug)]
+pub struct Statement {
+    /// What it is.
+    pub kind: Kind,
+    /// The text that it stands in, after substitution.
+    pub text: FileId,
+    /// The name, without `<`, `</` and `>`; offsets in the text.
+    pub name: (u32, u32),
+    /// What stands behind the name, for a section without the `>`; offsets in the text.
+    pub arguments: (u32, u32),
+    /// The whole line before variables are replaced.
+    pub line: Span,
+    /// The includes and macros that led there.
+    pub via: Option<FrameId>,
+}
+
+/// A configuration with all that it includes.
+pub struct Loaded {
+    texts: Vec<Arc<[u8]>>,
+    first: u32,
+    /// Texts that substitution made.
+    made: HashSet<FileId>,
+    /// Which statements stand in which text, once somebody asks.
+    by_text: OnceLock<HashMap<FileId, Vec<usize>>>,
+    /// What is left for lowering, in reading order.
+    pub statements: Vec<Statement>,
+    /// Every file that was read, in order; those that were asked for first.
+    pub paths: Vec<PathBuf>,
+    /// How lines got to where they were read.
+    pub frames: Frames,
+    /// What is wrong with the text.
+    pub problems: Vec<Problem>,
+    /// What could not be known while reading.
+    pub unjudged: Vec<Unjudged>,
+    /// What relative paths start from in the end; absent in a fragment without one.
+    pub server_root: Option<PathBuf>,
+    /// Which modules are loaded.
+    pub modules: Modules,
+    /// Whether all of the environment is known, so that a variable without a value has none.
+    pub environment_is_known: bool,
+}
+
+impl Loaded {
+    /// The bytes of a text that was read or made here.
+    pub fn text(&self, id: FileId) -> &Arc<[u8]> {
+        &self.texts[(id.0 - self.first) as usize]
+    }
+
+    /// The text of the first file.
+    pub fn first_text(&self) -> FileId {
+        FileId(self.first)
+    }
+
+    /// The name of a statement.
+    pub fn name(&self, statement: &Statement) -> &[u8] {
+        &self.text(statement.text)[statement.name.0 as usize..statement.name.1 as usize]
+    }
+
+    /// Where the name of a statement stands.
+    pub fn name_span(&self, statement: &Statement) -> Span {
+        Span::new(statement.text, statement.name.0, statement.name.1)
+    }
+
+    /// The arguments of a statement, cut into words.
+    pub fn words(&self, statement: &Statement) -> Vec<Word> {
+        syntax::words(self.text(statement.text), statement.arguments.0 as usize, statement.arguments.1 as usize)
+    }
+
+    /// The statements that stand in a text, in order.
+    pub fn statements_of(&self, file: FileId) -> impl Iterator<Item = &Statement> {
+        let by_text = self.by_text.get_or_init(|| {
+            let mut by_text: HashMap<FileId, Vec<usize>> = HashMap::new();
+            for (at, statement) in self.statements.iter().enumerate() {
+                by_text.entry(statement.text).or_default().push(at);
+            }
+            by_text
+        });
+        by_text.get(&file).into_iter().flatten().map(|at| &self.statements[*at])
+    }
+
+    /// Whether a text is a file, not made by substitution.
+    pub fn is_file(&self, id: FileId) -> bool {
+        !self.made.contains(&id)
+    }
+
+    /// Where a path that the configuration names is found. Absent where it is relative and there is nothing to start from.
+    pub fn locate(&self, files: &dyn FileSystem, written: &Path) -> Option<PathBuf> {
+        file::locate(files, self.server_root.as_deref(), written)
+    }
+}
+
+/// What a reader starts from.
+pub struct Start {
+    /// Whether the roots are parts of a whole.
+    pub fragment: bool,
+    /// What relative paths start from before `ServerRoot`.
+    pub server_root: Option<PathBuf>,
+    /// What is defined and what the environment holds.
+    pub variables: Variables,
+}
+
+/// A text that is being read: a file, or the lines of a macro.
+struct Open {
+    text: FileId,
+    lines: Arc<[Line]>,
+    at: usize,
+    via: Option<FrameId>,
+    /// The file's index; absent for a macro's lines, which belong to the text around them.
+    file: Option<usize>,
+    /// The macro's name.
+    macro_name: Option<Vec<u8>>,
+    /// How many sections were open before.
+    sections: usize,
+}
+
+/// One line of what is being read.
+#[derive(Clone, Copy)]
+struct Here {
+    text: FileId,
+    line: Line,
+    via: Option<FrameId>,
+}
+
+/// A line as it is looked at: continuation lines joined, variables replaced.
+struct Cut {
+    /// The text that the offsets count in.
+    text: FileId,
+    start: u32,
+    end: u32,
+    /// The line as it is written.
+    line: Span,
+    via: Option<FrameId>,
+}
+
+pub(super) struct Reader<'a> {
+    files: Files<'a>,
+    sources: &'a mut Sources,
+    limits: &'a Limits,
+    platform: &'a Platform,
+    fragment: bool,
+    out: Loaded,
+    variables: Variables,
+    open: Vec<Open>,
+    sections: Vec<Section>,
+    macros: HashMap<Vec<u8>, expansion::Macro>,
+    /// Bytes that substitutions made.
+    made: u64,
+    /// Whether a limit ended the reading.
+    stopped: bool,
+}
+
+/// Reads the roots one after another, with all that they include.
+pub fn read(
+    files: &dyn FileSystem,
+    sources: &mut Sources,
+    limits: &Limits,
+    platform: &Platform,
+    roots: Vec<Root>,
+    start: Start,
+) -> Loaded {
+    let modules = if start.fragment { Modules::all() } else { Modules::of(platform) };
+    let out = Loaded {
+        texts: Vec::new(),
+        first: sources.len() as u32,
+        made: HashSet::new(),
+        by_text: OnceLock::new(),
+        statements: Vec::new(),
+        paths: Vec::new(),
+        frames: Frames::default(),
+        problems: Vec::new(),
+        unjudged: Vec::new(),
+        server_root: start.server_root,
+        modules,
+        environment_is_known: start.variables.environment_is_known(),
+    };
+    let mut reader = Reader {
+        files: Files::new(files, limits),
+        sources,
+        limits,
+        platform,
+        fragment: start.fragment,
+        out,
+        variables: start.variables,
+        open: Vec::new(),
+        sections: Vec::new(),
+        macros: HashMap::new(),
+        made: 0,
+        stopped: false,
+    };
+    for root in roots {
+        let file = reader.add_root(root);
+        reader.enter_file(file, None);
+        reader.run();
+    }
+    reader.out
+}
+
+impl Reader<'_> {
+    fn add_root(&mut self, root: Root) -> usize {
+        self.files.insert(root.path.clone(), Arc::clone(&root.bytes));
+        self.add_file(root.path, root.bytes, root.text)
+    }
+
+    fn add_text(&mut self, path: PathBuf, bytes: Arc<[u8]>, text: Text) -> FileId {
+        self.out.texts.push(Arc::clone(&bytes));
+        self.sources.add(path, bytes, text)
+    }
+
+    fn enter_file(&mut self, file: usize, via: Option<FrameId>) {
+        let (text, lines) = self.files.opened(file, &self.out);
+        let has_mark = self.out.text(text).starts_with(b"\xef\xbb\xbf");
+        let lines = if has_mark { section::without_mark(&lines).into() } else { lines };
+        if has_mark {
+            self.byte_order_mark(text);
+        }
+        let sections = self.sections.len();
+        self.open.push(Open { text, lines, at: 0, via, file: Some(file), macro_name: None, sections });
+    }
+
+    /// Reads until nothing is open.
+    fn run(&mut self) {
+        while !self.open.is_empty() {
+            match self.next_line() {
+                Some(here) if !self.stopped => self.line(here),
+                _ => self.leave_file(),
+            }
+        }
+    }
+
+    /// The next line of the file that is being read, through the macros that it uses. Absent at the end of the file.
+    fn next_line(&mut self) -> Option<Here> {
+        loop {
+            let open = self.open.last_mut()?;
+            if let Some(line) = open.lines.get(open.at).copied() {
+                open.at += 1;
+                return Some(Here { text: open.text, line, via: open.via });
+            }
+            if open.file.is_some() {
+                return None;
+            }
+            self.open.pop();
+        }
+    }
+
+    /// Cuts a line: joins it where it goes on below, and replaces variables where `substitute` says so.
+    fn cut(&mut self, here: Here, substitute: bool) -> Cut {
+        let written = here.line.span(here.text);
+        let whole = Cut { text: here.text, start: here.line.start, end: here.line.end, line: written, via: here.via };
+        let bytes = Arc::clone(self.out.text(here.text));
+        let has_variable = substitute && bytes[here.line.range()].windows(2).any(|pair| pair == b"${");
+        if !here.line.joined && !has_variable {
+            return whole;
+        }
+        let (text, segments) = match here.line.joined {
+            true => syntax::join(&bytes, here.line, here.text),
+            false => {
+                let from = written;
+                let segment = Segment { start: 0, from, verbatim: true, defined: None, used: None };
+                (bytes[here.line.range()].to_vec(), vec![segment])
+            }
+        };
+        let (text, segments) = match has_variable {
+            true => self.substitute(text, segments, written),
+            false => (text, segments),
+        };
+        let end = text.len() as u32;
+        let id = self.make(here.text, text, segments);
+        Cut { text: id, start: 0, end, line: written, via: here.via }
+    }
+
+    /// Registers a text that substitution made; past the limit nothing more is read.
+    fn make(&mut self, like: FileId, text: Vec<u8>, segments: Vec<Segment>) -> FileId {
+        self.made += text.len() as u64;
+        if self.made > self.limits.config_file || self.out.texts.len() > self.limits.includes {
+            self.too_many(segments.first().map_or(Span::new(like, 0, 0), |segment| segment.from));
+        }
+        let path = self.sources.file(like).path().to_path_buf();
+        let id = self.add_text(path, text.into(), Text::Substituted(segments));
+        self.out.made.insert(id);
+        id
+    }
+
+    fn too_many(&mut self, at: Span) {
+        if !self.stopped {
+            let limit = self.limits.includes.to_string();
+            self.out.problems.push(Problem::new("include-cycle", at).case("too-many").with("limit", limit));
+        }
+        self.stopped = true;
+    }
+
+    /// Reads one line: acts on it, or leaves it for lowering.
+    fn line(&mut self, here: Here) {
+        let cut = self.cut(here, true);
+        let text = Arc::clone(self.out.text(cut.text));
+        let Some(word) = syntax::first_word(&text, cut.start as usize, cut.end as usize) else { return };
+        let name = word.value(&text);
+        match syntax::kind(&name) {
+            Kind::Close => self.close(&cut, &name, word, &text),
+            Kind::Open => self.open_section(&cut, &name, word, &text),
+            Kind::Directive => {
+                let start = word.start + u32::from(word.is_quoted());
+                let end = (start as usize + name.len()).min(cut.end as usize) as u32;
+                let statement = Statement {
+                    kind: Kind::Directive,
+                    text: cut.text,
+                    name: (start, end),
+                    arguments: (word.end.min(cut.end), cut.end),
+                    line: cut.line,
+                    via: cut.via,
+                };
+                if !self.acts(&statement, &name) {
+                    self.out.statements.push(statement);
+                }
+            }
+        }
+    }
+
+    /// Acts on a directive that acts while reading. Whether it was one; it is held against the table all the same.
+    fn acts(&mut self, statement: &Statement, name: &[u8]) -> bool {
+        const ACTING: &[&str] = &[
+            "include",
+            "includeoptional",
+            "define",
+            "undefine",
+            "loadmodule",
+            "loadfile",
+            "serverroot",
+            "use",
+            "undefmacro",
+        ];
+        let Some(name) = ACTING.iter().find(|one| one.as_bytes().eq_ignore_ascii_case(name)) else { return false };
+        // Lowering looks at where it stands and at the number of its arguments.
+        self.out.statements.push(*statement);
+        let words = self.out.words(statement);
+        match (*name, &words[..]) {
+            ("include", [word]) => self.include(statement, *word, false),
+            ("includeoptional", [word]) => self.include(statement, *word, true),
+            ("define", [word]) => self.define(statement, *word, None),
+            ("define", [word, value]) => self.define(statement, *word, Some(*value)),
+            ("undefine", [word]) => {
+                let text = Arc::clone(self.out.text(statement.text));
+                self.variables.undefine(&word.value(&text));
+            }
+            ("loadmodule", [identifier, path]) => {
+                let text = Arc::clone(self.out.text(statement.text));
+                self.out.modules.load(&identifier.value(&text), &path.value(&text));
+            }
+            ("serverroot", [word]) => self.server_root(statement, *word),
+            ("use", [name, values @ ..]) => self.use_macro(statement, *name, values),
+            ("undefmacro", [name]) => {
+                let text = Arc::clone(self.out.text(statement.text));
+                self.macros.remove(&name.value(&text).to_ascii_lowercase());
+            }
+            _ => {}
+        }
+        true
+    }
+
+    fn server_root(&mut self, statement: &Statement, word: Word) {
+        let text = Arc::clone(self.out.text(statement.text));
+        let written = word.value(&text);
+        if written.windows(2).any(|pair| pair == b"${") {
+            return;
+        }
+        let base = self.out.server_root.clone().unwrap_or_default();
+        let located = self.files.locate(&base, path_of(&written));
+        // A copy of a configuration names the folder of the machine that it came from: then its own folder stands for it.
+        if self.files.is_folder(&located) || self.out.server_root.is_none() {
+            self.out.server_root = Some(located);
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! Files that are included: which ones a directive means, in httpd's order, each read and cut once.
+//!
+//! Source: Apache 2.4, `ap_process_fnmatch_configs`: a folder means all files below it, hidden ones too; a pattern skips
+//! hidden names.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use super::{Loaded, Reader, Statement};
+use crate::diagnostic::{Edit, Fix, Problem, Safety, Unjudged};
+use crate::model::{Frame, FrameKind};
+use crate::pki;
+use crate::server::apache::syntax::{self, Line, Word};
+use crate::source::{self, FileId, FileKind, FileSystem, Limits, ReadError, Span, Text};
+
+/// How deep folders are looked into.
+const FOLDERS: usize = 16;
+/// How many included files are read and cut at once.
+const AT_ONCE: usize = 4;
+
+type Content = Result<(Arc<[u8]>, Arc<[Line]>), ReadError>;
+
+/// The files of a run, by path.
+pub(super) struct Files<'a> {
+    files: &'a dyn FileSystem,
+    limits: &'a Limits,
+    contents: HashMap<PathBuf, Content>,
+    /// The text of each file, in the order of `Loaded::paths`.
+    texts: Vec<FileId>,
+    by_path: HashMap<PathBuf, usize>,
+    entered: usize,
+}
+
+/// The path that bytes of a configuration name.
+pub fn path_of(bytes: &[u8]) -> &Path {
+    Path::new(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(bytes))
+}
+
+/// Where a path that the configuration names is found.
+pub(super) fn locate(files: &dyn FileSystem, root: Option<&Path>, written: &Path) -> Option<PathBuf> {
+    match root {
+        Some(root) => Some(files.locate(root, written)),
+        None if written.is_absolute() => Some(files.locate(Path::new("/"), written)),
+        None => None,
+    }
+}
+
+impl<'a> Files<'a> {
+    pub(super) fn new(files: &'a dyn FileSystem, limits: &'a Limits) -> Self {
+        Files { files, limits, contents: HashMap::new(), texts: Vec::new(), by_path: HashMap::new(), entered: 0 }
+    }
+
+    /// The disk itself.
+    pub(super) fn disk(&self) -> &'a dyn FileSystem {
+        self.files
+    }
+
+    pub(super) fn locate(&self, base: &Path, written: &Path) -> PathBuf {
+        self.files.locate(base, written)
+    }
+
+    pub(super) fn is_folder(&self, path: &Path) -> bool {
+        self.files.metadata(path).is_ok_and(|found| found.kind == FileKind::Directory)
+    }
+
+    /// Puts in a text that was read already.
+    pub(super) fn insert(&mut self, path: PathBuf, bytes: Arc<[u8]>) {
+        let lines = syntax::lines(&bytes).into();
+        self.contents.insert(path, Ok((bytes, lines)));
+    }
+
+    /// The text and lines of a file that was read.
+    pub(super) fn opened(&self, file: usize, out: &Loaded) -> (FileId, Arc<[Line]>) {
+        let id = self.texts[file];
+        let lines = match self.contents.get(&out.paths[file]) {
+            Some(Ok((_, lines))) => Arc::clone(lines),
+            _ => Arc::from([]),
+        };
+        (id, lines)
+    }
+
+    /// Reads and cuts files, several at once where there are many.
+    fn load(&mut self, paths: &[PathBuf]) {
+        let fresh: Vec<&PathBuf> = paths.iter().filter(|path| !self.contents.contains_key(*path)).collect();
+        let read = |path: &PathBuf| -> Content {
+            let bytes = self.files.read(path, self.limits.config_file)?;
+            if pki::holds_key(&bytes) {
+                // httpd would choke on it, and no word of it may be told.
+                return Err(ReadError::Other("it holds a private key and is no configuration".into()));
+            }
+            let lines = syntax::lines(&bytes).into();
+            Ok((bytes, lines))
+        };
+        let found: Vec<Content> = match fresh.len() >= AT_ONCE {
+            true => fresh.par_iter().map(|path| read(path)).collect(),
+            false => fresh.iter().map(|path| read(path)).collect(),
+        };
+        let fresh: Vec<PathBuf> = fresh.into_iter().cloned().collect();
+        self.contents.extend(fresh.into_iter().zip(found));
+    }
+
+    /// All files of a folder and of those below it, in byte order, hidden ones too.
+    fn below(&self, folder: &Path, depth: usize, found: &mut Vec<PathBuf>) {
+        if depth > FOLDERS || found.len() > self.limits.includes {
+            return;
+        }
+        for entry in self.files.list(folder).unwrap_or_default() {
+            let path = folder.join(&entry.name);
+            match entry.kind {
+                Some(FileKind::Directory) => self.below(&path, depth + 1, found),
+                _ => found.push(path),
+            }
+        }
+    }
+
+    /// The files that a pattern matches, read; folders are replaced by what is in them.
+    fn matching(&mut self, pattern: &Path) -> Vec<PathBuf> {
+        let matched = source::expand(self.files, pattern);
+        self.load(&matched);
+        let mut found = Vec::with_capacity(matched.len());
+        for path in matched {
+            match self.contents.get(&path) {
+                Some(Err(ReadError::NotRegular(FileKind::Directory))) => self.below(&path, 0, &mut found),
+                _ => found.push(path),
+            }
+        }
+        found
+    }
+}
+
+impl Reader<'_> {
+    /// `Include` and `IncludeOptional`.
+    pub(super) fn include(&mut self, statement: &Statement, word: Word, optional: bool) {
+        let text = Arc::clone(self.out.text(statement.text));
+        let written = word.value(&text);
+        let shown = String::from_utf8_lossy(&written).into_owned();
+        let at = word.span(statement.text);
+        let unjudged = |reason: String| Unjudged { what: "include".into(), reason, at: Some(at) };
+        if written.windows(2).any(|pair| pair == b"${") {
+            self.out.unjudged.push(unjudged(format!("`{shown}` hangs on a variable that nothing defines")));
+            return;
+        }
+        let Some(path) = locate(self.files.disk(), self.out.server_root.as_deref(), path_of(&written)) else {
+            let reason = format!("`{shown}` is relative to the server's folder, and no main file is at hand");
+            self.out.unjudged.push(unjudged(reason));
+            return;
+        };
+        let found = match source::has_wildcard(&written) {
+            true => self.files.matching(&path),
+            false if self.files.is_folder(&path) => {
+                let mut found = Vec::new();
+                self.files.below(&path, 0, &mut found);
+                found
+            }
+            false => vec![path.clone()],
+        };
+        if found.is_empty() {
+            if !optional && (source::has_wildcard(&written) && !self.fragment) {
+                let problem = Problem::new("include-missing", at).case("no-match").with("path", shown);
+                self.out.problems.push(self.made_optional(problem, statement));
+            }
+            return;
+        }
+        self.files.load(&found);
+        let frame = Frame { kind: FrameKind::Include, at, parent: statement.via };
+        let via = Some(self.out.frames.add(frame));
+        let mut entered = Vec::with_capacity(found.len());
+        for path in found {
+            match self.files.contents.get(&path) {
+                Some(Ok((bytes, _))) => {
+                    let bytes = Arc::clone(bytes);
+                    let file = self.registered(path, bytes);
+                    entered.push(file);
+                }
+                Some(Err(error)) => {
+                    let error = error.clone();
+                    self.include_fault(statement, at, &shown, &path, &error, optional);
+                }
+                None => {}
+            }
+        }
+        self.files.entered += entered.len();
+        if self.files.entered > self.limits.includes {
+            self.too_many(at);
+            return;
+        }
+        // The last is entered first: what is open lies on a stack.
+        for file in entered.into_iter().rev() {
+            let is_open = self.open.iter().any(|open| open.file == Some(file) && open.at > 0);
+            if is_open || self.open.iter().filter(|open| open.file.is_some() && open.at > 0).count() > self.depth() {
+                let path = self.out.paths[file].display().to_string();
+                self.out.problems.push(Problem::new("include-cycle", at).with("path", path));
+                continue;
+            }
+            self.enter_file(file, via);
+        }
+    }
+
+    fn depth(&self) -> usize {
+        self.limits.include_depth
+    }
+
+    /// The index of a file that was read, which is added where it is new.
+    fn registered(&mut self, path: PathBuf, bytes: Arc<[u8]>) -> usize {
+        match self.files.by_path.get(&path) {
+            Some(at) => *at,
+            None => self.add_file(path, bytes, Text::File),
+        }
+    }
+
+    /// Registers a file that was read.
+    pub(super) fn add_file(&mut self, path: PathBuf, bytes: Arc<[u8]>, text: Text) -> usize {
+        let id = self.add_text(path.clone(), bytes, text);
+        let at = self.out.paths.len();
+        self.files.texts.push(id);
+        self.out.paths.push(path.clone());
+        self.files.by_path.insert(path, at);
+        at
+    }
+
+    fn include_fault(
+        &mut self,
+        statement: &Statement,
+        at: Span,
+        shown: &str,
+        path: &Path,
+        error: &ReadError,
+        optional: bool,
+    ) {
+        let problem = Problem::new("include-missing", at)
+            .with("path", shown)
+            .with("located", path.display().to_string())
+            .with("reason", error.to_string());
+        match error {
+            ReadError::Missing | ReadError::Dangling { .. } if optional => {}
+            ReadError::Missing | ReadError::Dangling { .. } if self.fragment => {
+                let reason = format!("{} is not at hand", path.display());
+                self.out.unjudged.push(Unjudged { what: "include".into(), reason, at: Some(at) });
+            }
+            ReadError::Missing | ReadError::Dangling { .. } => {
+                self.out.problems.push(self.made_optional(problem, statement));
+            }
+            ReadError::NotRegular(kind) => {
+                self.out.problems.push(problem.case("not-regular").with("kind", kind.to_string()));
+            }
+            ReadError::TooLarge { .. } | ReadError::LinkLoop | ReadError::Other(_) => {
+                self.out.problems.push(problem.case("unreadable"));
+            }
+            ReadError::Forbidden => {
+                let reason = format!("{}: {error}", path.display());
+                self.out.unjudged.push(Unjudged { what: "include".into(), reason, at: Some(at) });
+            }
+        }
+    }
+
+    /// Adds the edit that lets httpd start without the file.
+    fn made_optional(&self, problem: Problem, statement: &Statement) -> Problem {
+        let edits = vec![Edit { span: self.out.name_span(statement), text: "IncludeOptional".to_owned() }];
+        problem.fix(Fix { title: "write `IncludeOptional`".to_owned(), safety: Safety::Safe, edits })
+    }
+}

@@ -1,0 +1,221 @@
+//! Who answers on which socket: sites, endpoints, bindings, and what is wrong with their sum.
+//!
+//! An address that a virtual host names hides all virtual hosts for every address there. Sources: Apache 2.4,
+//! `server/vhost.c` (`ap_fini_vhost_config`, `find_ipaddr`) and `ssl_engine_kernel.c` (`ssl_find_vhost`); who decides a
+//! setting once the name is known is in `rules/servers/apache.toml`.
+
+mod compose;
+mod fault;
+mod socket;
+
+use std::sync::Arc;
+
+use self::compose::Composer;
+use super::level::{self, Defaults, Engine, Level};
+use super::listen::Socket;
+use super::{Host, Lowering};
+use crate::diagnostic::Unjudged;
+use crate::model::{
+    Address, Binding, BindingId, Deployment, Endpoint, Listen, ListenUse, NameKind, Origin, Pattern, Selection,
+    Setting, Site, SiteId, Token, Transport, Unmatched,
+};
+use crate::platform::{self, Decider};
+use crate::source::Span;
+
+/// A virtual host, or the server itself, with what it comes to.
+pub(super) struct Member {
+    /// Its site.
+    pub site: SiteId,
+    /// Whether it speaks TLS.
+    pub tls: bool,
+    /// Whether `SSLProtocol` holds for it by its own words or the server's.
+    pub has_protocols: bool,
+    /// The name that it has by default, where it gives itself none.
+    pub inherited_name: Option<Arc<str>>,
+}
+
+/// Turns what was collected into sites, endpoints and bindings.
+pub fn build(deployment: &mut Deployment, mut lowering: Lowering<'_>) {
+    deployment.problems.append(&mut lowering.problems);
+    deployment.unjudged.append(&mut lowering.unjudged);
+    socket::assume(&mut lowering);
+    let anchor = Span::new(lowering.loaded.first_text(), 0, 0);
+    let first_tls = lowering.hosts.iter().find(|host| host.level.has_tls).or(lowering.hosts.first());
+    let defaults = Defaults {
+        bites: first_tls.map_or(anchor, |host| host.head),
+        fragment: lowering.fragment,
+        protocols: lowering.all_protocols,
+    };
+    let mut composer = Composer::default();
+    let hosts = std::mem::take(&mut lowering.hosts);
+    let mut members = Vec::with_capacity(hosts.len());
+    for host in &hosts {
+        let member = add(deployment, &mut composer, &lowering, host, defaults);
+        members.push(member);
+    }
+    let main = main_host(&lowering, anchor);
+    let groups = socket::groups(&lowering.sockets, &hosts);
+    let has_main = groups.iter().any(|group| group.members.is_empty());
+    let main = has_main.then(|| {
+        let member = add(deployment, &mut composer, &lowering, &main, defaults);
+        (member, &main)
+    });
+    for group in groups {
+        let uses: Vec<(&Member, Option<&Token>)> = match (&group.members[..], &main) {
+            ([], Some((member, _))) => vec![(member, None)],
+            (found, _) => {
+                found.iter().map(|(host, at)| (&members[*host], Some(&hosts[*host].addresses[*at].token))).collect()
+            }
+        };
+        let endpoint = bind(deployment, &mut composer, group.listen, group.at, &uses);
+        deployment.endpoints.extend(endpoint);
+    }
+    let all: Vec<(&Host, &Member)> =
+        hosts.iter().zip(&members).chain(main.iter().map(|(member, host)| (*host, member))).collect();
+    fault::check(deployment, &lowering, &all);
+}
+
+/// The server itself, which answers where no virtual host does. It is never asked for TLS by its address.
+fn main_host(lowering: &Lowering<'_>, anchor: Span) -> Host {
+    let head = lowering.sockets.iter().find_map(|socket| socket.at).unwrap_or(anchor);
+    Host { head, block: head, via: None, level: lowering.server.clone(), addresses: Vec::new(), is_server: true }
+}
+
+/// Whether a virtual host speaks TLS: as it says, else by itself where its socket is one for https and it has a certificate.
+fn speaks_tls(lowering: &Lowering<'_>, host: &Host, has_certificate: bool) -> bool {
+    let outer = &lowering.server;
+    if let Some(engine) = host.level.engine.as_ref().or(outer.engine.as_ref()) {
+        return engine.get() == Some(&Engine::On);
+    }
+    let own = host.level.protocol.as_ref().or(outer.protocol.as_ref()).map(|word| word.text.to_ascii_lowercase());
+    let is_its = |socket: &&Socket| host.addresses.iter().any(|address| address.is_socket(&socket.listen));
+    let by_socket = || lowering.sockets.iter().find(is_its).map(|socket| socket.protocol.to_string());
+    has_certificate && own.or_else(by_socket).as_deref() == Some("https")
+}
+
+fn add(
+    deployment: &mut Deployment,
+    composer: &mut Composer,
+    lowering: &Lowering<'_>,
+    host: &Host,
+    defaults: Defaults,
+) -> Member {
+    let is_main = host.is_server;
+    let nothing = Level::default();
+    let outer = if is_main { &nothing } else { &lowering.server };
+    let own = &host.level;
+    let names: Vec<_> = own.server_name.iter().chain(&own.aliases).cloned().collect();
+    let mut credentials = level::credentials(own, outer);
+    let has_certificate = !credentials.pairs.is_empty();
+    let tls = speaks_tls(lowering, host, has_certificate);
+    let is_managed = tls || own.engine.is_none();
+    if is_managed && !has_certificate {
+        let loaded = lowering.loaded;
+        let texts = names.iter().map(|name| &*name.token.text);
+        let locate = |path: &std::path::Path| loaded.locate(lowering.files, path);
+        let found = lowering.managed.credentials(lowering.files, locate, texts, host.head);
+        credentials = found.unwrap_or(credentials);
+    }
+    let tls =
+        tls || is_managed && !has_certificate && !credentials.pairs.is_empty() && speaks_tls(lowering, host, true);
+    let inherited_name = (own.server_name.is_none() && !is_main)
+        .then(|| lowering.server.server_name.as_ref().map(|name| Arc::clone(&name.token.text)))
+        .flatten();
+    let policy = composer.interner.policy(deployment, level::policy(own, outer, defaults));
+    let credentials = composer.interner.credentials(deployment, credentials);
+    let site = SiteId(deployment.sites.len() as u32);
+    deployment.sites.push(Site {
+        head: host.head,
+        block: host.block,
+        via: host.via,
+        names,
+        policy,
+        credentials,
+        rejects: Setting::known(false, Origin::default_for(host.head)),
+        has_own_tls: own.has_tls && !is_main,
+        has_own_credentials: !own.certificates.is_empty() && !is_main,
+        loads_credentials: tls,
+    });
+    let has_protocols = own.protocols.is_some() || outer.protocols.is_some();
+    Member { site, tls, has_protocols, inherited_name }
+}
+
+/// Decides who answers on a socket, and with what. Absent where nobody does.
+fn bind(
+    deployment: &mut Deployment,
+    composer: &mut Composer,
+    listen: Listen,
+    at: Option<Span>,
+    members: &[(&Member, Option<&Token>)],
+) -> Option<Endpoint> {
+    let (default, _) = members.first()?;
+    if let Address::Host(host) = &listen.address {
+        let reason = format!("only the machine itself can resolve `{host}`");
+        deployment.unjudged.push(Unjudged { what: "listen".into(), reason, at });
+    }
+    let default_site = deployment.site(default.site);
+    let (before_name, default_credentials) = (default_site.policy, default_site.credentials);
+    let looks_first = platform::apache_decider("protocols", &deployment.platform) != Decider::DefaultSite;
+    let mut endpoint = Endpoint {
+        listen,
+        transport: if default.tls { Transport::Tls } else { Transport::Plain },
+        proxy_protocol: false,
+        uses: Vec::with_capacity(members.len()),
+        bindings: Vec::with_capacity(members.len()),
+        named: Selection::default(),
+        unnamed: Some(BindingId(0)),
+        unmatched: Unmatched::Binding(BindingId(0)),
+    };
+    for (order, (member, token)) in members.iter().enumerate() {
+        let binding = BindingId(order as u32);
+        let site = deployment.site(member.site);
+        // A virtual host without TLS behind one with it has no say in the handshake.
+        let heeded = member.tls || !default.tls;
+        let own = (site.policy, site.credentials);
+        let (policy, credentials) = if heeded { own } else { (before_name, default_credentials) };
+        let span = token.map_or(site.head, |token| token.span);
+        let after_name = match default.tls {
+            true => composer.compose(deployment, before_name, policy, member.has_protocols),
+            false => policy,
+        };
+        endpoint.bindings.push(Binding {
+            site: member.site,
+            before_name,
+            choosing: if looks_first { after_name } else { before_name },
+            own: policy,
+            after_name,
+            credentials,
+            rejects: false,
+        });
+        endpoint.uses.push(ListenUse {
+            site: member.site,
+            span,
+            words: token.iter().map(|token| (*token).clone()).collect(),
+            tls: member.tls,
+            claims_default: None,
+            http2: false,
+            proxy_protocol: false,
+        });
+        select(&mut endpoint.named, deployment.site(member.site), member, binding);
+    }
+    Some(endpoint)
+}
+
+/// The first virtual host that has a name in any way wins, wildcards or not.
+fn select(selection: &mut Selection, site: &Site, member: &Member, binding: BindingId) {
+    let rank = u64::from(binding.0);
+    if let Some(name) = &member.inherited_name {
+        selection.exact.entry(Arc::clone(name)).or_insert((rank, binding));
+    }
+    for name in &site.names {
+        let text = &name.token.text;
+        match name.kind {
+            NameKind::LeadingWildcard | NameKind::Glob => {
+                selection.patterns.push((rank, Pattern::Glob(Arc::clone(text)), binding));
+            }
+            _ => {
+                selection.exact.entry(Arc::clone(text)).or_insert((rank, binding));
+            }
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Settings that keep httpd from starting though each line of them can be read.
+//!
+//! Source: Apache 2.4, `ssl_engine_init.c`; the numbers of its messages stand beside what they say.
+
+use super::super::{Host, Lowering};
+use super::Member;
+use crate::diagnostic::{Edit, Fix, Problem, Safety};
+use crate::model::{Address, Deployment, Endpoint};
+use crate::source::Span;
+
+/// Looks at all virtual hosts that speak TLS, and at the sockets together.
+pub fn check(deployment: &mut Deployment, lowering: &Lowering<'_>, all: &[(&Host, &Member)]) {
+    let mut found = Vec::new();
+    for (host, member) in all.iter().filter(|(_, member)| member.tls) {
+        no_protocol(deployment, member, &mut found);
+        if !lowering.fragment {
+            stapling(deployment, lowering, host, member, &mut found);
+            no_certificate(deployment, host, member, &mut found);
+            revocation(lowering, host, &mut found);
+        }
+    }
+    for (rule, token) in &lowering.empty_files {
+        let problem = Problem::new(rule, token.span).case("not-readable").with("path", &*token.text);
+        found.push(problem.with("reason", "it is empty"));
+    }
+    missing_files(deployment, lowering, all, &mut found);
+    binds(lowering, &mut found);
+    deployment.problems.append(&mut found);
+}
+
+/// AH02231: no protocol is left.
+fn no_protocol(deployment: &Deployment, member: &Member, found: &mut Vec<Problem>) {
+    let site = deployment.site(member.site);
+    let protocols = &deployment.policy(site.policy).protocols;
+    let Some(written) = protocols.origin.written else { return };
+    if protocols.get().is_some_and(|choice| choice.set.is_empty()) {
+        let edits = vec![Edit { span: Span::new(written.file, written.start, written.start), text: "all ".to_owned() }];
+        let fix = Fix { title: "begin with `all`".to_owned(), safety: Safety::Safe, edits };
+        found.push(Problem::new("no-protocol", written).related(site.head, "holds here").fix(fix));
+    }
+}
+
+/// AH01958: stapling without a place to keep responses.
+fn stapling(deployment: &Deployment, lowering: &Lowering<'_>, host: &Host, member: &Member, found: &mut Vec<Problem>) {
+    let site = deployment.site(member.site);
+    let setting = &deployment.policy(site.policy).stapling;
+    let managed = host.level.managed_stapling.as_ref().or(lowering.server.managed_stapling.as_ref());
+    let by_md = managed.and_then(|setting| setting.get()) == Some(&true);
+    if setting.get().is_some_and(|stapling| stapling.on) && lowering.stapling_cache.is_none() && !by_md {
+        let at = setting.origin.anchor();
+        found.push(Problem::new("stapling-without-cache", at).related(site.head, "holds here"));
+    }
+}
+
+/// AH02572: nothing to show clients. Of the first of an address, a check of rules speaks.
+fn no_certificate(deployment: &Deployment, host: &Host, member: &Member, found: &mut Vec<Problem>) {
+    let site = deployment.site(member.site);
+    let is_first = |endpoint: &Endpoint| endpoint.bindings.first().is_some_and(|first| first.site == member.site);
+    let by_command =
+        deployment.policy(site.policy).commands.get().is_some_and(|commands| {
+            commands.iter().any(|command| command.name.text.eq_ignore_ascii_case("Certificate"))
+        });
+    let is_bare = deployment.credentials(site.credentials).pairs.is_empty();
+    if is_bare && !by_command && !deployment.endpoints.iter().any(is_first) {
+        let at = host.addresses.first().map_or(host.head, |address| address.token.span);
+        let name = site.names.first().map_or("this site".to_owned(), |name| name.token.text.to_string());
+        found.push(Problem::new("no-certificate", at).case("any-site").with("site", name));
+    }
+}
+
+/// AH01899: revocation is checked, and no list is named.
+fn revocation(lowering: &Lowering<'_>, host: &Host, found: &mut Vec<Problem>) {
+    let outer = &lowering.server;
+    let check = host.level.revocation_check.as_ref().or(outer.revocation_check.as_ref());
+    let has_list = host.level.has_revocation_list || outer.has_revocation_list;
+    if let Some(check) = check.filter(|check| check.get() == Some(&true) && !has_list) {
+        found.push(Problem::new("crl-check-without-crl", check.origin.anchor()).related(host.head, "holds here"));
+    }
+}
+
+/// httpd asks for each file that is named, by whomever, whether TLS is on or off. Of files that are loaded, a check of
+/// rules speaks.
+fn missing_files(deployment: &Deployment, lowering: &Lowering<'_>, all: &[(&Host, &Member)], found: &mut Vec<Problem>) {
+    let is_told = |member: &Member| deployment.site(member.site).loads_credentials;
+    let levels = all.iter().map(|(host, member)| (&host.level, is_told(member)));
+    for (level, is_told) in levels.chain([(&lowering.server, false)]) {
+        let certificates = level.certificates.iter().map(|file| ("certificate-file-missing", file));
+        let keys = level.keys.iter().map(|file| ("key-file-missing", file));
+        let own = certificates.chain(keys).filter(|_| !is_told);
+        let others = level.chain.iter().chain(&level.authorities).map(|file| ("certificate-file-missing", file));
+        for (rule, file) in own.chain(others) {
+            let Some((token, path)) = file.get() else { continue };
+            if let Err(error) = lowering.files.metadata(path)
+                && error.is_missing()
+            {
+                let problem = Problem::new(rule, token.span).with("path", &*token.text);
+                found.push(problem.with("reason", error.to_string()));
+            }
+        }
+    }
+}
+
+/// AH00072: an address of its own cannot be bound beside the one for all. httpd binds a bare port for both families.
+fn binds(lowering: &Lowering<'_>, found: &mut Vec<Problem>) {
+    let sockets = &lowering.sockets;
+    for socket in sockets {
+        let Some(at) = socket.at else { continue };
+        let covers = |other: &Address| match (other, &socket.listen.address) {
+            (Address::Any, Address::Ip(_)) => true,
+            (Address::Ip(all), Address::Ip(one)) => {
+                all.is_unspecified() && one != all && (all.is_ipv6() || one.is_ipv4())
+            }
+            _ => false,
+        };
+        let mut others = sockets.iter().filter(|other| other.listen.port == socket.listen.port);
+        let other = others.find(|other| covers(&other.listen.address));
+        if let Some((other, first)) = other.and_then(|other| Some((other, other.at?))) {
+            let problem = Problem::new("listen-bind-conflict", at)
+                .with("listen", socket.listen.to_string())
+                .with("port", socket.listen.port.to_string());
+            found.push(problem.related(first, format!("{} takes it already", other.listen)));
+        }
+    }
+}
