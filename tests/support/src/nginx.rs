@@ -47,7 +47,6 @@ const LISTENS: &[&str] = &[
     "127.0.0.1:9443",
     "*:8443",
     "localhost:8443",
-    "[::]:8443 ipv6only=on",
 ];
 
 /// Settings that decide no handshake, and seldom a start.
@@ -154,7 +153,7 @@ fn server(
         certificates(random, &mut made.settings, files, &number.to_string(), &certified, is_legacy);
     }
     for (setting, values) in HARMLESS {
-        if random.one_in(if *setting == "ssl_crl" { 150 } else { 20 }) {
+        if random.one_in(if *setting == "ssl_crl" { 600 } else { 20 }) {
             made.settings.insert(setting, vec![random.word(values).to_owned()]);
         }
     }
@@ -187,7 +186,7 @@ fn settings(random: &mut Random, to: &mut Settings, one_in: usize, is_legacy: bo
         add("ssl_prefer_server_ciphers", random.word(&["on", "off", "On"]).to_string());
     }
     if random.one_in(one_in + 1) {
-        add("ssl_dhparam", if random.one_in(20) { "dh1024.pem" } else { "dh2048.pem" }.to_owned());
+        add("ssl_dhparam", if random.one_in(60) { "dh1024.pem" } else { "dh2048.pem" }.to_owned());
     }
     if random.one_in(one_in) {
         for _ in 0..1 + random.below(2) {
@@ -244,6 +243,10 @@ fn certificates(
 }
 
 fn place_default(random: &mut Random, servers: &mut [Server]) {
+    // Options of a socket may be given once.
+    let times = if random.one_in(4) { 1 + usize::from(random.one_in(8)) } else { 0 };
+    let all = servers.iter_mut().flat_map(|server| &mut server.listens);
+    all.filter(|(listen, _)| listen == "[::]:8443").take(times).for_each(|(listen, _)| *listen += " ipv6only=on");
     for _ in 0..if random.one_in(50) { 3 } else { random.below(2) } {
         let chosen = random.below(servers.len());
         let listens = &mut servers[chosen].listens;
