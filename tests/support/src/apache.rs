@@ -232,7 +232,7 @@ fn attempts(random: &mut Random, seed: u64, files: BTreeMap<String, Vec<u8>>, tr
     }
     let (listens, hosts) = (Vec::from_iter(listens), Vec::from_iter(hosts));
     let attempts = some_attempts(random, 32, &listens, &hosts, &clients, |listen, host| differing(tree, listen, host));
-    Case { name: format!("apache {seed}"), main: "apache.conf", files, clients, attempts }
+    Case { name: format!("apache {seed}"), main: "apache2.conf", files, clients, attempts }
 }
 
 /// Settings that differ between the first virtual host of an address and the one that has the name.
