@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::apache_text::write;
 use crate::case::{Case, some_attempts, some_clients};
 use crate::material::{KINDS, common_files, fault, pair};
-use crate::pool::{CIPHERS, COMMANDS, REFUSED_CIPHERS, REFUSED_COMMANDS};
+use crate::pool;
 use crate::random::Random;
 
 /// Lines of one level: a directive and its arguments.
@@ -137,9 +137,9 @@ fn settings(random: &mut Random, to: &mut Lines, one_in: usize, is_legacy: bool)
     if is_legacy && random.one_in(2) {
         add("SSLCipherSuite", random.word(&["DEFAULT:@SECLEVEL=0", "ALL:@SECLEVEL=0", "HIGH:@SECLEVEL=1"]));
     } else if random.one_in(one_in) {
-        let ciphers = random.word_or(CIPHERS, 50, REFUSED_CIPHERS);
+        let ciphers = pool::ciphers(random);
         let is_plain = !ciphers.is_empty() && !ciphers.contains(' ');
-        add("SSLCipherSuite", &if is_plain { ciphers.to_owned() } else { format!("\"{ciphers}\"") });
+        add("SSLCipherSuite", &if is_plain { ciphers } else { format!("\"{ciphers}\"") });
     }
     if random.one_in(one_in + 1) {
         add("SSLCipherSuite", random.word_or(SUITES, 50, REFUSED_SUITES));
@@ -149,12 +149,12 @@ fn settings(random: &mut Random, to: &mut Lines, one_in: usize, is_legacy: bool)
     }
     if random.one_in(one_in) {
         for _ in 0..1 + random.below(2) {
-            let mut command = random.word_or(COMMANDS, 60, REFUSED_COMMANDS);
+            let mut command = pool::command(random);
             // Apache refuses an empty value.
             if command.ends_with("\"\"") && !random.one_in(8) {
-                command = COMMANDS[0];
+                command = "MinProtocol TLSv1.2".to_owned();
             }
-            add("SSLOpenSSLConfCmd", command);
+            add("SSLOpenSSLConfCmd", &command);
         }
     }
     if random.one_in(6 * one_in) {
@@ -232,7 +232,7 @@ fn attempts(random: &mut Random, seed: u64, files: BTreeMap<String, Vec<u8>>, tr
     }
     let (listens, hosts) = (Vec::from_iter(listens), Vec::from_iter(hosts));
     let attempts = some_attempts(random, 32, &listens, &hosts, &clients, |listen, host| differing(tree, listen, host));
-    Case { name: format!("apache {seed}"), main: "apache.conf", files, clients, attempts }
+    Case { name: format!("apache {seed}"), main: "apache2.conf", files, clients, attempts }
 }
 
 /// Settings that differ between the first virtual host of an address and the one that has the name.

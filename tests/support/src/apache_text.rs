@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use crate::apache::{Host, Lines, Tree};
 use crate::random::Random;
 
-/// Adds the files of a configuration; the main one is `apache.conf`.
+/// Adds the files of a configuration; the main one is `apache2.conf`.
 pub(crate) fn write(random: &mut Random, tree: &Tree, modules: &str, files: &mut BTreeMap<String, Vec<u8>>) {
     files.insert("middle.pem".to_owned(), crate::recipe::file(["intermediate"]));
     files.insert("garbage.pem".to_owned(), b"nothing\n".to_vec());
@@ -41,7 +41,7 @@ pub(crate) fn write(random: &mut Random, tree: &Tree, modules: &str, files: &mut
     if is_late {
         main += &global;
     }
-    files.insert("apache.conf".to_owned(), main.into_bytes());
+    files.insert("apache2.conf".to_owned(), main.into_bytes());
 }
 
 fn write_host(random: &mut Random, host: &Host, macros: &mut usize) -> String {

@@ -46,8 +46,8 @@ pub struct Verdict {
     pub seen: BTreeMap<String, usize>,
     /// Configurations that the server refused, by its reason.
     pub refusals: BTreeMap<String, usize>,
-    /// Predictions that say `unknown`.
-    pub unknown: usize,
+    /// Predictions that say `unknown`, by reason.
+    pub unknown: BTreeMap<String, usize>,
     /// All disagreements.
     pub disagreements: Vec<Disagreement>,
 }
@@ -57,7 +57,7 @@ impl Verdict {
     pub fn and(mut self, other: Verdict) -> Verdict {
         self.cases += other.cases;
         self.started += other.started;
-        self.unknown += other.unknown;
+        other.unknown.into_iter().for_each(|(key, count)| *self.unknown.entry(key).or_default() += count);
         other.outcomes.into_iter().for_each(|(key, count)| *self.outcomes.entry(key).or_default() += count);
         other.differing.into_iter().for_each(|(key, count)| *self.differing.entry(key).or_default() += count);
         other.refusals.into_iter().for_each(|(key, count)| *self.refusals.entry(key).or_default() += count);
@@ -69,6 +69,11 @@ impl Verdict {
     /// Handshakes that were tried.
     pub fn handshakes(&self) -> usize {
         self.outcomes.values().sum()
+    }
+
+    /// Predictions that say `unknown`.
+    pub fn unknowns(&self) -> usize {
+        self.unknown.values().sum()
     }
 
     /// Handshakes of an outcome.
@@ -84,15 +89,16 @@ impl Verdict {
         let owned =
             |counts: &BTreeMap<String, usize>| table(&mut counts.iter().map(|(key, count)| (key.clone(), *count)));
         format!(
-            "{} configurations, {} started; {} handshakes: {}; {} predictions unknown\ndiffering: {}\nseen: {}\nrefusals: {}",
+            "{} configurations, {} started; {} handshakes: {}; {} predictions unknown\ndiffering: {}\nseen: {}\nrefusals: {}\nunknown: {}",
             self.cases,
             self.started,
             self.handshakes(),
             owned(&self.outcomes),
-            self.unknown,
+            self.unknowns(),
             table(&mut self.differing.iter().map(|(key, count)| ((*key).to_owned(), *count))),
             owned(&self.seen),
             owned(&self.refusals),
+            owned(&self.unknown),
         )
     }
 }
@@ -166,7 +172,7 @@ impl Judge {
         let differs = |case: &Case| {
             let folder = tempfile::tempdir().expect("a temporary folder");
             let (fight, prediction) = self.ask(folder.path(), case);
-            let found = prediction.map(|prediction| compare(case, &fight, &prediction, &mut 0));
+            let found = prediction.map(|prediction| compare(case, &fight, &prediction, &mut BTreeMap::new()));
             let is_it = |one: &Difference| one.kind == wanted.kind && one.sort == wanted.sort;
             found.into_iter().flatten().find(is_it).map(|one| one.words)
         };
@@ -226,10 +232,15 @@ struct Difference {
     words: String,
 }
 
-fn compare(case: &Case, fight: &Fight, prediction: &Prediction, unknown: &mut usize) -> Vec<Difference> {
+fn compare(
+    case: &Case,
+    fight: &Fight,
+    prediction: &Prediction,
+    unknown: &mut BTreeMap<String, usize>,
+) -> Vec<Difference> {
     let real = if fight.starts { "ok" } else { "fail" };
     if prediction.start == "unknown" {
-        *unknown += 1;
+        *unknown.entry(format!("start: {}", prediction.words)).or_default() += 1;
         return Vec::new();
     }
     if prediction.start != real {
@@ -243,7 +254,7 @@ fn compare(case: &Case, fight: &Fight, prediction: &Prediction, unknown: &mut us
         let client = &case.clients[attempt.client].name;
         match prediction.compare(&attempt.listen, &attempt.host, client, real) {
             Comparison::Same => {}
-            Comparison::Unknown => *unknown += 1,
+            Comparison::Unknown(why) => *unknown.entry(why).or_default() += 1,
             Comparison::Differs(kind, sort, words) => {
                 let words = format!("{kind}: {client} to {} for {}: {words}", attempt.listen, attempt.host);
                 found.push(Difference { kind: kind.to_owned(), sort, at: Some(at), words });

@@ -15,6 +15,7 @@ pub mod judge;
 pub mod key;
 pub mod material;
 pub mod nginx;
+mod nginx_text;
 pub mod parameters;
 pub mod pool;
 pub mod prediction;

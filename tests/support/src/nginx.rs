@@ -1,22 +1,22 @@
 //! Configurations of nginx from a seed: what decides a handshake, in the values and places that real ones have, and faults.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
 use crate::case::{Case, some_attempts, some_clients};
 use crate::material::{KINDS, Pair, common_files, fault, pair};
-use crate::pool::{CIPHERS, COMMANDS, GROUPS, REFUSED_CIPHERS, REFUSED_COMMANDS, REFUSED_GROUPS};
+use crate::nginx_text::{normal, quoted, write};
+use crate::pool;
 use crate::random::Random;
 
 /// Directives of one level, with the arguments of each line.
-type Settings = BTreeMap<&'static str, Vec<String>>;
+pub(crate) type Settings = BTreeMap<&'static str, Vec<String>>;
 
 #[derive(Default)]
-struct Server {
+pub(crate) struct Server {
     /// Address and port, and flags.
-    listens: Vec<(String, &'static str)>,
-    names: Vec<String>,
-    settings: Settings,
+    pub(crate) listens: Vec<(String, &'static str)>,
+    pub(crate) names: Vec<String>,
+    pub(crate) settings: Settings,
 }
 
 const PROTOCOLS: &[&str] = &[
@@ -46,16 +46,41 @@ const LISTENS: &[&str] = &[
     "9443",
     "127.0.0.1:9443",
     "*:8443",
+    "localhost:8443",
+];
+
+/// Settings that decide no handshake, and seldom a start.
+const HARMLESS: &[(&str, &[&str])] = &[
+    ("ssl_session_tickets", &["on", "off"]),
+    ("ssl_early_data", &["on", "off"]),
+    ("ssl_session_cache", &["off", "none", "builtin:100", "shared:a:1m"]),
+    ("ssl_stapling", &["on", "off"]),
+    ("ssl_crl", &["absent.pem"]),
+    ("ssl_verify_depth", &["0", "2"]),
+    ("ssl_buffer_size", &["4k"]),
 ];
 
 const EXACT: &[&str] = &["a.test", "b.test", "c.test", "d.test", "e.f.test"];
-const OTHER: &[&str] =
-    &[".dot.test", "*.w.test", "www.*", "~^r\\d+\\.test$", "~^(x|y)\\.", "\"\"", "_", "*.test", "A.Test"];
+const OTHER: &[&str] = &[
+    ".dot.test",
+    "*.w.test",
+    "www.*",
+    "~^r\\d+\\.test$",
+    "~^(x|y)\\.",
+    "\"\"",
+    "_",
+    "*.test",
+    "A.Test",
+    "*.y.w.test",
+    "~^(?<sub>.+)\\.f\\.test$",
+    "mail.*",
+];
 const HOSTS_OF_OTHERS: &[&str] = &[
     "dot.test",
     "q.dot.test",
     "x.w.test",
     "x.y.w.test",
+    "z.y.w.test",
     "www.anywhere.test",
     "r1.test",
     "x.w.test",
@@ -80,19 +105,7 @@ pub fn case(seed: u64) -> Case {
         servers.push(server(&mut random, &mut files, number, &pool, is_legacy));
     }
     place_default(&mut random, &mut servers);
-    let in_files = random.one_in(4);
-    let mut main = String::from("events {}\nerror_log stderr;\nhttp {\n    access_log off;\n");
-    write_settings(&mut main, &shared);
-    for (number, server) in servers.iter().enumerate() {
-        let text = write_server(server);
-        if in_files {
-            files.insert(format!("sites/{number}.conf"), text.into_bytes());
-        } else {
-            main += &text;
-        }
-    }
-    main += if in_files { "    include sites/*.conf;\n}\n" } else { "}\n" };
-    files.insert("nginx.conf".to_owned(), main.into_bytes());
+    write(&mut random, &shared, &servers, &mut files);
     attempts(&mut random, seed, files, &shared, &servers)
 }
 
@@ -139,6 +152,11 @@ fn server(
     if !random.one_in(18) {
         certificates(random, &mut made.settings, files, &number.to_string(), &certified, is_legacy);
     }
+    for (setting, values) in HARMLESS {
+        if random.one_in(if *setting == "ssl_crl" { 600 } else { 20 }) {
+            made.settings.insert(setting, vec![random.word(values).to_owned()]);
+        }
+    }
     if random.one_in(14) {
         made.settings.insert("ssl_reject_handshake", vec!["on".to_owned()]);
     }
@@ -149,29 +167,30 @@ fn server(
 fn settings(random: &mut Random, to: &mut Settings, one_in: usize, is_legacy: bool) {
     let mut add = |name: &'static str, value: String| to.entry(name).or_default().push(value);
     if random.one_in(one_in) {
-        add("ssl_protocols", random.word(PROTOCOLS).to_string());
+        add("ssl_protocols", random.word(PROTOCOLS).to_owned());
+        if random.one_in(12) {
+            add("ssl_protocols", random.word(PROTOCOLS).to_owned());
+        }
     } else if is_legacy && random.one_in(2) {
         add("ssl_protocols", "TLSv1 TLSv1.1 TLSv1.2 TLSv1.3".to_owned());
     }
     if is_legacy && random.one_in(2) {
         add("ssl_ciphers", quoted(random.word(&["DEFAULT:@SECLEVEL=0", "ALL:@SECLEVEL=0", "HIGH:@SECLEVEL=1"])));
     } else if random.one_in(one_in) {
-        add("ssl_ciphers", quoted(random.word_or(CIPHERS, 50, REFUSED_CIPHERS)));
+        add("ssl_ciphers", quoted(&pool::ciphers(random)));
     }
     if random.one_in(one_in + 1) {
-        let groups = random.word_or(GROUPS, 40, REFUSED_GROUPS);
-        add("ssl_ecdh_curve", groups.to_owned());
+        add("ssl_ecdh_curve", pool::groups(random));
     }
     if random.one_in(one_in) {
         add("ssl_prefer_server_ciphers", random.word(&["on", "off", "On"]).to_string());
     }
     if random.one_in(one_in + 1) {
-        add("ssl_dhparam", if random.one_in(20) { "dh1024.pem" } else { "dh2048.pem" }.to_owned());
+        add("ssl_dhparam", if random.one_in(60) { "dh1024.pem" } else { "dh2048.pem" }.to_owned());
     }
     if random.one_in(one_in) {
         for _ in 0..1 + random.below(2) {
-            let command = random.word_or(COMMANDS, 60, REFUSED_COMMANDS);
-            add("ssl_conf_command", command.to_string());
+            add("ssl_conf_command", pool::command(random));
         }
     }
     if random.one_in(6 * one_in) {
@@ -224,6 +243,10 @@ fn certificates(
 }
 
 fn place_default(random: &mut Random, servers: &mut [Server]) {
+    // Options of a socket may be given once.
+    let times = if random.one_in(4) { 1 + usize::from(random.one_in(8)) } else { 0 };
+    let all = servers.iter_mut().flat_map(|server| &mut server.listens);
+    all.filter(|(listen, _)| listen == "[::]:8443").take(times).for_each(|(listen, _)| *listen += " ipv6only=on");
     for _ in 0..if random.one_in(50) { 3 } else { random.below(2) } {
         let chosen = random.below(servers.len());
         let listens = &mut servers[chosen].listens;
@@ -234,38 +257,6 @@ fn place_default(random: &mut Random, servers: &mut [Server]) {
                 other => other,
             };
         }
-    }
-}
-
-fn quoted(text: &str) -> String {
-    if text.is_empty() || text.contains([' ', ';']) { format!("\"{text}\"") } else { text.to_owned() }
-}
-
-fn write_settings(to: &mut String, settings: &Settings) {
-    for (name, values) in settings {
-        for value in values {
-            let _ = writeln!(to, "    {name} {value};");
-        }
-    }
-}
-
-fn write_server(server: &Server) -> String {
-    let mut out = String::from("server {\n");
-    for (listen, flags) in &server.listens {
-        let _ = writeln!(out, "    listen {listen}{flags};");
-    }
-    if !server.names.is_empty() {
-        let _ = writeln!(out, "    server_name {};", server.names.join(" "));
-    }
-    write_settings(&mut out, &server.settings);
-    out + "    return 200 ok;\n}\n"
-}
-
-/// A listen in its long form.
-fn normal(listen: &str) -> String {
-    match listen.strip_prefix("*:").unwrap_or(listen) {
-        port if !port.contains(':') => format!("0.0.0.0:{port}"),
-        whole => whole.to_owned(),
     }
 }
 
@@ -297,7 +288,7 @@ fn attempts(
         .collect();
     hosts.extend((0..2).map(|_| random.word(HOSTS_OF_OTHERS).to_owned()));
     if random.one_in(3) {
-        hosts.insert(random.word(&["127.0.0.1", "127.0.0.1", "A.TEST", "::1"]).to_string());
+        hosts.insert(random.word(&["127.0.0.1", "127.0.0.1", "A.TEST", "::1", "b.test.", "X.W.test"]).to_string());
     }
     let (listens, hosts) = (Vec::from_iter(listens), Vec::from_iter(hosts));
     let attempts =

@@ -88,8 +88,8 @@ pub fn predict(tool: &Path, folder: &Path, platform: &Platform, case: &Case) -> 
 pub enum Comparison {
     /// Alike in all that counts.
     Same,
-    /// The tool says that it cannot know.
-    Unknown,
+    /// The tool says that it cannot know, and why.
+    Unknown(String),
     /// Otherwise: what differs, of which sort, and both sides.
     Differs(&'static str, String, String),
 }
@@ -109,7 +109,7 @@ impl Prediction {
         };
         let result = entry["result"].as_str().unwrap_or_default();
         if result == "unknown" {
-            return Comparison::Unknown;
+            return Comparison::Unknown(entry["cause"]["message"].as_str().unwrap_or_default().to_owned());
         }
         let stage = entry["cause"]["stage"].as_str().unwrap_or_default();
         if real.outcome == Outcome::Cut && stage == "client-certificate" {
