@@ -197,12 +197,21 @@ impl Context {
                     return;
                 }
             },
-            _ => string,
+            _ => self.read_as(string),
         };
         let expansion = cipher::expand(CipherLibrary::of(self.version), text);
         match (expansion.error.clone(), token) {
             (Some(error), Some(token)) => self.faults.push(Fault::Ciphers(token.clone(), error)),
             _ => self.take(&expansion),
+        }
+    }
+
+    /// A string as the library reads it: once Suite B is on, its list takes the place of every other
+    /// (`check_suiteb_cipher_list`).
+    pub fn read_as<'s>(&self, string: &'s str) -> &'s str {
+        match self.suite_b {
+            Some(mode) if !string.starts_with("SUITEB") => mode.string(),
+            _ => string,
         }
     }
 
