@@ -73,6 +73,28 @@ pub fn apache(folder: &Path, main: &str) -> Verdict {
     verdict
 }
 
+/// Starts Apache with the configuration `main` below `folder` in a network of its own, with loopback, and asks it for TLS
+/// from there: what `openssl s_client` says. Absent where Apache does not start. `more` goes to the client.
+pub fn apache_answers(folder: &Path, main: &str, port: &str, name: Option<&str>, more: &[&str]) -> Option<String> {
+    let sni = name.map_or("-noservername".to_owned(), |name| format!("-servername {name}"));
+    let script = format!(
+        "ip link set lo up; apache2 -k start -d {0} -f {0}/{main} || exit 9; \
+         for try in 1 2 3 4 5 6 7 8 9 10; do \
+             openssl s_client -connect 127.0.0.1:{port} {sni} {1} </dev/null >answer 2>&1; \
+             grep -q 'Connection refused' answer || break; sleep 0.1; \
+         done; cat answer; \
+         for try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do \
+             test -s {0}/apache.pid || break; kill \"$(cat {0}/apache.pid)\" 2>/dev/null || break; sleep 0.1; \
+         done",
+        folder.display(),
+        more.join(" ")
+    );
+    let mut command = isolated("sh");
+    command.args(["-c", &script]).current_dir(folder);
+    let verdict = verdict(command);
+    (!verdict.words.contains("AH00016") && !verdict.words.is_empty()).then_some(verdict.words)
+}
+
 /// Asks Caddy whether it takes the Caddyfile `main` below `folder`.
 pub fn caddy(folder: &Path, main: &str) -> Verdict {
     let mut command = isolated("caddy");

@@ -54,7 +54,9 @@ pub fn build(deployment: &mut Deployment, mut lowering: Lowering<'_>) {
     }
     let main = main_host(&lowering, anchor);
     let groups = socket::groups(&lowering.sockets, &hosts);
-    let has_main = groups.iter().any(|group| group.members.is_empty());
+    // With TLS on for the server, it needs a certificate of its own even where virtual hosts take every connection.
+    let is_on = lowering.server.engine.as_ref().and_then(|engine| engine.get()) == Some(&Engine::On);
+    let has_main = is_on && !lowering.fragment || groups.iter().any(|group| group.members.is_empty());
     let main = has_main.then(|| {
         let member = add(deployment, &mut composer, &lowering, &main, defaults);
         (member, &main)
@@ -88,7 +90,9 @@ fn speaks_tls(lowering: &Lowering<'_>, host: &Host, has_certificate: bool) -> bo
     }
     let own = host.level.protocol.as_ref().or(outer.protocol.as_ref()).map(|word| word.text.to_ascii_lowercase());
     let is_its = |socket: &&Socket| host.addresses.iter().any(|address| address.is_socket(&socket.listen));
-    let by_socket = || lowering.sockets.iter().find(is_its).map(|socket| socket.protocol.to_string());
+    let has_core = host.level.has_core;
+    let by_socket =
+        || lowering.sockets.iter().find(is_its).filter(|_| has_core).map(|socket| socket.protocol.to_string());
     has_certificate && own.or_else(by_socket).as_deref() == Some("https")
 }
 

@@ -62,8 +62,11 @@ fn no_certificate(deployment: &Deployment, host: &Host, member: &Member, found: 
         });
     let is_bare = deployment.credentials(site.credentials).pairs.is_empty();
     if is_bare && !by_command && !deployment.endpoints.iter().any(is_first) {
-        let at = host.addresses.first().map_or(host.head, |address| address.token.span);
-        let name = site.names.first().map_or("this site".to_owned(), |name| name.token.text.to_string());
+        let switch = host.level.engine.as_ref().map_or(host.head, |engine| engine.origin.anchor());
+        let at = host.addresses.first().map_or(switch, |address| address.token.span);
+        let unnamed = if host.is_server { "the server itself" } else { "this site" };
+        let name = site.names.first().filter(|_| !host.is_server);
+        let name = name.map_or(unnamed.to_owned(), |name| name.token.text.to_string());
         found.push(Problem::new("no-certificate", at).case("any-site").with("site", name));
     }
 }
