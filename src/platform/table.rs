@@ -58,6 +58,8 @@ struct Page {
 struct OpenSsl {
     version: String,
     level: u8,
+    #[serde(default)]
+    system_profiles: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -111,6 +113,7 @@ pub fn find(name: &str, part: Part) -> Option<Platform> {
         server_version: Version::parse(&server.version)?,
         tls_library: TlsLibrary::parse(&library)?,
         security_level: page.openssl.level,
+        system_profiles: page.openssl.system_profiles,
         assumed: Vec::new(),
         why: String::new(),
         main_file: server.main_file,
