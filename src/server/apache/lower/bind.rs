@@ -16,8 +16,8 @@ use super::listen::Socket;
 use super::{Host, Lowering};
 use crate::diagnostic::Unjudged;
 use crate::model::{
-    Address, Binding, BindingId, Deployment, Endpoint, Listen, ListenUse, NameKind, Origin, Pattern, Selection,
-    Setting, Site, SiteId, Token, Transport, Unmatched,
+    Address, Binding, BindingId, Credentials, Deployment, Endpoint, Listen, ListenUse, NameKind, Origin, Pattern,
+    Selection, Setting, Site, SiteId, Token, Transport, Unmatched,
 };
 use crate::source::Span;
 
@@ -96,6 +96,24 @@ fn speaks_tls(lowering: &Lowering<'_>, host: &Host, has_certificate: bool) -> bo
     has_certificate && own.or_else(by_socket).as_deref() == Some("https")
 }
 
+/// A leaf that stands alone in its file may be completed from a folder of authorities, whose files are not read here: then
+/// its chain is not known.
+fn completed_elsewhere(lowering: &Lowering<'_>, host: &Host, outer: &Level, credentials: &mut Credentials) {
+    let Some(folder) = host.level.authority_folder.as_ref().or(outer.authority_folder.as_ref()) else { return };
+    for pair in credentials.pairs.iter_mut().filter(|pair| pair.chain.is_none()) {
+        let Some((_, path)) = pair.certificate.get() else { continue };
+        let text = lowering.files.read(path, LEAF).unwrap_or_default();
+        const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE";
+        if text.windows(BEGIN.len()).filter(|window| *window == BEGIN).count() == 1 {
+            let reason = "authorities in the folder of `SSLCACertificatePath` may complete the chain";
+            pair.chain = Some(Setting::unknown(reason, folder.origin));
+        }
+    }
+}
+
+/// The largest file that is looked at for how many certificates it has, in bytes.
+const LEAF: u64 = 1 << 20;
+
 fn add(
     deployment: &mut Deployment,
     composer: &mut Composer,
@@ -111,6 +129,7 @@ fn add(
     let mut credentials = level::credentials(own, outer);
     let has_certificate = !credentials.pairs.is_empty();
     let tls = speaks_tls(lowering, host, has_certificate);
+    completed_elsewhere(lowering, host, outer, &mut credentials);
     let is_managed = tls || own.engine.is_none();
     if is_managed && !has_certificate {
         let loaded = lowering.loaded;
