@@ -43,6 +43,9 @@ const LIVE: &[&str] = &[
     "/etc/apache2/apache2.conf",
     "/etc/httpd/conf/httpd.conf",
     "/usr/local/apache2/conf/httpd.conf",
+    "/usr/local/etc/apache24/httpd.conf",
+    "/opt/homebrew/etc/httpd/httpd.conf",
+    "/etc/apache2/httpd.conf",
     "/etc/caddy/Caddyfile",
 ];
 

@@ -76,6 +76,8 @@ pub struct Platform {
     pub tls_library: TlsLibrary,
     /// OpenSSL's compiled-in security level, 0 to 5.
     pub security_level: u8,
+    /// Whether the library takes `PROFILE=SYSTEM` for a cipher string (Red Hat's).
+    pub system_profiles: bool,
     /// Which of the fields were assumed, neither given nor detected: `platform`, `server_version`, ...
     pub assumed: Vec<String>,
     /// Why this platform: "from the package database", "no sign of another".

@@ -62,6 +62,8 @@ struct Page {
 struct OpenSsl {
     version: String,
     level: u8,
+    #[serde(default)]
+    system_profiles: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -118,6 +120,7 @@ pub fn find(name: &str, part: Part) -> Option<Platform> {
         server_version: Version::parse(&server.version)?,
         tls_library: TlsLibrary::parse(&library)?,
         security_level: page.openssl.level,
+        system_profiles: page.openssl.system_profiles,
         assumed: Vec::new(),
         why: String::new(),
         is_detected: false,

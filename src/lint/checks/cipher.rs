@@ -16,7 +16,7 @@ use crate::tls::signature::SigningKey;
 fn string<'a>(scope: &Scope<'a>, site: &Site) -> Option<(&'static CipherLibrary, &'a Token)> {
     let platform = &scope.deployment.platform;
     let is_read = !scope.deployment.credentials(site.credentials).pairs.is_empty() || site.rejects.get() == Some(&true);
-    if platform.tls_library.kind != TlsLibraryKind::OpenSsl || !is_read {
+    if platform.tls_library.kind != TlsLibraryKind::OpenSsl || !is_read || !site.loads_credentials {
         return None;
     }
     // The names of a list stand one by one; OpenSSL's string is one word.
@@ -27,7 +27,8 @@ fn string<'a>(scope: &Scope<'a>, site: &Site) -> Option<(&'static CipherLibrary,
 /// `cipher-list-empty`.
 pub fn empty(scope: &Scope<'_>, _: SiteId, site: &Site, sink: &mut Sink) {
     let Some((library, token)) = string(scope, site) else { return };
-    let is_system = token.text.starts_with("PROFILE=");
+    // What the system's administrator chose, where the library is patched to know it.
+    let is_system = token.text.starts_with("PROFILE=") && scope.deployment.platform.system_profiles;
     if scope.expansion(library, token).error == Some(CipherError::NoMatch) && !is_system {
         let name = scope.deployment.platform.tls_library.name.clone();
         sink.report(Problem::new("cipher-list-empty", token.span).with("library", name));
