@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! files ─source─▶ texts ─server/{nginx,apache,caddy}─▶ Deployment ─lint─▶ Problems ─words─▶ Findings ─report─▶ people, CI
-//!                                                          │    ▲
+//!                                                          │ │  ▲          ▲
+//!                                                          │ └──┼─handshake┴▶ what each client gets
 //!                         pki (certificates, keys) ────────┘    └── Change ─Editor─▶ edits ─fix─▶ diff
 //! ```
 //!
@@ -18,6 +19,7 @@
 //! | 1 | [`platform`] | versions and defaults of servers and libraries |
 //! | 2 | [`model`] | [`model::Deployment`] and all that it holds; changes |
 //! | 3 | [`server`] | one folder a server, alike inside: syntax, directives, lowering, edits |
+//! | 3 | [`handshake`] | clients, and what each of them gets; one module a TLS library |
 //! | 4 | [`lint`] | rules' pages, engine, checks |
 //! | 5 | [`fix`] | choosing, ordering and applying edits; unified diffs |
 //! | 6 | [`pipeline`] | load, lower, lint: pure given files, configuration and time |
@@ -37,6 +39,7 @@
 pub mod cli;
 pub mod diagnostic;
 pub mod fix;
+pub mod handshake;
 pub mod lint;
 pub mod model;
 pub mod pipeline;

@@ -9,7 +9,7 @@ const FLOORS: &[&[&str]] = &[
     &["source", "tls"],
     &["diagnostic", "pki", "platform"],
     &["model"],
-    &["server"],
+    &["server", "handshake"],
     &["lint"],
     &["fix"],
     &["pipeline"],

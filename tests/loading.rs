@@ -148,7 +148,7 @@ fn cases() -> Vec<Case> {
 
 fn ours(case: &Case, loader: Loader) -> Option<loading::Refusal> {
     let read = |bytes: &[u8]| PemFile::read("x".into(), FileId(0), bytes, &[]);
-    let strength = Strength { level: 2, sha1_is_weak: true };
+    let strength = Strength::of(2, [3, 0, 0]);
     loading::refusal(loader, &read(&case.certificate), &read(&case.key), strength)
 }
 

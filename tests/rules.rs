@@ -141,6 +141,11 @@ fn words(name: &str, page: &Page, example: &Example, run: &Run) -> String {
             }
         }
     }
+    // A warning says that the server may not start: whether it does hangs on more than the files.
+    let is_told = finding.stops || finding.severity < Severity::Error;
+    if finding.stops && example.effect != Effect::NoStart || example.effect == Effect::NoStart && !is_told {
+        return format!("{name}: the case `{}` stops the server: {}\n", example.case, finding.stops);
+    }
     let all = [Some(&finding.message), Some(&finding.primary.caption), finding.help.as_ref(), finding.note.as_ref()];
     for text in all.into_iter().flatten() {
         let open = text.split('{').skip(1).any(|part| {

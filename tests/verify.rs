@@ -363,7 +363,7 @@ fn lint_agrees_with_the_verdict() {
                 PemFile::read("x".into(), FileId(0), text.as_bytes(), &[])
             };
             let key = PemFile::read("k".into(), FileId(0), key(&case.sent[0].key).pkcs8().as_bytes(), &[]);
-            let strength = Strength { level: 2, sha1_is_weak: true };
+            let strength = Strength::of(2, [3, 0, 0]);
             let refusal = loading::refusal(Loader::Nginx, &read(&case.sent), &key, strength);
             let (verdict, _) = ours(&Case { level: 2, ..case.clone() });
             let is_broken = refusal.is_some() || !verdict.is_empty();

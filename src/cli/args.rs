@@ -27,6 +27,8 @@ pub struct Arguments {
 pub enum Command {
     /// Find what is wrong with a configuration and its certificates
     Lint(Box<LintArguments>),
+    /// Show what clients get: for each address, host and client what is negotiated, or why not
+    Handshake(Box<HandshakeArguments>),
     /// Show what an OpenSSL cipher string selects, in order, and what of it is ignored
     Ciphers(CiphersArguments),
     /// Show what this program does, on a small configuration with faults that it brings along
@@ -67,6 +69,42 @@ pub struct DemoArguments {
     /// Options that all commands share.
     #[command(flatten)]
     pub shared: Shared,
+}
+
+/// `handshake`.
+#[derive(Debug, Args)]
+pub struct HandshakeArguments {
+    /// A file or folder; none: the live configuration of whatever server is installed; -: standard input
+    #[arg(value_name = "PATH")]
+    pub path: Option<PathBuf>,
+
+    /// Options that all commands share.
+    #[command(flatten)]
+    pub shared: Shared,
+
+    /// Options about the configuration.
+    #[command(flatten)]
+    pub target: TargetArguments,
+
+    /// A client by its name, or a file that describes one; may be given several times
+    #[arg(long, value_name = "NAME|FILE")]
+    pub client: Vec<String>,
+
+    /// The name that the user wants to reach; may be given several times
+    #[arg(long, value_name = "NAME")]
+    pub host: Vec<String>,
+
+    /// The local address that is reached, such as 127.0.0.1:443; may be given several times
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Vec<String>,
+
+    /// What cannot be told makes the run fail too
+    #[arg(long)]
+    pub strict: bool,
+
+    /// How to show it
+    #[arg(long, value_enum, default_value_t = Format::Pretty)]
+    pub format: Format,
 }
 
 /// `lint`.

@@ -3,6 +3,7 @@
 mod args;
 mod ciphers;
 mod demo;
+mod handshake;
 mod lint;
 
 use std::ffi::OsString;
@@ -37,6 +38,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     };
     let (shared, format) = match &arguments.command {
         Command::Lint(lint) => (&lint.shared, lint.format),
+        Command::Handshake(handshake) => (&handshake.shared, handshake.format),
         Command::Ciphers(ciphers) => (&ciphers.shared, ciphers.format),
         Command::Demo(demo) => (&demo.shared, Format::Pretty),
     };
@@ -46,6 +48,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     }
     let done = match &arguments.command {
         Command::Lint(lint) => lint::run(lint),
+        Command::Handshake(handshake) => handshake::run(handshake),
         Command::Ciphers(ciphers) => ciphers::run(ciphers),
         Command::Demo(demo) => demo::run(demo),
     };

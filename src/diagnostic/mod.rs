@@ -125,6 +125,8 @@ pub struct Finding {
     pub help: Option<String>,
     /// The edit that does it.
     pub fix: Option<Fix>,
+    /// Whether the server does not start with it, and refuses a reload.
+    pub stops: bool,
 }
 
 /// Something a front end met while reading. The page of `rule` gives it words: `arguments` fill its placeholders.

@@ -60,6 +60,13 @@ pub fn run(scope: &Scope<'_>, settings: &Settings) -> Judged {
         sink.problems.extend(part.problems);
         sink.unjudged.extend(part.unjudged);
     }
+    for rule in &rules {
+        if let Check::Closing(check) = rule.check {
+            let found = std::mem::take(&mut sink.problems);
+            guarded(rule, &mut sink, |sink| check(scope, &found, sink));
+            sink.problems.splice(0..0, found);
+        }
+    }
     sink.problems.retain(|problem| settings.wants(&problem.rule));
     let problems = silence(merge(scope, sink.problems));
     let mut findings: Vec<Finding> = problems.into_iter().map(|problem| words(scope, problem, settings)).collect();
@@ -87,7 +94,7 @@ fn pieces<'w, 'a>(scope: &Scope<'a>, rules: &'w [&'static Rule], uses: &'w [Use<
                 let chunks = (0..count).step_by(CHUNK);
                 work.extend(chunks.map(|from| Work::Sites(rule, from..count.min(from + CHUNK))));
             }
-            Check::Credential(_) | Check::Reading => {}
+            Check::Credential(_) | Check::Closing(_) | Check::Reading => {}
         }
     }
     work
@@ -228,6 +235,15 @@ fn silence(problems: Vec<Problem>) -> Vec<Problem> {
     problems.into_iter().filter(|problem| !is_quiet(problem)).collect()
 }
 
+/// How bad a problem is by itself or by its page.
+pub fn severity_of(problem: &Problem) -> Severity {
+    let by_page = || {
+        let page = find(problem.rule.as_str())?.page();
+        Some(page.case.get(problem.case).and_then(|case| case.severity).unwrap_or(page.severity))
+    };
+    problem.severity.or_else(by_page).unwrap_or(Severity::Error)
+}
+
 /// Gives a problem the words of its page.
 fn words(scope: &Scope<'_>, mut problem: Problem, settings: &Settings) -> Finding {
     let Some(rule) = find(problem.rule.as_str()) else {
@@ -241,6 +257,7 @@ fn words(scope: &Scope<'_>, mut problem: Problem, settings: &Settings) -> Findin
             note: None,
             help: None,
             fix: problem.fix,
+            stops: false,
         };
     };
     let said = rule.page().say(scope.deployment.server.name(), problem.case, &problem.arguments);
@@ -258,6 +275,7 @@ fn words(scope: &Scope<'_>, mut problem: Problem, settings: &Settings) -> Findin
         note: said.note,
         help: said.help,
         fix,
+        stops: said.stops,
     }
 }
 

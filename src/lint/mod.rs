@@ -13,8 +13,8 @@ use std::sync::OnceLock;
 pub use self::checks::cipher::suggestion as cipher_suggestion;
 pub use self::engine::{Judged, Settings, run};
 pub use self::page::Page;
-pub use self::scope::{Scope, Sink, Trust, Use};
-use crate::diagnostic::RuleName;
+pub use self::scope::{Scope, Sink, Trust, Use, is_host};
+use crate::diagnostic::{Problem, RuleName};
 use crate::model::{Endpoint, EndpointId, Site, SiteId};
 
 /// What a rule looks at, one at a time.
@@ -26,6 +26,8 @@ pub enum Check {
     Site(fn(&Scope<'_>, SiteId, &Site, &mut Sink)),
     /// Each certificate with its key, once, with all sites that serve it.
     Credential(for<'a> fn(&Scope<'a>, &Use<'a>, &mut Sink)),
+    /// What all others found, at the end.
+    Closing(fn(&Scope<'_>, &[Problem], &mut Sink)),
     /// Nothing: front ends report it while reading.
     Reading,
 }

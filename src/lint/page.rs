@@ -180,6 +180,8 @@ pub struct Said {
     pub note: Option<String>,
     /// How bad this case is.
     pub severity: Severity,
+    /// Whether the server does not start then, and refuses a reload: the text says so.
+    pub stops: bool,
 }
 
 impl Page {
@@ -210,6 +212,7 @@ impl Page {
             help: help.map(fill).filter(|words| !words.is_empty()),
             note: note.map(fill).filter(|words| !words.is_empty()),
             severity: severity.or(own.and_then(|own| own.severity)).unwrap_or(self.severity),
+            stops: text.contains("{no-start}"),
         }
     }
 

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use crate::diagnostic::{Edit, Fix, Problem, Safety, Unjudged};
+use crate::handshake::Predictor;
 use crate::model::{
     Binding, BindingId, Change, Credential, Credentials, CredentialsId, Deployment, Editor, Endpoint, EndpointId,
-    Found, NameKind, Setting, Site, SiteId, Token, Transport,
+    Found, NameKind, PolicyId, Setting, Site, SiteId, Token, Transport,
 };
 use crate::pki::loading::Strength;
-use crate::pki::{Anchors, Certificate, Chain, Key, Library, PemFile, Verdict, Verifier};
-use crate::platform::TlsLibraryKind;
+use crate::pki::{self, Anchors, Certificate, Chain, Key, Library, PemFile, Sent, Verdict, Verifier};
+use crate::platform::{SystemTls, TlsLibraryKind};
 use crate::source::{Sources, Span};
 use crate::tls::cipher::{self, CipherLibrary, Expansion};
 
@@ -31,6 +32,8 @@ pub struct Scope<'a> {
     pub trust_is_given: bool,
     /// The way back to the text.
     pub editor: &'a (dyn Editor + Sync),
+    /// What clients get.
+    pub predictor: Predictor<'a>,
     /// Cipher strings that were read: thousands of sites share a handful.
     expansions: Mutex<HashMap<Arc<str>, Arc<Expansion<'static>>>>,
     /// For each site, where it is bound.
@@ -71,7 +74,7 @@ impl<'a> Use<'a> {
         for (at, site) in deployment.sites.iter().enumerate().filter(|(_, site)| site.loads_credentials) {
             sites[site.credentials.0 as usize].push(SiteId(at as u32));
         }
-        let mut chains: HashMap<[Option<&Path>; 2], SharedChain<'a>> = HashMap::new();
+        let mut chains: HashMap<[Option<&Path>; 4], SharedChain<'a>> = HashMap::new();
         let mut uses = Vec::new();
         for (at, (set, sites)) in deployment.credentials.iter().zip(sites).enumerate() {
             // What the server gets by itself is told of once, by its front end.
@@ -80,7 +83,9 @@ impl<'a> Use<'a> {
             }
             for (position, pair) in set.pairs.iter().enumerate() {
                 let path = |file: &'a Setting<(Token, PathBuf)>| file.get().map(|(_, path)| path.as_path());
-                let files = [path(&pair.certificate), pair.key.as_ref().and_then(path)];
+                let authorities = set.authorities.as_ref().map(|(_, path)| path.as_path());
+                let key = pair.key.as_ref().and_then(path);
+                let files = [path(&pair.certificate), key, pair.chain.as_ref().and_then(path), authorities];
                 let chain = Arc::clone(chains.entry(files).or_default());
                 uses.push(Use { set, position, pair, sites: sites.clone(), chain });
             }
@@ -101,9 +106,21 @@ impl<'a> Use<'a> {
         self.looked_at(scope, file).map(|(_, verdict)| verdict)
     }
 
+    /// What is sent. Absent where that hangs on a file that cannot be read, or on one with a key, of which nothing is shown.
+    fn sent(&self, scope: &Scope<'a>, file: &'a PemFile) -> Option<Vec<Sent<'a>>> {
+        let readable = |path: &Path| scope.pem(path).filter(|file| !file.is_secret());
+        let chain = match &self.pair.chain {
+            Some(chain) => Some(readable(&chain.get()?.1)?),
+            None => None,
+        };
+        let authorities = self.set.authorities.as_ref().and_then(|(_, path)| readable(path));
+        Some(pki::sent(file, chain, authorities))
+    }
+
     fn looked_at(&self, scope: &Scope<'a>, file: &'a PemFile) -> Option<&(Chain<'a>, Verdict)> {
         let look = || {
-            let chain = Chain::of(file, scope.key(self.pair), scope.anchors);
+            let sent = self.sent(scope, file)?;
+            let chain = Chain::of_sent(sent, scope.key(self.pair), scope.anchors);
             if file.certificate_fault().is_some() || chain.sent.is_empty() {
                 return None;
             }
@@ -143,6 +160,7 @@ impl<'a> Scope<'a> {
     /// A run over a deployment at a time, in seconds since 1970-01-01 UTC.
     pub fn new(
         deployment: &'a Deployment,
+        system: &'a SystemTls,
         library: &'a Library,
         sources: &'a Sources,
         trust: Trust<'a>,
@@ -164,6 +182,7 @@ impl<'a> Scope<'a> {
             anchors,
             trust_is_given: is_given,
             editor,
+            predictor: Predictor::new(deployment, library, system),
             expansions: Mutex::default(),
             bound,
         }
@@ -195,25 +214,22 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// OpenSSL's security level where a pair is loaded: the platform's, or what `@SECLEVEL` in the cipher string of the first
-    /// site says. Absent where the library is another, or the cipher string is not known.
+    /// OpenSSL's security level where a pair is loaded: the highest of all sites that load it. Absent where the library is
+    /// another.
     pub fn strength(&self, one: &Use<'_>) -> Option<Strength> {
-        let platform = &self.deployment.platform;
-        let library = &platform.tls_library;
-        let site = self.deployment.site(*one.sites.first()?);
-        let ciphers = self.deployment.policy(site.policy).ciphers.get()?;
+        let library = &self.deployment.platform.tls_library;
         match library.kind {
             TlsLibraryKind::OpenSsl => {}
             // Go refuses nothing: clients do.
-            TlsLibraryKind::Go => return Some(Strength { level: 0, sha1_is_weak: true }),
+            TlsLibraryKind::Go => return Some(Strength { level: 0, sha1_is_weak: true, judges_leaf_digest: true }),
             TlsLibraryKind::Other => return None,
         }
-        let written = ciphers.iter().rev().find_map(|list| {
-            let (_, behind) = list.text.rsplit_once("@SECLEVEL=")?;
-            behind.bytes().next().filter(u8::is_ascii_digit).map(|digit| digit - b'0')
-        });
-        let level = written.unwrap_or(platform.security_level);
-        Some(Strength { level, sha1_is_weak: library.version.at_least(3, 0, 0) })
+        let mut policies: Vec<PolicyId> = one.sites.iter().map(|site| self.deployment.site(*site).policy).collect();
+        policies.sort_unstable();
+        policies.dedup();
+        let contexts = policies.into_iter().map(|id| self.predictor.contexts().of(id));
+        let level = contexts.filter(|context| context.suites.is_ok()).map(|context| context.loading_level).max()?;
+        Some(Strength::of(level, library.version.numbers))
     }
 
     /// The key of a pair, if it can be read.

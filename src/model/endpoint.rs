@@ -89,8 +89,13 @@ pub struct ListenUse {
 pub struct Binding {
     /// The site that answers.
     pub site: SiteId,
-    /// The policy in force until the name is known: the one of the socket's default.
+    /// The policy that a connection begins with: the one of the socket's default.
     pub before_name: PolicyId,
+    /// The policy in force when the version and the suite of TLS 1.3 are chosen: that of the default, unless the server
+    /// looks at the name first.
+    pub choosing: PolicyId,
+    /// The policy that the library is switched to once the name is known, by its own words alone.
+    pub own: PolicyId,
     /// What decides the handshake in the end: each value from whichever policy decides it in this version.
     pub after_name: PolicyId,
     /// The certificates that are served.

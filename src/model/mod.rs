@@ -26,7 +26,7 @@ pub use site::{Credential, Credentials, CredentialsId, Name, NameKind, Site, Sit
 use std::collections::HashMap;
 
 use crate::diagnostic::{Problem, Unjudged};
-use crate::platform::Platform;
+use crate::platform::{Conduct, Part, Platform, Version};
 
 /// Which server reads the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -42,6 +42,20 @@ pub enum ServerKind {
 impl ServerKind {
     /// All of them.
     pub const ALL: [ServerKind; 3] = [ServerKind::Nginx, ServerKind::Apache, ServerKind::Caddy];
+
+    /// Its part of a platform's page.
+    pub fn part(self) -> Part {
+        match self {
+            ServerKind::Nginx => Part::Nginx,
+            ServerKind::Apache => Part::Apache,
+            ServerKind::Caddy => Part::Caddy,
+        }
+    }
+
+    /// The name that the server gives OpenSSL to find a section of its own in `openssl.cnf` (nginx 1.25.2, CHANGES).
+    pub fn openssl_program(self, version: Version) -> Option<&'static str> {
+        (self == ServerKind::Nginx && version.at_least(1, 25, 2)).then_some("nginx")
+    }
 
     /// The name on the command line and in machine formats.
     pub fn name(self) -> &'static str {
@@ -69,6 +83,8 @@ pub struct Deployment {
     pub server: ServerKind,
     /// Versions and defaults that were assumed or given.
     pub platform: Platform,
+    /// How that server behaves around a handshake, whatever is configured.
+    pub conduct: &'static Conduct,
     /// Whether the text is no whole configuration, so that what stands outside it is unknown.
     pub fragment: bool,
     /// Listening sockets.
@@ -95,6 +111,7 @@ impl Deployment {
         Deployment {
             server,
             platform,
+            conduct: Conduct::of(server.part()),
             fragment: false,
             endpoints: Vec::new(),
             sites: Vec::new(),

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::model::{Credentials, Deployment};
+use crate::model::{Credentials, Deployment, TlsPolicy, VerifyMode};
 use crate::pki::{Anchors, Library};
 use crate::source::{FileKind, FileSystem, Limits, Sources};
 
@@ -19,7 +19,7 @@ pub fn load<'d>(
     deployments: impl Iterator<Item = &'d Deployment> + Clone,
     anchors: &Anchors,
 ) -> Library {
-    let sets = deployments.flat_map(|deployment| &deployment.credentials);
+    let sets = deployments.clone().flat_map(|deployment| &deployment.credentials);
     let mut paths: Vec<PathBuf> = Vec::new();
     let mut passwords: BTreeSet<PathBuf> = BTreeSet::new();
     for set in sets.clone() {
@@ -29,14 +29,30 @@ pub fn load<'d>(
             let chain = pair.chain.as_ref().and_then(|chain| chain.get()).map(|(_, path)| path);
             paths.extend([certificate, key, chain].into_iter().flatten().cloned());
         }
+        paths.extend(set.authorities.as_ref().map(|(_, path)| path.clone()));
         passwords.extend(set.passwords.as_ref().map(|(_, path)| path.clone()));
     }
+    paths.extend(deployments.flat_map(|deployment| &deployment.policies).flat_map(named_by));
     let passwords: Vec<PathBuf> = passwords.into_iter().collect();
     let mut library = Library::load(files, sources, limits, paths, &passwords);
     let folders: BTreeSet<PathBuf> = sets.flat_map(|set| folders(&library, anchors, set)).collect();
     let beside: Vec<PathBuf> = folders.iter().flat_map(|folder| siblings(files, folder)).collect();
     library.extend(files, sources, limits, beside, &[]);
     library
+}
+
+/// The files that a policy names: parameters, authorities, issuers.
+fn named_by(policy: &TlsPolicy) -> Vec<PathBuf> {
+    let parameters = policy.dh_parameters.get().and_then(|file| file.as_ref());
+    let verification = policy.client_verification.get().filter(|one| one.mode != VerifyMode::Off);
+    let authorities = verification.and_then(|one| one.authorities.as_ref());
+    let issuers = policy.stapling.get().and_then(|one| one.issuers.as_ref());
+    let commands = policy.commands.get().into_iter().flat_map(|all| all.iter());
+    let by_command = commands.filter(|one| one.name.text.eq_ignore_ascii_case("DHParameters"));
+    let mut found: Vec<PathBuf> =
+        [parameters, authorities, issuers].into_iter().flatten().map(|(_, path)| path.clone()).collect();
+    found.extend(by_command.map(|one| PathBuf::from(&*one.value.text)).filter(|path| path.is_absolute()));
+    found
 }
 
 /// The folders where the missing part of a set may lie: of pairs that do not fit, and of chains that break off.

@@ -8,7 +8,7 @@ use super::{Failure, Options, TargetInfo, TrustSource, certificates};
 use crate::diagnostic::spelling;
 use crate::model::ServerKind;
 use crate::pki::{Anchors, Library};
-use crate::platform::{self, Part, Platform};
+use crate::platform::{self, Platform, SystemTls};
 use crate::server::{self, Form, Input, Root, Understood};
 use crate::source::{FileSystem, Sources, Span, Text};
 
@@ -20,6 +20,8 @@ pub struct Reading {
     pub server: ServerKind,
     /// What it means.
     pub understood: Box<dyn Understood>,
+    /// What the system says to every program that uses OpenSSL.
+    pub system: SystemTls,
     /// The files that were asked for, where they are parts of a whole.
     only: Option<HashSet<PathBuf>>,
 }
@@ -113,8 +115,9 @@ impl Reader<'_> {
             }
         }
         let platform = platform_of(self.files, target.server, self.options)?;
+        let system = self.system(target.server, &platform);
         let understood = self.read(target.server, target.input, platform);
-        self.readings.push(Reading { path: target.path, server: target.server, understood, only: None });
+        self.readings.push(Reading { path: target.path, server: target.server, understood, system, only: None });
         Ok(())
     }
 
@@ -144,7 +147,8 @@ impl Reader<'_> {
         let index = match self.mains.remove(main) {
             Some(Main::Unused(understood)) => {
                 let only = Some(HashSet::new());
-                self.readings.push(Reading { path: part.path.clone(), server: part.server, understood, only });
+                let system = self.system(part.server, &understood.deployment().platform);
+                self.readings.push(Reading { path: part.path.clone(), server: part.server, understood, system, only });
                 self.readings.len() - 1
             }
             Some(Main::Used(index)) => index,
@@ -157,6 +161,14 @@ impl Reader<'_> {
         Ok(true)
     }
 
+    /// What the system says, where its files are those of the platform: below a root, or on the machine itself.
+    fn system(&self, server: ServerKind, platform: &Platform) -> SystemTls {
+        if self.options.root.is_none() && !platform.is_detected {
+            return SystemTls::unread(platform);
+        }
+        SystemTls::read(self.files, platform, server.openssl_program(platform.server_version))
+    }
+
     fn read(&mut self, server: ServerKind, input: Input, platform: Platform) -> Box<dyn Understood> {
         server::read(server, self.files, &mut self.sources, &self.options.limits, input, platform)
     }
@@ -164,11 +176,7 @@ impl Reader<'_> {
 
 /// The platform that the options name, else the one found below the root, else the assumed one.
 pub(super) fn platform_of(files: &dyn FileSystem, server: ServerKind, options: &Options) -> Result<Platform, Failure> {
-    let part = match server {
-        ServerKind::Nginx => Part::Nginx,
-        ServerKind::Apache => Part::Apache,
-        ServerKind::Caddy => Part::Caddy,
-    };
+    let part = server.part();
     let mut platform = match &options.platform {
         Some(name) => platform::find(name, part).ok_or_else(|| no_platform(name, server))?,
         None => platform::detect(files, part),
@@ -214,22 +222,10 @@ fn anchors(
     options: &Options,
 ) -> Result<(Anchors, String, bool), Failure> {
     let mut anchors = Anchors::new();
-    let mut add = |anchors: &mut Anchors, path: &Path| -> Result<bool, Failure> {
-        let library = Library::load(files, sources, &options.limits, [path.to_path_buf()], &[]);
-        match library.get(path) {
-            Some(Ok(file)) => {
-                anchors.add_file(file);
-                Ok(true)
-            }
-            Some(Err(error)) if !error.is_missing() => {
-                Err(Failure::new(format!("cannot read trust anchors from {}: {error}", path.display())))
-            }
-            _ => Ok(false),
-        }
-    };
     let mut system = |anchors: &mut Anchors| -> Result<bool, Failure> {
         for store in STORES {
-            if add(anchors, &files.locate(Path::new("/"), Path::new(store)))? {
+            let path = files.locate(Path::new("/"), Path::new(store));
+            if add_store(files, sources, options, &path, anchors)? {
                 return Ok(true);
             }
         }
@@ -262,15 +258,46 @@ fn anchors(
     }
     for source in &options.trust {
         let TrustSource::File(path) = source else { continue };
-        let library = Library::load(files, sources, &options.limits, [path.clone()], &[]);
-        match library.get(path) {
-            Some(Ok(file)) => anchors.add_file(file),
-            Some(Err(error)) => {
-                return Err(Failure::new(format!("cannot read trust anchors from {}: {error}", path.display())));
-            }
-            None => {}
-        }
+        add_anchors(files, sources, options, path, &mut anchors)?;
         names.push(path.display().to_string());
     }
     Ok((anchors, names.join(", "), false))
+}
+
+/// Adds the anchors of a file that the user names.
+///
+/// # Errors
+/// Where it cannot be read.
+pub(super) fn add_anchors(
+    files: &dyn FileSystem,
+    sources: &mut Sources,
+    options: &Options,
+    path: &Path,
+    anchors: &mut Anchors,
+) -> Result<(), Failure> {
+    match add_store(files, sources, options, path, anchors)? {
+        true => Ok(()),
+        false => Err(Failure::new(format!("cannot read trust anchors from {}: no such file", path.display()))),
+    }
+}
+
+/// Adds the anchors of a file; false where there is none.
+fn add_store(
+    files: &dyn FileSystem,
+    sources: &mut Sources,
+    options: &Options,
+    path: &Path,
+    anchors: &mut Anchors,
+) -> Result<bool, Failure> {
+    let library = Library::load(files, sources, &options.limits, [path.to_path_buf()], &[]);
+    match library.get(path) {
+        Some(Ok(file)) => {
+            anchors.add_file(file);
+            Ok(true)
+        }
+        Some(Err(error)) if !error.is_missing() => {
+            Err(Failure::new(format!("cannot read trust anchors from {}: {error}", path.display())))
+        }
+        _ => Ok(false),
+    }
 }

@@ -3,6 +3,7 @@
 mod certificates;
 mod ciphers;
 mod fixing;
+mod handshake;
 mod load;
 mod target;
 
@@ -11,6 +12,7 @@ use std::sync::Arc;
 
 pub use self::ciphers::{CipherReport, CipherRow, IgnoredWord, Verdict, ciphers};
 pub use self::fixing::{Fixed, fix};
+pub use self::handshake::{Handshakes, Question, Row, Start, handshake};
 pub use self::load::{Loaded, Reading, load};
 use crate::diagnostic::{Finding, Severity, Unjudged};
 use crate::lint;
@@ -158,7 +160,15 @@ fn judge(loaded: Loaded, options: &Options) -> Run {
         let editor = reading.understood.editor();
         let trust =
             lint::Trust { anchors: &loaded.anchors, is_given: !options.trust.is_empty() && !options.trust_is_a_guess };
-        let scope = lint::Scope::new(deployment, &loaded.library, &loaded.sources, trust, &*editor, options.now);
+        let scope = lint::Scope::new(
+            deployment,
+            &reading.system,
+            &loaded.library,
+            &loaded.sources,
+            trust,
+            &*editor,
+            options.now,
+        );
         let judged = lint::run(&scope, &options.lint);
         let is_shown = |span| reading.shows(&loaded.sources, span);
         findings.extend(judged.findings.into_iter().filter(|finding| is_shown(finding.primary.span)));

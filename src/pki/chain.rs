@@ -39,10 +39,37 @@ pub struct Gap {
     pub urls: Vec<String>,
 }
 
+/// A certificate with its block.
+pub type Sent<'a> = (&'a Block, &'a Arc<Certificate>);
+
+/// What is sent of a certificate file. A chain file replaces all but its first certificate; without one, a leaf alone is
+/// completed from a file of authorities, where the library has one (OpenSSL, unless `SSL_MODE_NO_AUTO_CHAIN` is set).
+pub fn sent<'a>(file: &'a PemFile, chain: Option<&'a PemFile>, authorities: Option<&'a PemFile>) -> Vec<Sent<'a>> {
+    let own = file.certificates().take(CERTIFICATES);
+    if let Some(chain) = chain {
+        return own.take(1).chain(chain.certificates().take(CERTIFICATES - 1)).collect();
+    }
+    let mut sent: Vec<Sent<'a>> = own.collect();
+    while let (Some(authorities), true) = (authorities, sent.len() < CERTIFICATES) {
+        let Some((_, last)) = sent.last().filter(|(_, last)| !last.is_self_signed()) else { break };
+        let is_completed = sent.iter().skip(1).all(|(block, _)| block.span.file != sent[0].0.span.file);
+        let issuer = authorities.certificates().find(|(_, one)| last.is_issued_by(one));
+        match issuer.filter(|(_, one)| is_completed && !sent.iter().any(|(_, other)| other.sha256 == one.sha256)) {
+            Some(issuer) => sent.push(issuer),
+            None => break,
+        }
+    }
+    sent
+}
+
 impl<'a> Chain<'a> {
-    /// Looks at a file as it would be sent. `key` tells which certificate is the leaf.
+    /// Looks at a file as it would be sent by itself. `key` tells which certificate is the leaf.
     pub fn of(file: &'a PemFile, key: Option<&Key>, anchors: &Anchors) -> Chain<'a> {
-        let sent: Vec<(&Block, &Arc<Certificate>)> = file.certificates().take(CERTIFICATES).collect();
+        Chain::of_sent(sent(file, None, None), key, anchors)
+    }
+
+    /// Looks at what is sent, in order.
+    pub fn of_sent(sent: Vec<Sent<'a>>, key: Option<&Key>, anchors: &Anchors) -> Chain<'a> {
         let mut chain = Chain { sent, ..Chain::default() };
         let Some(first) = chain.sent.first() else { return chain };
         if let Some(key) = key

@@ -62,9 +62,16 @@ pub struct Strength {
     pub level: u8,
     /// Whether SHA-1 counts as weaker than level 1 asks for: OpenSSL 3.0 and newer.
     pub sha1_is_weak: bool,
+    /// Whether the digest on a leaf counts: OpenSSL up to 3.5.
+    pub judges_leaf_digest: bool,
 }
 
 impl Strength {
+    /// A level of a release of OpenSSL, as numbers `major, minor, patch`.
+    pub fn of(level: u8, version: [u32; 3]) -> Strength {
+        Strength { level, sha1_is_weak: version >= [3, 0, 0], judges_leaf_digest: version < [3, 6, 0] }
+    }
+
     /// The security bits that the level asks for; absent at level 0.
     fn least_bits(self) -> Option<u32> {
         [80, 112, 128, 192, 256].get(usize::from(self.level).checked_sub(1)?).copied()
@@ -76,6 +83,9 @@ impl Strength {
         let least = self.least_bits()?;
         if certificate.key.security_bits() < least {
             return Some((Cause::WeakKey, if is_leaf { "ee key too small" } else { "ca key too small" }));
+        }
+        if is_leaf && !self.judges_leaf_digest {
+            return None;
         }
         let bits = match certificate.digest_bits() {
             63 if !self.sha1_is_weak => 80,

@@ -17,7 +17,7 @@ mod verify;
 
 pub use anchors::Anchors;
 pub use certificate::{Certificate, GeneralSubtree, Hash, KeyKind, NameConstraints, PublicKey};
-pub use chain::{Chain, Gap};
+pub use chain::{Chain, Gap, Sent, sent};
 pub use file::{Block, BlockFault, BlockKind, FileFault, PemFile};
 pub use key::{Key, KeyFault};
 pub use library::Library;

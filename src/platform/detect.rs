@@ -25,6 +25,7 @@ pub fn detect(files: &dyn FileSystem, part: Part) -> Platform {
     };
     platform.assumed = ["platform", "server_version", "tls_library"].map(str::to_owned).to_vec();
     platform.why = "from /etc/os-release".to_owned();
+    platform.is_detected = true;
     let packages = packages(files);
     let (server, library): (&[&str], &[&str]) = match part {
         Part::Nginx => {

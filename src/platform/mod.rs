@@ -2,11 +2,15 @@
 //!
 //! All of it is data in `rules/platforms/` with its source beside it; code asks, and never compares a name.
 
+mod conduct;
 mod detect;
+mod system;
 mod table;
 mod version;
 
+pub use conduct::{Conduct, Reload};
 pub use detect::detect;
+pub use system::SystemTls;
 pub use table::{
     ASSUMED, Decider, Part, apache_decider, caddy_default, find, names, nginx_decider, nginx_default_ciphers,
     nginx_default_protocols,
@@ -76,6 +80,8 @@ pub struct Platform {
     pub assumed: Vec<String>,
     /// Why this platform: "from the package database", "no sign of another".
     pub why: String,
+    /// Whether the system itself was found below the root, so that its files speak for it.
+    pub is_detected: bool,
     /// The main configuration file where the package puts it.
     pub main_file: PathBuf,
     /// Who runs the workers.

@@ -120,6 +120,7 @@ pub fn find(name: &str, part: Part) -> Option<Platform> {
         security_level: page.openssl.level,
         assumed: Vec::new(),
         why: String::new(),
+        is_detected: false,
         main_file: server.main_file,
         worker_user: server.worker_user,
         godebug: server.godebug,

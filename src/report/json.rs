@@ -36,15 +36,15 @@ struct WireError {
 }
 
 #[derive(Debug, Serialize)]
-struct Tool {
+pub(super) struct Tool {
     name: &'static str,
     version: &'static str,
 }
 
-const TOOL: Tool = Tool { name: "shakedown", version: env!("CARGO_PKG_VERSION") };
+pub(super) const TOOL: Tool = Tool { name: "shakedown", version: env!("CARGO_PKG_VERSION") };
 
 #[derive(Debug, Serialize)]
-struct Target {
+pub(super) struct Target {
     path: String,
     server: &'static str,
     platform: String,
@@ -56,7 +56,7 @@ struct Target {
 }
 
 #[derive(Debug, Serialize)]
-struct WireFinding {
+pub(super) struct WireFinding {
     rule: String,
     severity: &'static str,
     message: String,
@@ -74,7 +74,7 @@ struct WireFinding {
 }
 
 #[derive(Debug, Serialize)]
-struct Location {
+pub(super) struct Location {
     file: String,
     start: WirePosition,
     end: WirePosition,
@@ -111,7 +111,7 @@ struct WireEdit {
 }
 
 #[derive(Debug, Serialize)]
-struct WireUnjudged {
+pub(super) struct WireUnjudged {
     what: String,
     reason: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -156,7 +156,7 @@ pub fn error(failure: &Failure) -> ErrorDocument {
     ErrorDocument { version: 1, tool: TOOL, error }
 }
 
-fn target(target: &TargetInfo) -> Target {
+pub(super) fn target(target: &TargetInfo) -> Target {
     let platform = &target.platform;
     let mut assumed = platform.assumed.clone();
     if target.trust_is_assumed {
@@ -178,7 +178,7 @@ fn position(position: Position) -> WirePosition {
     WirePosition { line: position.line, column: position.column, offset: position.offset }
 }
 
-fn location(sources: &Sources, span: Span, label: &str) -> Location {
+pub(super) fn location(sources: &Sources, span: Span, label: &str) -> Location {
     let span = sources.place(span).span;
     let (start, end) = sources.positions(span);
     let file = sources.file(span.file).path().to_string_lossy().into_owned();
@@ -189,7 +189,7 @@ fn related(sources: &Sources, label: &Label) -> Related {
     Related { location: location(sources, label.span, ""), message: label.caption.clone() }
 }
 
-fn wire(sources: &Sources, finding: &Finding, seen: &mut HashMap<u64, u32>) -> WireFinding {
+pub(super) fn wire(sources: &Sources, finding: &Finding, seen: &mut HashMap<u64, u32>) -> WireFinding {
     let rule = lint::find(finding.rule.as_str());
     let citation = rule.and_then(|rule| {
         rule.page().citation.iter().find_map(|one| {
@@ -241,7 +241,7 @@ fn fingerprint(sources: &Sources, finding: &Finding, seen: &mut HashMap<u64, u32
     if *count == 1 { format!("{hash:016x}") } else { format!("{hash:016x}-{count}") }
 }
 
-fn unjudged(sources: &Sources, one: &Unjudged) -> WireUnjudged {
+pub(super) fn unjudged(sources: &Sources, one: &Unjudged) -> WireUnjudged {
     let location = one.at.map(|at| location(sources, at, ""));
     WireUnjudged { what: one.what.to_string(), reason: one.reason.clone(), location }
 }

@@ -2,6 +2,7 @@
 
 pub mod ciphers;
 mod concise;
+pub mod handshake;
 pub mod json;
 mod pretty;
 

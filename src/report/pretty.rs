@@ -58,8 +58,8 @@ pub fn failure(failure: &Failure, style: Style) -> String {
 /// The findings of a run and what it comes to.
 pub fn pretty(run: &Run, style: Style) -> String {
     let mut out = String::new();
-    for finding in &run.findings {
-        one(&mut out, run, finding, style);
+    for one in &run.findings {
+        finding(&mut out, &run.sources, one, style);
         out.push('\n');
     }
     if !style.quiet {
@@ -68,12 +68,13 @@ pub fn pretty(run: &Run, style: Style) -> String {
     out
 }
 
-fn one(out: &mut String, run: &Run, finding: &Finding, style: Style) {
+/// One finding, with frames and the patch that mends it.
+pub(super) fn finding(out: &mut String, sources: &Sources, finding: &Finding, style: Style) {
     let rule = style.paint("2", finding.rule.as_str());
     let message = style.paint("1", &plain(&finding.message));
     let _ = writeln!(out, "{}: {message}   {rule}", style.severity(finding.severity));
-    for labels in frames(&run.sources, finding) {
-        frame(out, &run.sources, &labels, finding.severity, style);
+    for labels in frames(sources, finding) {
+        frame(out, sources, &labels, finding.severity, style);
     }
     for (word, text) in [("note", &finding.note), ("help", &finding.help)] {
         if let Some(text) = text {
@@ -81,7 +82,7 @@ fn one(out: &mut String, run: &Run, finding: &Finding, style: Style) {
         }
     }
     if let Some(fix) = &finding.fix {
-        patch(out, run, fix, style);
+        patch(out, sources, fix, style);
     }
 }
 
@@ -205,16 +206,16 @@ impl miette::Diagnostic for Shown {
 }
 
 /// The patch of one fix, as it would look applied alone.
-fn patch(out: &mut String, run: &Run, one: &crate::diagnostic::Fix, style: Style) {
-    let is_secret = |file: FileId| run.sources.file(file).is_secret();
+fn patch(out: &mut String, sources: &Sources, one: &crate::diagnostic::Fix, style: Style) {
+    let is_secret = |file: FileId| sources.file(file).is_secret();
     if one.edits.iter().any(|edit| is_secret(edit.span.file)) {
         return;
     }
     let chosen = fix::choose([one]);
     let option = if one.safety == Safety::Safe { "--fix" } else { "--unsafe-fixes" };
     let _ = writeln!(out, "  {}: {} ({option})", style.paint("36", "fix"), plain(&one.title));
-    for (file, text) in fix::apply(&run.sources, &chosen) {
-        let source = run.sources.file(file);
+    for (file, text) in fix::apply(sources, &chosen) {
+        let source = sources.file(file);
         let patch = fix::unified(source.path(), source.bytes(), &text, 0);
         for line in String::from_utf8_lossy(&patch).lines() {
             let line = plain(line);

@@ -3,6 +3,8 @@
 
 pub mod cipher;
 pub mod go;
+pub mod group;
 mod protocol;
+pub mod signature;
 
 pub use protocol::{Protocol, Protocols};

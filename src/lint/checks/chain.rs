@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::file::is_compared;
 use crate::diagnostic::{Edit, Fix, Problem, Safety};
 use crate::lint::checks::file::sibling;
 use crate::lint::{Scope, Sink, Use};
@@ -12,8 +13,9 @@ use crate::source::Span;
 
 /// Writes the certificates of a file in another order, what stands around the blocks kept where it is.
 fn reorder(scope: &Scope<'_>, chain: &Chain<'_>, file: &PemFile, order: &[usize]) -> Option<Fix> {
-    if file.is_secret() {
-        return None; // the diff would show what stands beside the key
+    // The diff would show what stands beside the key; and blocks of several files are not put in order.
+    if file.is_secret() || chain.sent.iter().any(|(block, _)| block.span.file != chain.sent[0].0.span.file) {
+        return None;
     }
     let block = |at: usize| chain.sent[at].0.span;
     let text = |span: Span| scope.text(span);
@@ -34,7 +36,9 @@ pub fn leaf_not_first<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
     let Some((token, file, chain)) = one.chain(scope) else { return };
     let Some(leaf) = chain.leaf_behind else { return };
     let (block, certificate) = chain.sent[leaf];
+    let is_refused = scope.key(one.pair).is_some_and(|key| is_compared(scope, one, key, chain.sent[0].1));
     let mut problem = Problem::new("certificate-chain-order", token.span)
+        .case(if is_refused { "" } else { "type" })
         .with("path", &*token.text)
         .with("first", chain.sent[0].1.short_name())
         .with("leaf", certificate.short_name())
@@ -274,7 +278,9 @@ pub fn weak_signature<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
 
 /// Takes blocks out of a file.
 fn without(chain: &Chain<'_>, file: &PemFile, gone: &[usize], title: &str) -> Option<Fix> {
-    if file.is_secret() {
+    // What stands in another file may serve more than this chain.
+    let is_elsewhere = |at: &usize| chain.sent[*at].0.span.file != chain.sent[0].0.span.file;
+    if file.is_secret() || gone.iter().any(is_elsewhere) {
         return None;
     }
     let edits = gone.iter().map(|at| Edit { span: chain.sent[*at].0.span, text: String::new() }).collect();

@@ -1,12 +1,15 @@
 //! Cipher strings: what the library refuses, what it ignores, and what is weak of the rest. Judged after expansion, never by
 //! comparing text.
 
+use super::openssl;
 use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity, spelling};
+use crate::handshake::openssl::{Context, Dh};
 use crate::lint::{Scope, Sink};
 use crate::model::{Site, SiteId, Token};
 use crate::platform::TlsLibraryKind;
 use crate::tls::Protocol;
-use crate::tls::cipher::{self, CipherError, CipherLibrary};
+use crate::tls::cipher::{self, CipherError, CipherLibrary, CipherSuite};
+use crate::tls::signature::SigningKey;
 
 /// The cipher string of a site for TLS 1.2 and below, where the server reads it: only a site with a certificate, or one that
 /// rejects, gets a context of its own.
@@ -140,7 +143,7 @@ pub fn weak(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
         return;
     }
     let expansion = scope.expansion(library, token);
-    let level = expansion.security_level.unwrap_or(scope.deployment.platform.security_level);
+    let Some(level) = openssl::context(scope, site).map(|context| context.level) else { return };
     let broken = expansion.suites.iter().filter(|selected| {
         selected.suite.is_broken()
             && !selected.suite.needs_shared_secret()
@@ -154,6 +157,110 @@ pub fn weak(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
     let problem = Problem::new("weak-cipher", token.part(first.from.start, first.from.end));
     let problem = problem.with("names", format!("{}{more}", names.join(", "))).severity(Severity::Warning);
     sink.report(problem.related(site.head, format!("holds for {}", scope.site_name(site))));
+}
+
+/// The suites of TLS 1.2 and below that a site could serve with certificates of any kind, and those that it can with its own.
+/// Absent where that cannot be told, or where no protocol uses them.
+fn served<'s>(
+    scope: &'s Scope<'_>,
+    site: &Site,
+) -> Option<(&'s Context, Vec<&'static CipherSuite>, Vec<&'static CipherSuite>)> {
+    let context = openssl::context(scope, site)?;
+    let slots = scope.predictor.slots(site.credentials);
+    let reached: Vec<Protocol> = Protocol::ALL.into_iter().filter(|one| context.reaches(*one)).collect();
+    let suites = context.suites.as_ref().ok().filter(|_| context.faults.is_empty())?;
+    let is_usable = |suite: &CipherSuite| {
+        context.strength().allows_suite(suite)
+            && !suite.needs_shared_secret()
+            && !suite.is_anonymous()
+            && reached.iter().any(|protocol| suite.serves(*protocol))
+    };
+    let usable: Vec<&CipherSuite> = suites.iter().copied().filter(|suite| is_usable(suite)).collect();
+    let has = |kinds: &[SigningKey]| kinds.iter().any(|kind| slots.get(*kind).is_some());
+    let authenticates = |suite: &CipherSuite| match suite.authentication() {
+        "aRSA" if suite.key_exchange() == "kRSA" => has(&[SigningKey::Rsa]),
+        "aRSA" => has(&[SigningKey::Rsa, SigningKey::RsaPss]),
+        "aECDSA" => has(&[SigningKey::Ecdsa, SigningKey::Ed25519, SigningKey::Ed448]),
+        _ => false,
+    };
+    let own = usable.iter().copied().filter(|suite| authenticates(suite)).collect();
+    let is_known = slots.unknown.is_none() && slots.usable().next().is_some() && !usable.is_empty();
+    is_known.then_some((context, usable, own))
+}
+
+/// Whether a site speaks TLS anywhere under its own policy.
+fn speaks(scope: &Scope<'_>, id: SiteId) -> bool {
+    scope.tls_bindings(id).any(|(_, _, binding)| !binding.rejects)
+}
+
+/// `cipher-certificate-mismatch`.
+pub fn certificate_mismatch(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
+    let Some((_, token)) = string(scope, site).filter(|_| speaks(scope, id)) else { return };
+    let Some((context, usable, own)) = served(scope, site) else { return };
+    if !own.is_empty() {
+        return;
+    }
+    let mut wanted: Vec<&str> = usable.iter().map(|suite| suite.authentication().trim_start_matches('a')).collect();
+    wanted.dedup();
+    let kinds: Vec<String> =
+        scope.predictor.slots(site.credentials).usable().map(|(_, slot)| slot.leaf().key.kind.name()).collect();
+    let has_tls13 = context.reaches(Protocol::Tls13);
+    let problem = Problem::new("cipher-certificate-mismatch", token.span)
+        .case(if has_tls13 { "tls13" } else { "" })
+        .with("kinds", kinds.join(", "))
+        .with("wanted", wanted.join(" or "));
+    sink.report(problem.related(site.head, format!("holds for {}", scope.site_name(site))));
+}
+
+/// `dhe-without-parameters`.
+pub fn dhe_without_parameters(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
+    let Some((library, token)) = string(scope, site).filter(|_| speaks(scope, id)) else { return };
+    let is_written = scope.deployment.policy(site.policy).ciphers.is_written();
+    let Some((context, _, own)) = served(scope, site).filter(|_| is_written) else { return };
+    let is_dhe = |suite: &&&CipherSuite| suite.key_exchange() == "kDHE";
+    let Some(first) = own.iter().find(is_dhe).filter(|_| context.dh == Dh::None) else { return };
+    let has = |key_exchange: &str| own.iter().any(|suite| suite.key_exchange() == key_exchange);
+    let case = match (has("kECDHE"), has("kRSA"), context.reaches(Protocol::Tls13)) {
+        (true, ..) => "beside",
+        (false, true, _) => "some",
+        (false, false, true) => "tls13",
+        (false, false, false) => "",
+    };
+    let expansion = scope.expansion(library, token);
+    let from = expansion.suites.iter().find(|selected| selected.suite.code_point == first.code_point);
+    let at = from.map_or(token.span, |selected| token.part(selected.from.start, selected.from.end));
+    let mut problem = Problem::new("dhe-without-parameters", at).case(case).with("suite", &*first.name);
+    if case == "beside" {
+        problem.fix = without_dhe(scope, library, token);
+    }
+    sink.report(problem.related(site.head, format!("holds for {}", scope.site_name(site))));
+}
+
+/// Takes the names of suites with DHE out of a string, where each of them stands there by its own name.
+fn without_dhe(scope: &Scope<'_>, library: &'static CipherLibrary, token: &Token) -> Option<Fix> {
+    let expansion = scope.expansion(library, token);
+    let dhe = expansion.suites.iter().filter(|selected| selected.suite.key_exchange() == "kDHE");
+    let mut edits = Vec::new();
+    for selected in dhe {
+        let word = token.text.get(selected.from.clone())?;
+        let (from, to) = match token.text.as_bytes().get(selected.from.end) {
+            Some(b':') => (selected.from.start, selected.from.end + 1),
+            _ => (selected.from.start.checked_sub(1)?, selected.from.end),
+        };
+        let span = token.part(from, to);
+        if word != selected.suite.name || Some(&*scope.text(span)) != token.text.get(from..to) {
+            return None;
+        }
+        edits.push(Edit { span, text: String::new() });
+    }
+    // Two names at the end would take the colon between them twice.
+    edits.sort_by_key(|edit| edit.span.start);
+    let overlap = edits.windows(2).any(|pair| pair[1].span.start < pair[0].span.end);
+    (!overlap && !edits.is_empty()).then(|| Fix {
+        title: "drop the suites that cannot be served".into(),
+        safety: Safety::Safe,
+        edits,
+    })
 }
 
 /// What a word that the library does not know may stand for, and whether that is certain: the registry's name, or another

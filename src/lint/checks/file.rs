@@ -6,7 +6,7 @@ use crate::diagnostic::{Problem, Safety, Unjudged};
 use crate::lint::{Scope, Sink, Use};
 use crate::model::{Change, Endpoint, EndpointId, NameKind, Setting, Token, Transport};
 use crate::pki::loading::{self, Cause};
-use crate::pki::{FileFault, Key, KeyFault, KeyKind, PemFile};
+use crate::pki::{Certificate, FileFault, Key, KeyFault, KeyKind, PemFile};
 use crate::source::ReadError;
 
 type File = Setting<(Token, PathBuf)>;
@@ -243,7 +243,7 @@ pub fn mismatch<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
     if is_given_crosswise || is_misordered {
         return;
     }
-    let same_type = key.kind.same_type(&leaf.key.kind);
+    let same_type = is_compared(scope, one, key, leaf);
     let mut problem = Problem::new("certificate-key-mismatch", key_token.span)
         .case(if same_type { "" } else { "type" })
         .with("certificate", &*certificate_token.text)
@@ -277,6 +277,16 @@ pub fn mismatch<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
         problem.fix = scope.fix("use the key of this certificate", Safety::Safe, &change);
     }
     sink.report(problem);
+}
+
+/// Whether OpenSSL compares a key with a certificate that it does not belong to: the one of its pair where both are of one
+/// type, else one of an earlier pair that holds the place of the key's type.
+pub fn is_compared<'a>(scope: &Scope<'a>, one: &Use<'a>, key: &Key, leaf: &Certificate) -> bool {
+    let earlier = one.set.pairs[..one.position].iter().rev();
+    let own = key.kind.same_type(&leaf.key.kind);
+    let first_of = |pair| scope.certificate_file(pair).and_then(|(_, file)| file.leaf());
+    let in_place = || earlier.into_iter().filter_map(first_of).find(|other| key.kind.same_type(&other.key.kind));
+    own || in_place().is_some_and(|other| key.belongs_to(other) == Some(false))
 }
 
 /// A path written as the user writes it: relative to the same folder where both files lie in one.

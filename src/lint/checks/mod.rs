@@ -2,14 +2,17 @@
 
 mod chain;
 pub(super) mod cipher;
+mod client;
 mod file;
+mod group;
 mod name;
+mod openssl;
 mod protocol;
 mod socket;
 mod stapling;
 mod validity;
 
-use super::Check::{Credential, Endpoint, Reading, Site};
+use super::Check::{Closing, Credential, Endpoint, Reading, Site};
 use super::Rule;
 
 macro_rules! rules {
@@ -46,11 +49,16 @@ rules! {
     "certificate-unparseable": Credential(file::certificate_unparseable),
     "certificate-untrusted-root": Credential(chain::untrusted),
     "certificate-wrong-usage": Credential(chain::wrong_usage),
+    "cipher-certificate-mismatch": Site(cipher::certificate_mismatch),
     "cipher-list-empty": Site(cipher::empty),
     "cipher-list-syntax": Site(cipher::syntax),
+    "client-ca-unusable": Site(openssl::client_ca),
+    "client-verify-without-ca": Site(openssl::verify_without_ca),
     "config-bom": Reading,
     "crl-check-without-crl": Reading,
     "deprecated-protocol": Site(protocol::deprecated),
+    "dh-parameters-invalid": Site(openssl::dh_invalid),
+    "dhe-without-parameters": Site(cipher::dhe_without_parameters),
     "directive-duplicate": Reading,
     "directive-not-allowed-here": Reading,
     "directive-removed": Reading,
@@ -62,7 +70,7 @@ rules! {
     "include-cycle": Reading,
     "include-missing": Reading,
     "inline-comment": Reading,
-    "invalid-argument": Reading,
+    "invalid-argument": Site(openssl::command),
     "ipv6-listen-missing": Endpoint(socket::ipv6_missing),
     "key-encrypted": Credential(file::key_encrypted),
     "key-file-missing": Credential(file::key_missing),
@@ -74,13 +82,16 @@ rules! {
     "listen-without-tls": Site(socket::without_tls),
     "mixed-tls-and-plain-listener": Endpoint(socket::mixed),
     "modern-protocol-missing": Site(protocol::modern_missing),
+    "narrow-groups": Endpoint(group::narrow),
     "no-certificate": Endpoint(file::no_certificate),
+    "no-client-can-connect": Closing(client::nobody),
     "no-key": Credential(file::no_key),
     "no-protocol": Reading,
     "plain-http-on-tls-port": Endpoint(socket::plain_on_tls_port),
     "protocol-unreachable": Site(protocol::unreachable),
     "quic-incompatible-parameter": Reading,
     "server-name-invalid-wildcard": Reading,
+    "shadowed-group": Endpoint(group::shadowed),
     "shadowed-protocol": Endpoint(protocol::shadowed),
     "shadowed-site": Endpoint(name::shadowed),
     "socache-module-missing": Reading,
@@ -92,10 +103,13 @@ rules! {
     "syntax-error": Reading,
     "tls-on-http-port": Endpoint(socket::tls_on_http_port),
     "tls13-name-in-cipher-list": Site(cipher::tls13_name),
+    "trusted-certificate-invalid": Site(openssl::trusted),
     "unknown-cipher": Site(cipher::unknown),
     "unknown-directive": Reading,
+    "unknown-group": Site(openssl::unknown_group),
     "unknown-protocol": Reading,
     "weak-cipher": Site(cipher::weak),
+    "weak-dh-parameters": Site(openssl::dh_weak),
     "weak-key": Credential(chain::weak_key),
     "weak-signature": Credential(chain::weak_signature),
 }

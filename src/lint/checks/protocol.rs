@@ -1,59 +1,50 @@
 //! Protocol versions: deprecated ones, ones that cannot be reached, missing ones, and ones that another site decides.
 
 use crate::diagnostic::{Fix, Problem, Safety};
+use crate::handshake::openssl::Context;
 use crate::lint::{Scope, Sink};
-use crate::model::{Change, Endpoint, EndpointId, Origin, ProtocolChoice, Site, SiteId, Target, Token, Transport};
+use crate::model::{
+    Change, Command, Endpoint, EndpointId, Origin, ProtocolChoice, Site, SiteId, Target, TlsPolicy, Token, Transport,
+};
 use crate::platform::TlsLibraryKind;
 use crate::source::Span;
 use crate::tls::{Protocol, Protocols};
 
-/// The protocols in force for each TLS binding of a site that decides them by its own policy, with their origin.
-fn effective<'a>(scope: &Scope<'a>, site: SiteId) -> Vec<(&'a ProtocolChoice, Origin, bool)> {
+/// The protocols in force for each TLS binding of a site that decides them by its own policy, with their origin and the
+/// library's context.
+fn effective<'s>(scope: &'s Scope<'_>, site: SiteId) -> Vec<(&'s ProtocolChoice, Origin, &'s Context)> {
     let tls = scope.tls_bindings(site).filter(|(_, _, binding)| !binding.rejects);
-    let policies = tls.map(|(_, _, binding)| scope.deployment.policy(binding.after_name));
-    let mut found: Vec<(&ProtocolChoice, Origin, bool)> = Vec::new();
-    for policy in policies {
+    let mut found: Vec<(&ProtocolChoice, Origin, &Context)> = Vec::new();
+    for (_, _, binding) in tls {
+        let policy = scope.deployment.policy(binding.after_name);
         let Some(choice) = policy.protocols.get() else { continue };
         // Commands for the library may narrow or widen the set: then the words alone do not tell.
-        let by_words = policy.commands.get().is_some_and(|commands| {
-            !commands.iter().any(|command| command.name.text.to_ascii_lowercase().contains("protocol"))
-        });
+        let by_words = policy.commands.get().is_some_and(|commands| !commands.iter().any(names_protocols));
         if by_words && !found.iter().any(|(other, origin, _)| *other == choice && *origin == policy.protocols.origin) {
-            let level_zero = lowers_level(policy.ciphers.get().map(|list| &list[..]).unwrap_or_default());
-            found.push((choice, policy.protocols.origin, level_zero));
+            found.push((choice, policy.protocols.origin, scope.predictor.contexts().of(binding.after_name)));
         }
     }
     found
 }
 
-/// Whether a cipher string sets the security level to 0.
-fn lowers_level(ciphers: &[Token]) -> bool {
-    ciphers.iter().any(|token| token.text.contains("@SECLEVEL=0"))
+/// Whether a command for the library sets protocols or bounds of them.
+fn names_protocols(command: &Command) -> bool {
+    ["Protocol", "MinProtocol", "MaxProtocol"].iter().any(|name| command.name.text.eq_ignore_ascii_case(name))
 }
 
-/// Whether the library lets the old versions be negotiated: OpenSSL 3 refuses TLS 1.0 and 1.1 from level 1, OpenSSL 1.1.1
-/// refuses SSL 3.0 from level 2. Absent where the library is not known.
-fn is_reachable(scope: &Scope<'_>, protocol: Protocol, level_zero: bool) -> Option<bool> {
-    let platform = &scope.deployment.platform;
-    let library = &platform.tls_library;
-    match library.kind {
-        TlsLibraryKind::OpenSsl => {}
-        TlsLibraryKind::Go => return Some(protocol >= Protocol::Tls10),
-        TlsLibraryKind::Other => return None,
+/// Whether the library lets a version be negotiated. Absent where the library is not followed.
+fn is_reachable(scope: &Scope<'_>, protocol: Protocol, context: &Context) -> Option<bool> {
+    if scope.deployment.platform.tls_library.kind == TlsLibraryKind::Go {
+        return Some(protocol >= Protocol::Tls10); // what is written is all that counts
     }
-    let level = if level_zero { 0 } else { platform.security_level };
-    Some(match protocol {
-        Protocol::Ssl2 | Protocol::Ssl3 => false,
-        Protocol::Tls10 | Protocol::Tls11 => !(library.version.at_least(3, 0, 0) && level >= 1),
-        Protocol::Tls12 | Protocol::Tls13 => true,
-    })
+    scope.predictor.is_judged().then(|| context.reaches(protocol))
 }
 
 /// `deprecated-protocol`.
 pub fn deprecated(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
-    for (choice, origin, level_zero) in effective(scope, id) {
+    for (choice, origin, context) in effective(scope, id) {
         let old =
-            choice.set.iter().filter(|one| one.is_deprecated() && is_reachable(scope, *one, level_zero) == Some(true));
+            choice.set.iter().filter(|one| one.is_deprecated() && is_reachable(scope, *one, context) == Some(true));
         let old: Protocols = old.collect();
         if old.is_empty() {
             continue;
@@ -74,8 +65,8 @@ pub fn deprecated(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
 
 /// `protocol-unreachable`.
 pub fn unreachable(scope: &Scope<'_>, id: SiteId, _: &Site, sink: &mut Sink) {
-    for (choice, origin, level_zero) in effective(scope, id) {
-        let dead = |one: Protocol| one.is_deprecated() && is_reachable(scope, one, level_zero) == Some(false);
+    for (choice, origin, context) in effective(scope, id) {
+        let dead = |one: Protocol| one.is_deprecated() && is_reachable(scope, one, context) == Some(false);
         let words: Vec<&(Protocol, Token)> = choice.words.iter().filter(|(one, _)| dead(*one)).collect();
         let has_modern = choice.set.contains(Protocol::Tls12) || choice.set.contains(Protocol::Tls13);
         let Some((_, first)) = words.first().filter(|_| has_modern) else { continue };
@@ -83,8 +74,9 @@ pub fn unreachable(scope: &Scope<'_>, id: SiteId, _: &Site, sink: &mut Sink) {
         let mut problem = Problem::new("protocol-unreachable", first.span)
             .with("protocols", set.to_string())
             .with("library", scope.deployment.platform.tls_library.name.clone())
-            .with("level", scope.deployment.platform.security_level.to_string());
-        for (_, token) in words.iter().skip(1) {
+            .with("level", context.level.to_string());
+        // One word may stand for several versions: `all`.
+        for (_, token) in words.iter().filter(|(_, token)| token.span != first.span) {
             problem = problem.related(token.span, "nor this one");
         }
         problem.fix = without(scope, choice, set, origin);
@@ -164,28 +156,25 @@ pub fn shadowed(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mu
     }
     let Some(default) = endpoint.unnamed.map(|id| endpoint.binding(id)) else { return };
     let default_site = scope.deployment.site(default.site);
-    for binding in endpoint.bindings.iter().filter(|binding| binding.site != default.site) {
+    for binding in endpoint.bindings.iter().filter(|binding| binding.site != default.site && !binding.rejects) {
         let site = scope.deployment.site(binding.site);
-        let own = &scope.deployment.policy(site.policy).protocols;
-        let force = &scope.deployment.policy(binding.after_name).protocols;
-        let (Some(wanted), Some(got)) = (own.get(), force.get()) else { continue };
-        let heeded = !scope.deployment.credentials(site.credentials).pairs.is_empty();
+        let (own, force) = (scope.deployment.policy(binding.own), scope.deployment.policy(binding.after_name));
         // The words of the site itself: what is inherited by both from one place is not shadowed by anyone.
-        let is_own = own.is_written() && own.origin.written != force.origin.written;
-        let level_zero = lowers_level(
-            scope.deployment.policy(binding.after_name).ciphers.get().map(|list| &list[..]).unwrap_or_default(),
-        );
-        let usable = |set: Protocols| {
-            set.iter().filter(|one| is_reachable(scope, *one, level_zero) != Some(false)).collect::<Protocols>()
+        let Some((at, force)) = shadowed_words(own, force).filter(|_| binding.own == site.policy) else { continue };
+        let contexts = scope.predictor.contexts();
+        let reach = |id| -> Option<Protocols> {
+            let context: &Context = contexts.of(id);
+            let known = context.protocols_unknown.is_none() && scope.predictor.is_judged();
+            known.then(|| Protocol::ALL.into_iter().filter(|one| context.reaches(*one)).collect())
         };
-        let (wanted, got) = (usable(wanted.set), usable(got.set));
-        if !heeded || !is_own || wanted == got || binding.rejects {
+        let (Some(wanted), Some(got)) = (reach(binding.own), reach(binding.after_name)) else { continue };
+        if wanted == got {
             continue;
         }
         let lost: Protocols = wanted.iter().filter(|one| !got.contains(*one)).collect();
         let gained: Protocols = got.iter().filter(|one| !wanted.contains(*one)).collect();
         let case = if lost.is_empty() { "widened" } else { "" };
-        let mut problem = Problem::new("shadowed-protocol", own.origin.anchor())
+        let mut problem = Problem::new("shadowed-protocol", at)
             .case(case)
             .with("site", scope.site_name(site))
             .with("lost", lost.to_string())
@@ -193,10 +182,26 @@ pub fn shadowed(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mu
             .with("version", scope.deployment.platform.server_version.to_string())
             .with("listen", endpoint.listen.to_string())
             .related(default_site.head, format!("the default server of {} ...", endpoint.listen));
-        problem = match force.origin.written {
+        problem = match force {
             Some(written) => problem.related(written, "... decides before the name is known"),
             None => problem.related(default_site.head, "... says nothing: the default of this version decides"),
         };
         sink.report(problem);
     }
+}
+
+/// Where a site writes protocols that other words are in force for, and where those stand.
+fn shadowed_words(own: &TlsPolicy, force: &TlsPolicy) -> Option<(Span, Option<Span>)> {
+    let command = |policy: &TlsPolicy| {
+        policy
+            .commands
+            .get()
+            .and_then(|all| all.iter().rev().find(|one| names_protocols(one)))
+            .map(|one| one.value.span)
+    };
+    let (mine, theirs) = (own.protocols.origin, force.protocols.origin);
+    if own.protocols.is_written() && mine.written != theirs.written {
+        return Some((mine.anchor(), theirs.written));
+    }
+    command(own).filter(|at| command(force) != Some(*at)).map(|at| (at, command(force)))
 }

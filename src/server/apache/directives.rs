@@ -4,4 +4,4 @@ mod check;
 mod table;
 
 pub use self::check::{Reader, Written, check};
-pub use self::table::{Context, context_of, find, is_foreign, is_known_module};
+pub use self::table::{Context, Entry, context_of, find, is_foreign, is_known_module};

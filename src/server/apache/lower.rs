@@ -10,10 +10,12 @@ mod listen;
 mod managed;
 mod setting;
 
+use rayon::prelude::*;
+
 use self::level::Level;
 use self::listen::{AddressFault, Site as Address, Socket};
 use self::managed::Managed;
-use super::directives::{self, Context};
+use super::directives::{self, Context, Entry};
 use super::include::{Loaded, Statement};
 use super::syntax::{Kind, Word};
 use crate::diagnostic::{Problem, Unjudged};
@@ -33,7 +35,24 @@ struct Host {
     is_server: bool,
 }
 
+/// Whether a directive is one that TLS hangs on, by its name in lower case.
+fn is_read(name: &str) -> bool {
+    let is_ours = name.starts_with("ssl") || name.starts_with("md");
+    is_ours || matches!(name, "listen" | "servername" | "serveralias" | "protocols" | "protocol")
+}
+
+/// Where a statement stands, as far as the table of directives goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    In(Context),
+    /// In a section with rules of its own: only names are looked at.
+    Own,
+    /// In another language, or another module's section: nothing is looked at.
+    Foreign,
+}
+
 /// What a statement stands in.
+#[derive(Clone, Copy)]
 enum Scope {
     /// The server itself.
     Server,
@@ -41,16 +60,8 @@ enum Scope {
     Host(usize),
     /// A managed domain.
     Managed(usize),
-    /// Another language, or another module's: nothing in it is looked at.
-    Foreign,
     /// Anything else.
     Elsewhere,
-}
-
-/// A section that is open.
-struct Open {
-    scope: Scope,
-    context: Option<Context>,
 }
 
 pub(super) struct Lowering<'a> {
@@ -115,16 +126,73 @@ fn all_protocols(platform: &Platform) -> Protocols {
 }
 
 impl Lowering<'_> {
+    /// The context of each statement, absent where nothing is looked at, or it follows rules of its own.
+    fn contexts(&self, outside: Context) -> Vec<Place> {
+        let mut open = vec![Place::In(outside)];
+        let mut places = Vec::with_capacity(self.loaded.statements.len());
+        for statement in &self.loaded.statements {
+            if statement.kind == Kind::Close {
+                if open.len() > 1 {
+                    open.pop();
+                }
+                places.push(Place::Foreign);
+                continue;
+            }
+            let here = open[open.len() - 1];
+            places.push(here);
+            if statement.kind == Kind::Open {
+                let name = self.loaded.name(statement).to_ascii_lowercase();
+                open.push(match (here, &name[..]) {
+                    (Place::Foreign, _) => Place::Foreign,
+                    (_, b"mdomainset" | b"mdomain") => Place::Own,
+                    (Place::In(Context::Server | Context::VirtualHost), b"limit" | b"limitexcept") => Place::Own,
+                    // What these hold is what the block around them holds.
+                    (_, b"limit" | b"limitexcept" | b"requireall" | b"requireany" | b"requirenone") => here,
+                    (_, name) if directives::is_foreign(&[b"<", name].concat()) => Place::Foreign,
+                    (_, name) => Context::inside(name).map_or(Place::Own, Place::In),
+                });
+            }
+        }
+        places
+    }
+
+    /// Holds each statement against the table, in parallel: a row where it is sound, and what is wrong where not.
+    fn checked(&self, places: &[Place], platform: &Platform) -> Vec<(Option<&'static Entry>, Option<Problem>)> {
+        let loaded = self.loaded;
+        let version_is_assumed = platform.assumed.iter().any(|what| what == "server_version");
+        let check = |(statement, place): (&Statement, &Place)| {
+            if *place == Place::Foreign {
+                return (None, None);
+            }
+            let context = match place {
+                Place::In(context) => Some(*context),
+                _ => None,
+            };
+            let words = loaded.words(statement);
+            let written = directives::Written {
+                name: loaded.name(statement),
+                at: loaded.name_span(statement),
+                is_section: statement.kind == Kind::Open,
+                words: &words,
+                text: loaded.text(statement.text),
+                file: statement.text,
+            };
+            let version = platform.server_version;
+            let modules = &loaded.modules;
+            directives::check(written, directives::Reader { context, version, version_is_assumed, modules })
+        };
+        loaded.statements.par_iter().with_min_len(1024).zip(places).map(check).collect()
+    }
+
     fn walk(&mut self, context: Context, platform: &Platform) {
         let loaded = self.loaded;
-        let outside = Open { scope: Scope::Server, context: Some(context) };
-        let mut open: Vec<Open> = vec![outside];
-        let version_is_assumed = platform.assumed.iter().any(|what| what == "server_version");
-        for statement in &loaded.statements {
-            let text = loaded.text(statement.text);
+        let places = self.contexts(context);
+        let checked = self.checked(&places, platform);
+        let mut open: Vec<Scope> = vec![Scope::Server];
+        for (statement, (row, problem)) in loaded.statements.iter().zip(checked) {
             if statement.kind == Kind::Close {
                 if open.len() > 1
-                    && let Some(Open { scope: Scope::Host(at), .. }) = open.pop()
+                    && let Some(Scope::Host(at)) = open.pop()
                 {
                     let host = &mut self.hosts[at];
                     if host.block.file == statement.line.file {
@@ -133,62 +201,34 @@ impl Lowering<'_> {
                 }
                 continue;
             }
-            let here = &open[open.len() - 1];
-            if matches!(here.scope, Scope::Foreign) {
-                if statement.kind == Kind::Open {
-                    open.push(Open { scope: Scope::Foreign, context: None });
-                }
-                continue;
-            }
-            let words = loaded.words(statement);
-            let name = loaded.name(statement);
-            let at = loaded.name_span(statement);
-            let is_section = statement.kind == Kind::Open;
-            let written = directives::Written { name, at, is_section, words: &words, text, file: statement.text };
-            let reader = directives::Reader {
-                context: here.context,
-                version: platform.server_version,
-                version_is_assumed,
-                modules: &loaded.modules,
-            };
-            let is_checked = here.context.is_some() || !matches!(here.scope, Scope::Elsewhere);
-            let (row, problem) = directives::check(written, reader);
             let is_sound = problem.is_none();
-            // In a section with rules of its own only the names are looked at.
-            let problem = problem.filter(|one| is_checked || one.rule.as_str() != "directive-not-allowed-here");
             self.problems.extend(problem);
-            let lower = row.map_or(String::new(), |row| row.name.trim_start_matches('<').to_ascii_lowercase());
-            if is_section {
-                let next = self.enter(statement, &lower, name, &words, &open);
+            let lower = row.map_or("", |row| row.lower);
+            if statement.kind == Kind::Open {
+                let next = self.enter(statement, lower, open.len() == 1);
                 open.push(next);
-            } else if is_sound {
-                let said = setting::Said { name: &lower, statement, words: &words, text };
-                self.directive(&said, &here.scope);
+            } else if is_sound && is_read(lower) && !matches!(open[open.len() - 1], Scope::Elsewhere) {
+                let words = loaded.words(statement);
+                let said = setting::Said { name: lower, statement, words: &words, text: loaded.text(statement.text) };
+                self.directive(&said, open[open.len() - 1]);
             }
         }
     }
 
     /// Opens a section.
-    fn enter(&mut self, statement: &Statement, lower: &str, name: &[u8], words: &[Word], open: &[Open]) -> Open {
-        let elsewhere = |context| Open { scope: Scope::Elsewhere, context };
+    fn enter(&mut self, statement: &Statement, lower: &str, is_outside: bool) -> Scope {
         match lower {
-            "virtualhost" if open.len() == 1 => {
-                let at = self.hosts.len();
-                self.host(statement, words);
-                Open { scope: Scope::Host(at), context: Some(Context::VirtualHost) }
+            "virtualhost" if is_outside => {
+                self.host(statement, &self.loaded.words(statement));
+                Scope::Host(self.hosts.len() - 1)
             }
             "mdomainset" | "mdomain" => {
                 let text = self.loaded.text(statement.text);
+                let words = self.loaded.words(statement);
                 let tokens = words.iter().map(|word| word.token(text, statement.text)).collect();
-                let at = self.managed.add(tokens);
-                Open { scope: Scope::Managed(at), context: None }
+                Scope::Managed(self.managed.add(tokens))
             }
-            // What these hold is what the block around them holds.
-            "limit" | "limitexcept" | "requireall" | "requireany" | "requirenone" => {
-                elsewhere(open[open.len() - 1].context.filter(|context| *context != Context::Server))
-            }
-            "" if directives::is_foreign(&[b"<", name].concat()) => Open { scope: Scope::Foreign, context: None },
-            _ => elsewhere(Context::inside(&name.to_ascii_lowercase())),
+            _ => Scope::Elsewhere,
         }
     }
 
@@ -218,7 +258,7 @@ impl Lowering<'_> {
         self.hosts.push(Host { head, block, via: statement.via, level: Level::default(), addresses, is_server: false });
     }
 
-    fn directive(&mut self, said: &setting::Said<'_>, scope: &Scope) {
+    fn directive(&mut self, said: &setting::Said<'_>, scope: Scope) {
         match scope {
             Scope::Server => match said.name {
                 "listen" => self.listen(said),
@@ -234,12 +274,12 @@ impl Lowering<'_> {
                 }
             },
             Scope::Host(at) => {
-                let mut level = std::mem::take(&mut self.hosts[*at].level);
+                let mut level = std::mem::take(&mut self.hosts[at].level);
                 setting::read(self, said, &mut level);
-                self.hosts[*at].level = level;
+                self.hosts[at].level = level;
             }
-            Scope::Managed(at) => self.managed.inside(*at, said),
-            Scope::Foreign | Scope::Elsewhere => {}
+            Scope::Managed(at) => self.managed.inside(at, said),
+            Scope::Elsewhere => {}
         }
     }
 

@@ -4,6 +4,8 @@
 
 mod string;
 mod table;
+mod tls13;
 
-pub use string::{CipherError, Expansion, Ignored, Selected, expand};
+pub use string::{CipherError, Expansion, Ignored, Selected, SuiteB, expand};
 pub use table::{CipherLibrary, CipherSuite, Encryption, usable};
+pub use tls13::{TLS13_SUITES, Tls13Suite};

@@ -33,6 +33,8 @@ pub struct Expansion<'l> {
     pub ignored: Vec<Ignored>,
     /// The level of the last `@SECLEVEL`.
     pub security_level: Option<u8>,
+    /// What `SUITEB` forces on every connection.
+    pub suite_b: Option<SuiteB>,
     /// Why the library refuses the string.
     pub error: Option<CipherError>,
 }
@@ -59,12 +61,23 @@ impl CipherError {
 /// `DEFAULT` at the start of a string stands for this.
 const DEFAULT: &str = "ALL:!COMPLEMENTOFDEFAULT:!eNULL";
 
+/// Which curves a string that begins with `SUITEB` leaves, for keys, groups and signatures alike (RFC 6460).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SuiteB {
+    /// P-256 with SHA-256.
+    pub p256: bool,
+    /// P-384 with SHA-384.
+    pub p384: bool,
+}
+
+const BOTH: SuiteB = SuiteB { p256: true, p384: true };
+
 /// Prefixes that replace the whole string (RFC 6460).
-const SUITE_B: &[(&str, &str)] = &[
-    ("SUITEB128ONLY", "ECDHE-ECDSA-AES128-GCM-SHA256"),
-    ("SUITEB128C2", "ECDHE-ECDSA-AES256-GCM-SHA384"),
-    ("SUITEB128", "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384"),
-    ("SUITEB192", "ECDHE-ECDSA-AES256-GCM-SHA384"),
+const SUITE_B: &[(&str, &str, SuiteB)] = &[
+    ("SUITEB128ONLY", "ECDHE-ECDSA-AES128-GCM-SHA256", SuiteB { p384: false, ..BOTH }),
+    ("SUITEB128C2", "ECDHE-ECDSA-AES256-GCM-SHA384", BOTH),
+    ("SUITEB128", "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384", BOTH),
+    ("SUITEB192", "ECDHE-ECDSA-AES256-GCM-SHA384", SuiteB { p256: false, ..BOTH }),
 ];
 
 /// What to do with the suites that match.
@@ -84,7 +97,8 @@ pub fn expand<'l>(library: &'l CipherLibrary, string: &str) -> Expansion<'l> {
         entries: (0..library.suites.len()).map(|suite| Entry { suite, active: false, from: 0..0 }).collect(),
         out: Expansion::default(),
     };
-    let done = if let Some((prefix, meaning)) = SUITE_B.iter().find(|(prefix, _)| string.starts_with(prefix)) {
+    let done = if let Some((prefix, meaning, mode)) = SUITE_B.iter().find(|(prefix, ..)| string.starts_with(prefix)) {
+        list.out.suite_b = Some(*mode);
         list.rules(meaning, Some(0..prefix.len()), 0)
     } else if let Some(rest) = string.strip_prefix("DEFAULT") {
         let rest = rest.strip_prefix(':').unwrap_or(rest);

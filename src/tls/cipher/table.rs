@@ -146,6 +146,24 @@ impl CipherSuite {
             || self.mac() == "MD5"
     }
 
+    /// The last protocol that may use it.
+    pub fn last_protocol(&self) -> Protocol {
+        if self.encryption_name() == "IDEA" { Protocol::Tls11 } else { Protocol::Tls12 }
+    }
+
+    /// Whether a protocol may use it.
+    pub fn serves(&self, protocol: Protocol) -> bool {
+        self.protocol <= protocol && protocol <= self.last_protocol()
+    }
+
+    /// The suite that any release calls so, by OpenSSL's name or the registry's.
+    pub fn named(name: &str) -> Option<&'static CipherSuite> {
+        EVERY_RELEASE.iter().find_map(|library| {
+            let by_registry = || library.suites.iter().position(|suite| suite.iana == name);
+            library.suite(name).or_else(by_registry).map(|at| &library.suites[at])
+        })
+    }
+
     /// Whether it needs a shared secret or password instead of a certificate alone.
     pub fn needs_shared_secret(&self) -> bool {
         self.key_exchange().contains("PSK") || self.key_exchange() == "kSRP"
@@ -171,6 +189,9 @@ static OPENSSL_3_0: LazyLock<CipherLibrary> =
     LazyLock::new(|| read("3.0", include_str!("../../../rules/openssl/ciphers-3.0.tsv")));
 static OPENSSL_3_5: LazyLock<CipherLibrary> =
     LazyLock::new(|| read("3.5", include_str!("../../../rules/openssl/ciphers-3.5.tsv")));
+
+/// All releases. OpenSSL 3.0 comes first: what clients offer is told by its tables.
+static EVERY_RELEASE: [&LazyLock<CipherLibrary>; 3] = [&OPENSSL_3_0, &OPENSSL_3_5, &OPENSSL_1_1_1];
 
 impl CipherLibrary {
     /// The release line that a version of OpenSSL belongs to, as numbers `major, minor, patch`: 1.1.1, 3.0 to 3.1, and 3.2 and

@@ -2,12 +2,26 @@
 //!
 //! Everything is deterministic: keys come from their names, dates from [`NOW`].
 
+pub mod apache;
+mod apache_text;
+pub mod arena;
+pub mod caddy;
+pub mod case;
 pub mod certificate;
+pub mod client;
 pub mod der;
+pub mod handshake;
+pub mod judge;
 pub mod key;
+pub mod material;
+pub mod nginx;
+pub mod parameters;
+pub mod pool;
+pub mod prediction;
 pub mod random;
 pub mod recipe;
 pub mod server;
+mod shrink;
 
 /// 2026-11-23T00:00:00Z, the time at which examples are judged. Seconds since 1970-01-01 UTC.
 pub const NOW: i64 = 1_795_392_000;

@@ -33,4 +33,15 @@ impl Random {
     pub fn pick<'a, T>(&mut self, all: &'a [T]) -> &'a T {
         &all[self.below(all.len())]
     }
+
+    /// One of several words.
+    pub fn word(&mut self, all: &[&'static str]) -> &'static str {
+        all[self.below(all.len())]
+    }
+
+    /// One of the usual words; in one of `one_in` cases a rare one.
+    pub fn word_or(&mut self, usual: &[&'static str], one_in: usize, rare: &[&'static str]) -> &'static str {
+        let is_rare = self.one_in(one_in);
+        self.word(if is_rare { rare } else { usual })
+    }
 }

@@ -3,7 +3,7 @@
 //! A recipe is a word and its options: `leaf a.test,b.test key=ec2 issuer=lower from=-93 to=-3 aia=URL ocsp=URL`
 //! (also `purpose=client|none digest=sha1|sha384 length=NUMBER authority=no permitted=DOMAIN`),
 //! `self-signed a.test`, `intermediate`, `lower`, `absent`, `old-root`, `root` (with the same options), `key ec1`, `sec1 ec1`,
-//! `encrypted ec1 password=WORD`, `noise LABEL`, `text WORDS`; `bom`, `crlf`, `glue` and `der` change what follows or all.
+//! `encrypted ec1 password=WORD`, `dh 2048`, `noise LABEL`, `text WORDS`; `bom`, `crlf`, `glue` and `der` change what follows or all.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -158,6 +158,7 @@ pub fn file<'r>(recipes: impl IntoIterator<Item = &'r str>) -> Vec<u8> {
                 glue = true;
                 continue;
             }
+            ("dh", bits) => crate::parameters::dh(bits).into_bytes(),
             ("text", words) => format!("{words}\n").into_bytes(),
             ("noise", label) => der::pem(label, &[0x5a; 100]).into_bytes(),
             ("der", rest) => certificate(rest).der(),

@@ -91,6 +91,8 @@ pub enum Arguments {
 pub struct Entry {
     /// As the documentation writes it.
     pub name: &'static str,
+    /// In lower case, without the `<` of a section.
+    pub lower: &'static str,
     /// The modules that bring it, separated by commas.
     pub modules: &'static str,
     contexts: &'static str,
@@ -154,7 +156,8 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
         let (name, modules, contexts) = (next(), next(), next());
         let arguments = arguments(next());
         let (first, last) = (Version::parse(next()), Version::parse(next()));
-        let entry = Entry { name, modules, contexts, arguments, first, last };
+        let lower: &'static str = name.trim_start_matches('<').to_ascii_lowercase().leak();
+        let entry = Entry { name, lower, modules, contexts, arguments, first, last };
         table.entry(name.to_ascii_lowercase().into_bytes()).or_default().push(entry);
     }
     table

@@ -116,13 +116,15 @@ impl<'a> Files<'a> {
         }
     }
 
-    /// The files that a pattern matches, folders replaced by what is in them.
-    fn matching(&self, pattern: &Path) -> Vec<PathBuf> {
-        let mut found = Vec::new();
-        for path in source::expand(self.files, pattern) {
-            match self.is_folder(&path) {
-                true => self.below(&path, 0, &mut found),
-                false => found.push(path),
+    /// The files that a pattern matches, read; folders are replaced by what is in them.
+    fn matching(&mut self, pattern: &Path) -> Vec<PathBuf> {
+        let matched = source::expand(self.files, pattern);
+        self.load(&matched);
+        let mut found = Vec::with_capacity(matched.len());
+        for path in matched {
+            match self.contents.get(&path) {
+                Some(Err(ReadError::NotRegular(FileKind::Directory))) => self.below(&path, 0, &mut found),
+                _ => found.push(path),
             }
         }
         found

@@ -19,6 +19,7 @@ use crate::model::{
     Address, Binding, BindingId, Deployment, Endpoint, Listen, ListenUse, NameKind, Origin, Pattern, Selection,
     Setting, Site, SiteId, Token, Transport, Unmatched,
 };
+use crate::platform::{self, Decider};
 use crate::source::Span;
 
 /// A virtual host, or the server itself, with what it comes to.
@@ -154,6 +155,7 @@ fn bind(
     }
     let default_site = deployment.site(default.site);
     let (before_name, default_credentials) = (default_site.policy, default_site.credentials);
+    let looks_first = platform::apache_decider("protocols", &deployment.platform) != Decider::DefaultSite;
     let mut endpoint = Endpoint {
         listen,
         transport: if default.tls { Transport::Tls } else { Transport::Plain },
@@ -176,7 +178,15 @@ fn bind(
             true => composer.compose(deployment, before_name, policy, member.has_protocols),
             false => policy,
         };
-        endpoint.bindings.push(Binding { site: member.site, before_name, after_name, credentials, rejects: false });
+        endpoint.bindings.push(Binding {
+            site: member.site,
+            before_name,
+            choosing: if looks_first { after_name } else { before_name },
+            own: policy,
+            after_name,
+            credentials,
+            rejects: false,
+        });
         endpoint.uses.push(ListenUse {
             site: member.site,
             span,

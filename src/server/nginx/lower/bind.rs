@@ -181,7 +181,7 @@ fn bind(deployment: &mut Deployment, composer: &mut Composer, mut endpoint: Endp
     check_names(deployment, &sites);
     let socket_http2 = endpoint.uses.iter().any(|one| one.http2);
     let version = deployment.platform.server_version;
-    let before_name = deployment.site(default).policy;
+    let default_policy = deployment.site(default).policy;
     for (order, id) in sites.iter().enumerate() {
         let binding = BindingId(order as u32);
         let heeded = *id == default || is_evaluated(deployment, deployment.site(*id)) || deployment.fragment;
@@ -192,10 +192,21 @@ fn bind(deployment: &mut Deployment, composer: &mut Composer, mut endpoint: Endp
         let after_name = match endpoint.transport {
             Transport::Plain => policy,
             transport => {
-                composer.compose(deployment, version, before_name, policy, http2, transport == Transport::Quic)
+                composer.compose(deployment, version, default_policy, policy, http2, transport == Transport::Quic)
             }
         };
-        endpoint.bindings.push(Binding { site: *id, before_name, after_name, credentials, rejects });
+        let looks_first = platform::nginx_decider("protocols", version) == Decider::NamedSite;
+        let choosing = if looks_first { after_name } else { default_policy };
+        let before_name = default_policy;
+        endpoint.bindings.push(Binding {
+            site: *id,
+            before_name,
+            choosing,
+            own: policy,
+            after_name,
+            credentials,
+            rejects,
+        });
         if *id == default {
             endpoint.unnamed = Some(binding);
             endpoint.unmatched = Unmatched::Binding(binding);

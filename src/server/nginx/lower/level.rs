@@ -123,7 +123,10 @@ fn auto_groups(mut setting: Setting<Arc<[Token]>>) -> Setting<Arc<[Token]>> {
 fn verification(own: &Level, outer: &Level, defaults: Defaults) -> Setting<ClientVerification> {
     let mode = defaults.or(take(&own.verify, &outer.verify), VerifyMode::Off);
     let known_file = |file: Option<File>| file.and_then(|file| file.get().cloned());
-    let authorities = known_file(take(&own.client_authorities, &outer.client_authorities));
+    let client = known_file(take(&own.client_authorities, &outer.client_authorities));
+    // Since 1.27.2 trusted certificates will do.
+    let trusted = || known_file(take(&own.trusted, &outer.trusted)).filter(|_| defaults.version.at_least(1, 27, 2));
+    let authorities = client.or_else(trusted);
     let depth = take(&own.verify_depth, &outer.verify_depth).and_then(|depth| depth.get().copied()).unwrap_or(1);
     map(mode, |mode| ClientVerification { mode, authorities, depth })
 }

@@ -82,11 +82,13 @@ fn revocation(lowering: &Lowering<'_>, host: &Host, found: &mut Vec<Problem>) {
 /// rules speaks.
 fn missing_files(deployment: &Deployment, lowering: &Lowering<'_>, all: &[(&Host, &Member)], found: &mut Vec<Problem>) {
     let is_told = |member: &Member| deployment.site(member.site).loads_credentials;
-    let hosts = all.iter().filter(|(_, member)| !is_told(member)).map(|(host, _)| &host.level);
-    for level in hosts.chain([&lowering.server]) {
-        let named = level.certificates.iter().map(|file| ("certificate-file-missing", file));
-        let named = named.chain(level.keys.iter().map(|file| ("key-file-missing", file)));
-        for (rule, file) in named {
+    let levels = all.iter().map(|(host, member)| (&host.level, is_told(member)));
+    for (level, is_told) in levels.chain([(&lowering.server, false)]) {
+        let certificates = level.certificates.iter().map(|file| ("certificate-file-missing", file));
+        let keys = level.keys.iter().map(|file| ("key-file-missing", file));
+        let own = certificates.chain(keys).filter(|_| !is_told);
+        let others = level.chain.iter().chain(&level.authorities).map(|file| ("certificate-file-missing", file));
+        for (rule, file) in own.chain(others) {
             let Some((token, path)) = file.get() else { continue };
             if let Err(error) = lowering.files.metadata(path)
                 && error.is_missing()

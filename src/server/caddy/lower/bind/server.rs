@@ -223,7 +223,15 @@ impl<'m, 'a> Maker<'m, 'a> {
         let id = *self.index.entry((site, answer)).or_insert(next);
         if id == next {
             let Answer { policy, credentials, rejects } = answer;
-            self.bindings.push(Binding { site, before_name: policy, after_name: policy, credentials, rejects });
+            self.bindings.push(Binding {
+                site,
+                before_name: policy,
+                choosing: policy,
+                own: policy,
+                after_name: policy,
+                credentials,
+                rejects,
+            });
         }
         id
     }

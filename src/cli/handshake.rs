@@ -1,0 +1,89 @@
+//! `shakedown handshake`.
+
+use std::path::Path;
+
+use super::args::{Format, HandshakeArguments};
+use super::{CLEAN, FINDINGS, output, style};
+use crate::diagnostic::spelling;
+use crate::handshake::{self, Client, Outcome};
+use crate::lint;
+use crate::pipeline::{self, Failure, Handshakes, Question, Start};
+use crate::report;
+
+/// Runs the command.
+///
+/// # Errors
+/// Where a client does not exist or cannot be read, and as [`pipeline::handshake`].
+pub fn run(arguments: &HandshakeArguments) -> Result<u8, Failure> {
+    let paths: Vec<_> = arguments.path.iter().cloned().collect();
+    let files = arguments.target.files();
+    let options = arguments.target.options(&paths, lint::Settings::default())?;
+    let question = question(arguments)?;
+    let run = pipeline::handshake(&files, &paths, &options, &question)?;
+    let text = match arguments.format {
+        Format::Json => report::handshake::json(&run, &question)
+            .map_err(|error| Failure::new(format!("cannot write the report: {error}")))?,
+        Format::Concise => report::handshake::concise(&run, &question),
+        Format::Pretty => report::handshake::table(&run, &question, style(&arguments.shared, &std::io::stdout())),
+    };
+    output(&arguments.shared, text.as_bytes())?;
+    Ok(code(&run, &question, arguments.strict, !options.trust.is_empty()))
+}
+
+fn question(arguments: &HandshakeArguments) -> Result<Question, Failure> {
+    let named = arguments.client.iter().map(|name| client(name)).collect::<Result<Vec<_>, _>>()?;
+    let is_one = named.len() == 1 && arguments.host.len() == 1;
+    Ok(Question {
+        clients_are_named: !named.is_empty(),
+        clients: if named.is_empty() { handshake::clients().to_vec() } else { named },
+        hosts: arguments.host.clone(),
+        listens: arguments.listen.clone(),
+        tells_steps: arguments.shared.verbose && is_one,
+    })
+}
+
+/// A client by its name, else by its file.
+fn client(name: &str) -> Result<Client, Failure> {
+    if let Some(client) = handshake::find(name) {
+        return Ok(client.clone());
+    }
+    let path = Path::new(name);
+    if !name.contains('/') && !name.ends_with(".toml") && !path.exists() {
+        let known = handshake::clients().iter().map(|client| &*client.name);
+        let meant = spelling::nearest(name, known.clone(), 4).map(|(one, _)| format!("did you mean {one}? "));
+        let all: Vec<&str> = known.collect();
+        let help = format!("{}All: {}; or name a file", meant.unwrap_or_default(), all.join(", "));
+        return Err(Failure::new(format!("no such client: {name}")).help(help));
+    }
+    let failed = |words: String| Failure::new(format!("cannot read the client {name}: {words}"));
+    let metadata = std::fs::metadata(path).map_err(|error| failed(error.to_string()))?;
+    if !metadata.is_file() {
+        return Err(failed("it is no regular file".to_owned()));
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
+    Client::parse(&text, path.parent().unwrap_or(Path::new(""))).map_err(|words| failed(words.trim_end().to_owned()))
+}
+
+/// 1 where the server would not start, a named client does not get through, or no current client does.
+fn code(run: &Handshakes, question: &Question, is_strict: bool, trust_is_given: bool) -> u8 {
+    let is_open = is_strict && (run.start == Start::Unknown || run.rows.iter().any(|row| row.connects().is_none()));
+    if run.start == Start::Fail || is_open {
+        return FINDINGS;
+    }
+    if question.clients_are_named {
+        let fails = run.rows.iter().any(|row| row.connects() == Some(false));
+        return if fails { FINDINGS } else { CLEAN };
+    }
+    // An authority that nobody named may well be one that the clients know.
+    let gets_through = |row: &&pipeline::Row| match &*row.handshake.outcome {
+        Outcome::Agreed(_) if !trust_is_given => row.verdict.errors.iter().all(|error| matches!(error.code, 18..=20)),
+        _ => row.connects() != Some(false),
+    };
+    let current = |row: &&pipeline::Row| !question.clients[row.client].is_old;
+    let nobody = |same: &[pipeline::Row]| {
+        let mut rows = same.iter().filter(current).peekable();
+        rows.peek().is_some() && !rows.any(|row| gets_through(&row))
+    };
+    let blocks = run.rows.chunks(question.clients.len().max(1));
+    if blocks.into_iter().any(nobody) { FINDINGS } else { CLEAN }
+}

@@ -1,0 +1,14 @@
+//! Client by client, what a handshake comes to: version, suite, group, certificate, or why not.
+//!
+//! The server's side is built from a [`crate::model::Deployment`] alone; libraries differ, so that each has a module of its
+//! own. Resumption and early data (0-RTT) are left out: a first full handshake is predicted.
+
+pub mod client;
+pub mod hello;
+pub mod openssl;
+mod outcome;
+mod predict;
+
+pub use client::{Client, clients, find};
+pub use outcome::{Agreed, Cause, Decisive, Outcome, Stage, Story};
+pub use predict::{Handshake, Predictor};

@@ -1,0 +1,12 @@
+//! OpenSSL: what a server holds for a site, and what comes of a client's offer.
+
+pub mod command;
+pub mod context;
+pub mod level;
+mod negotiate;
+pub mod slots;
+mod suite_b;
+
+pub use context::{Context, Contexts, Dh, Fault, Surroundings};
+pub use negotiate::{Side, negotiate, silence};
+pub use slots::{Slot, Slots};

@@ -1,0 +1,152 @@
+//! The places for certificates in OpenSSL: one for each kind of key, with the chain that is sent.
+//!
+//! Source: OpenSSL 3.0, `ssl/ssl_rsa.c` (`ssl_set_cert`, `ssl_set_pkey`): a certificate throws out a key that does not belong
+//! to it, a later one of the same kind takes the place of an earlier one.
+
+use std::sync::Arc;
+
+use crate::model::{Credentials, Value};
+use crate::pki::{Certificate, Key, KeyKind, Library, PemFile};
+use crate::source::ReadError;
+use crate::tls::signature::SigningKey;
+
+/// A certificate with its chain and key.
+#[derive(Clone, Debug)]
+pub struct Slot {
+    /// The position of its pair in the set.
+    pub pair: usize,
+    /// What is sent, leaf first.
+    pub chain: Vec<Arc<Certificate>>,
+}
+
+impl Slot {
+    /// The leaf.
+    pub fn leaf(&self) -> &Certificate {
+        &self.chain[0]
+    }
+
+    /// The group that its key lies on; absent for keys that are not on a curve of ECDSA.
+    pub fn curve(&self) -> Option<&'static str> {
+        Some(match &self.leaf().key.kind {
+            KeyKind::P256 => "P-256",
+            KeyKind::P384 => "P-384",
+            KeyKind::P521 => "P-521",
+            KeyKind::OtherCurve(oid) => match oid.as_str() {
+                "1.3.132.0.10" => "secp256k1",
+                "1.3.132.0.33" => "P-224",
+                "1.2.840.10045.3.1.1" => "P-192",
+                "1.3.36.3.3.2.8.1.1.7" => "brainpoolP256r1",
+                "1.3.36.3.3.2.8.1.1.11" => "brainpoolP384r1",
+                "1.3.36.3.3.2.8.1.1.13" => "brainpoolP512r1",
+                _ => "another curve",
+            },
+            _ => return None,
+        })
+    }
+}
+
+/// The places of one set of certificates.
+#[derive(Clone, Debug, Default)]
+pub struct Slots {
+    certificates: [Option<Slot>; KINDS.len()],
+    keys: [Option<Key>; KINDS.len()],
+    /// Why one of them is not known.
+    pub unknown: Option<Arc<str>>,
+}
+
+/// The kinds of keys, in OpenSSL's order.
+const KINDS: [SigningKey; 6] =
+    [SigningKey::Rsa, SigningKey::RsaPss, SigningKey::Dsa, SigningKey::Ecdsa, SigningKey::Ed25519, SigningKey::Ed448];
+
+fn place(kind: &KeyKind) -> Option<usize> {
+    let wanted = match kind {
+        KeyKind::Rsa => SigningKey::Rsa,
+        KeyKind::Dsa => SigningKey::Dsa,
+        KeyKind::P256 | KeyKind::P384 | KeyKind::P521 | KeyKind::OtherCurve(_) => SigningKey::Ecdsa,
+        KeyKind::Ed25519 => SigningKey::Ed25519,
+        KeyKind::Ed448 => SigningKey::Ed448,
+        KeyKind::Other(_) => return None,
+    };
+    KINDS.iter().position(|kind| *kind == wanted)
+}
+
+impl Slots {
+    /// Loads a set as the server does, pair by pair.
+    pub fn load(set: &Credentials, library: &Library) -> Slots {
+        let mut slots = Slots::default();
+        for (pair, credential) in set.pairs.iter().enumerate() {
+            let certificate = slots.file(&credential.certificate, library);
+            let key = credential.key.as_ref().map_or(certificate, |key| slots.file(key, library));
+            let chain = credential.chain.as_ref().and_then(|chain| slots.file(chain, library));
+            if let Some(file) = certificate {
+                slots.certificate(pair, file, chain);
+            }
+            if let Some(key) = key.and_then(PemFile::key).and_then(|(_, key)| key.as_ref().ok()) {
+                slots.key(key);
+            }
+        }
+        slots
+    }
+
+    fn file<'l, T>(
+        &mut self,
+        setting: &crate::model::Setting<(T, std::path::PathBuf)>,
+        library: &'l Library,
+    ) -> Option<&'l PemFile> {
+        match &setting.value {
+            Value::Known((_, path)) => match library.get(path) {
+                Some(Ok(file)) => return Some(file),
+                Some(Err(ReadError::Forbidden)) => {
+                    self.unknown = Some(format!("permission denied: {}", path.display()).into());
+                }
+                _ => {}
+            },
+            Value::Unknown(reason) => self.unknown = Some(reason.0.clone().into()),
+        }
+        None
+    }
+
+    fn certificate(&mut self, pair: usize, file: &PemFile, chain: Option<&PemFile>) {
+        let own: Vec<Arc<Certificate>> = file.certificates().map(|(_, one)| Arc::clone(one)).collect();
+        let Some(leaf) = own.first() else { return };
+        let Some(at) = place(&leaf.key.kind) else {
+            self.unknown = Some(format!("keys {} are not followed here", leaf.key.kind.name()).into());
+            return;
+        };
+        if self.keys[at].as_ref().is_some_and(|key| key.belongs_to(leaf) == Some(false)) {
+            self.keys[at] = None;
+        }
+        // A chain of its own takes the place of what stands behind the leaf.
+        let sent = match chain {
+            Some(chain) => {
+                let rest = chain.certificates().map(|(_, one)| Arc::clone(one));
+                own.iter().take(1).cloned().chain(rest).collect()
+            }
+            None => own,
+        };
+        self.certificates[at] = Some(Slot { pair, chain: sent });
+    }
+
+    fn key(&mut self, key: &Key) {
+        if let Some(at) = place(&key.kind) {
+            self.keys[at] = Some(key.clone());
+        }
+    }
+
+    /// The certificate that signs with a kind of key, where its key is there too.
+    pub fn get(&self, kind: SigningKey) -> Option<&Slot> {
+        let at = KINDS.iter().position(|known| *known == kind)?;
+        self.keys[at].as_ref()?;
+        self.certificates[at].as_ref()
+    }
+
+    /// The certificate of a pair.
+    pub fn pair(&self, pair: usize) -> Option<&Slot> {
+        self.certificates.iter().flatten().find(|slot| slot.pair == pair)
+    }
+
+    /// All usable certificates with their kinds of keys.
+    pub fn usable(&self) -> impl Iterator<Item = (SigningKey, &Slot)> {
+        KINDS.iter().filter_map(|kind| self.get(*kind).map(|slot| (*kind, slot)))
+    }
+}

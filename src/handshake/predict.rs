@@ -1,0 +1,304 @@
+//! Who answers a client that reaches a socket under a name, and what comes of it.
+//!
+//! Outcomes are shared: ten thousand sites have a handful of policies, and one client gets the same from each of a kind.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use super::client::Client;
+use super::openssl::{self, Contexts, Side, Slots, Surroundings};
+use super::outcome::{Agreed, Cause, Decisive, Outcome, Stage, Story};
+use crate::model::{
+    Binding, BindingId, CredentialsId, Deployment, Endpoint, Found, OriginKind, PolicyId, Setting, SiteId, Transport,
+    Unmatched,
+};
+use crate::pki::{Anchors, Certificate, Library, Verdict, Verifier};
+use crate::platform::{SystemTls, TlsLibraryKind};
+use crate::source::Span;
+
+/// One client at one socket under one name.
+#[derive(Clone, Debug)]
+pub struct Handshake {
+    /// The site that answers, where one does.
+    pub site: Option<SiteId>,
+    /// What comes of the negotiation.
+    pub outcome: Arc<Outcome>,
+    /// Where in the configuration it is decided.
+    pub at: Option<Span>,
+    /// The set that the certificate stands in.
+    pub credentials: Option<CredentialsId>,
+}
+
+impl Handshake {
+    /// Nobody listens.
+    pub fn nobody() -> Self {
+        let cause = Cause {
+            stage: Stage::Connect,
+            code: "no-listener",
+            message: "nothing listens on this address: the connection is refused".into(),
+            decisive: Decisive::Nothing,
+        };
+        Handshake { site: None, outcome: Arc::new(Outcome::Failed(cause)), at: None, credentials: None }
+    }
+
+    /// What both sides agree on.
+    pub fn agreed(&self) -> Option<&Agreed> {
+        match &*self.outcome {
+            Outcome::Agreed(agreed) => Some(agreed),
+            _ => None,
+        }
+    }
+
+    /// Why it fails or cannot be told.
+    pub fn cause(&self) -> Option<&Cause> {
+        match &*self.outcome {
+            Outcome::Agreed(_) => None,
+            Outcome::Failed(cause) | Outcome::Unknown(cause) => Some(cause),
+        }
+    }
+}
+
+/// What an outcome hangs on.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Key {
+    policies: [PolicyId; 4],
+    credentials: CredentialsId,
+    rejects: bool,
+    client: usize,
+}
+
+/// Predicts handshakes with one deployment.
+pub struct Predictor<'a> {
+    deployment: &'a Deployment,
+    library: &'a Library,
+    contexts: Contexts<'a>,
+    slots: Vec<OnceLock<Slots>>,
+    /// The ALPN names of each policy, where the server refuses clients that share none.
+    alpn: Vec<Vec<String>>,
+    outcomes: Mutex<HashMap<Key, Arc<Outcome>>>,
+}
+
+impl<'a> Predictor<'a> {
+    /// A predictor that has looked at nothing yet.
+    pub fn new(deployment: &'a Deployment, library: &'a Library, system: &'a SystemTls) -> Self {
+        let around = Surroundings { platform: &deployment.platform, system, conduct: deployment.conduct, library };
+        let refuses = deployment.conduct.refuses_unknown_alpn(deployment.platform.server_version);
+        let names = |policy: &crate::model::TlsPolicy| {
+            let known = policy.alpn.get().filter(|_| refuses).into_iter().flat_map(|list| list.iter());
+            known.map(|token| token.text.to_string()).collect()
+        };
+        Predictor {
+            deployment,
+            library,
+            contexts: Contexts::new(&deployment.policies, around),
+            slots: deployment.credentials.iter().map(|_| OnceLock::new()).collect(),
+            alpn: deployment.policies.iter().map(names).collect(),
+            outcomes: Mutex::default(),
+        }
+    }
+
+    /// The contexts of the library, by policy.
+    pub fn contexts(&self) -> &Contexts<'a> {
+        &self.contexts
+    }
+
+    /// The certificates of a set, as the library holds them.
+    pub fn slots(&self, id: CredentialsId) -> &Slots {
+        let at = id.0 as usize;
+        self.slots[at].get_or_init(|| Slots::load(&self.deployment.credentials[at], self.library))
+    }
+
+    /// Who answers to a host on a socket. `names` tells whether the client says it.
+    ///
+    /// # Errors
+    /// Nobody, or it cannot be told.
+    pub fn binding<'e>(&self, endpoint: &'e Endpoint, host: &str, names: bool) -> Result<&'e Binding, Outcome> {
+        let is_sent = names && !host.is_empty() && host.trim_matches(['[', ']']).parse::<IpAddr>().is_err();
+        let refused =
+            |words: &str| Outcome::Failed(Cause::negotiate("name-rejected", Decisive::Site, words.to_owned()));
+        let id: Option<BindingId> = if is_sent {
+            let name = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+            match endpoint.named.find(&name) {
+                Found::Binding(id) => Some(id),
+                Found::Unknown => {
+                    let words = "a regular expression that cannot be judged here may take this name";
+                    return Err(Outcome::Unknown(Cause::unknown(Decisive::Site, words)));
+                }
+                Found::Nothing => match endpoint.unmatched {
+                    Unmatched::Binding(id) => Some(id),
+                    Unmatched::Reject(alert) => {
+                        return Err(refused(&format!("no site has this name: the server refuses it (alert {alert})")));
+                    }
+                },
+            }
+        } else {
+            endpoint.unnamed
+        };
+        id.map(|id| endpoint.binding(id)).ok_or_else(|| refused("no site answers a client that names none"))
+    }
+
+    /// What a client gets on a socket under a host.
+    pub fn handshake(&self, endpoint: &Endpoint, host: &str, client: &Client) -> Handshake {
+        let ended = |outcome: Outcome, at: Option<Span>| Handshake {
+            site: None,
+            outcome: Arc::new(outcome),
+            at,
+            credentials: None,
+        };
+        let at = endpoint.uses.first().map(|one| one.span);
+        match endpoint.transport {
+            Transport::Tls => {}
+            Transport::Plain => return ended(openssl::silence(client).unwrap_or(Outcome::Failed(plain())), at),
+            Transport::Quic | Transport::Unknown => {
+                let words = "it cannot be told from the files what this socket speaks";
+                return ended(Outcome::Unknown(Cause::unknown(Decisive::Nothing, words)), at);
+            }
+        }
+        let binding = match self.binding(endpoint, host, client.sni) {
+            Ok(binding) => binding,
+            Err(outcome) => return ended(outcome, at),
+        };
+        let outcome = self.outcome(binding, client);
+        let decisive = match &*outcome {
+            Outcome::Agreed(_) => Decisive::Nothing,
+            Outcome::Failed(cause) | Outcome::Unknown(cause) => cause.decisive,
+        };
+        Handshake {
+            site: Some(binding.site),
+            at: self.place(binding, decisive),
+            outcome,
+            credentials: Some(binding.credentials),
+        }
+    }
+
+    /// The same once more, told step by step.
+    pub fn story(&self, endpoint: &Endpoint, host: &str, client: &Client) -> Vec<(Option<Span>, String)> {
+        let Ok(binding) = self.binding(endpoint, host, client.sni) else { return Vec::new() };
+        if endpoint.transport != Transport::Tls || !self.is_judged() {
+            return Vec::new();
+        }
+        let mut story = Story::told();
+        let _ = openssl::negotiate(client, &self.side(binding), &mut story);
+        story.steps().into_iter().map(|(decisive, words)| (self.place(binding, decisive), words)).collect()
+    }
+
+    /// Whether the library is one that is followed here.
+    pub fn is_judged(&self) -> bool {
+        self.deployment.platform.tls_library.kind == TlsLibraryKind::OpenSsl
+    }
+
+    fn side(&self, binding: &Binding) -> Side<'_> {
+        Side {
+            start: self.contexts.of(binding.before_name),
+            choosing: self.contexts.of(binding.choosing),
+            own: self.contexts.of(binding.own),
+            decided: self.contexts.of(binding.after_name),
+            slots: self.slots(binding.credentials),
+            rejects: binding.rejects,
+            alpn: &self.alpn[binding.after_name.0 as usize],
+        }
+    }
+
+    /// What a binding comes to for a client.
+    pub fn outcome(&self, binding: &Binding, client: &Client) -> Arc<Outcome> {
+        if !self.is_judged() {
+            let library = &self.deployment.platform.tls_library.name;
+            let words = format!("{library} is not followed here");
+            return Arc::new(Outcome::Unknown(Cause::unknown(Decisive::Nothing, words)));
+        }
+        let key = Key {
+            policies: [binding.before_name, binding.choosing, binding.own, binding.after_name],
+            credentials: binding.credentials,
+            rejects: binding.rejects,
+            client: client.number,
+        };
+        if let Some(known) = self.outcomes.lock().ok().and_then(|known| known.get(&key).cloned()) {
+            return known;
+        }
+        let outcome = Arc::new(openssl::negotiate(client, &self.side(binding), &mut Story::default()));
+        if let Ok(mut known) = self.outcomes.lock() {
+            known.insert(key, Arc::clone(&outcome));
+        }
+        outcome
+    }
+
+    /// Where a setting that a handshake ends at is written, or the block for which its default holds.
+    pub fn place(&self, binding: &Binding, decisive: Decisive) -> Option<Span> {
+        let policy = self.deployment.policy(binding.after_name);
+        let site = self.deployment.site(binding.site);
+        fn of<T>(setting: &Setting<T>, head: Span) -> Span {
+            if setting.origin.kind == OriginKind::Default { head } else { setting.origin.anchor() }
+        }
+        let command = |names: &[&str]| {
+            let commands = policy.commands.get()?;
+            let found =
+                commands.iter().rev().find(|one| names.iter().any(|name| one.name.text.eq_ignore_ascii_case(name)));
+            found.map(|one| one.value.span)
+        };
+        Some(match decisive {
+            Decisive::Nothing => return None,
+            Decisive::Protocols => {
+                command(&["MinProtocol", "MaxProtocol", "Protocol"]).unwrap_or_else(|| of(&policy.protocols, site.head))
+            }
+            Decisive::Ciphers => command(&["CipherString"]).unwrap_or_else(|| of(&policy.ciphers, site.head)),
+            Decisive::Ciphersuites => command(&["Ciphersuites"]).unwrap_or_else(|| of(&policy.ciphersuites, site.head)),
+            Decisive::Groups => command(&["Groups", "Curves"]).unwrap_or_else(|| of(&policy.groups, site.head)),
+            Decisive::ClientVerification => of(&policy.client_verification, site.head),
+            Decisive::Alpn => of(&policy.alpn, site.head),
+            Decisive::Credentials => {
+                let pair = self.deployment.credentials(binding.credentials).pairs.first();
+                pair.map_or(site.head, |pair| pair.certificate.origin.anchor())
+            }
+            Decisive::Site => site.rejects.origin.written.unwrap_or(site.head),
+        })
+    }
+
+    /// What is sent to a client that agreed, leaf first; empty for anonymous suites.
+    pub fn sent(&self, handshake: &Handshake) -> &[Arc<Certificate>] {
+        let pair = handshake.agreed().and_then(|agreed| agreed.pair);
+        let slot = handshake.credentials.zip(pair).and_then(|(id, pair)| self.slots(id).pair(pair));
+        slot.map_or(&[], |slot| &slot.chain[..])
+    }
+
+    /// The client's own verdict on what it is sent.
+    pub fn verdict(&self, handshake: &Handshake, host: &str, client: &Client, anchors: &Anchors, now: i64) -> Verdict {
+        let sent = self.sent(handshake);
+        let host = host.trim_matches(['[', ']']);
+        let verifier =
+            Verifier { anchors, now, host: Some(host), security_level: client.level, cn_fallback: client.cn_fallback };
+        let verdict = verifier.verify(sent);
+        let breaks_off = verdict.errors.iter().any(|error| matches!(error.code, 20 | 21));
+        if !client.fetches_intermediates || !breaks_off {
+            return verdict;
+        }
+        self.fetched(sent, &verifier).unwrap_or(verdict)
+    }
+
+    /// The verdict of a client that fetches what is missing, where what it would fetch is at hand.
+    fn fetched(&self, sent: &[Arc<Certificate>], verifier: &Verifier<'_>) -> Option<Verdict> {
+        let mut whole: Vec<Arc<Certificate>> = sent.to_vec();
+        for _ in 0..10 {
+            let last = whole.last()?;
+            if last.issuer_urls.is_empty() {
+                break;
+            }
+            let issuers = self.library.iter().flat_map(|file| file.certificates().map(|(_, one)| one));
+            let Some(issuer) = issuers.into_iter().find(|one| last.is_issued_by(one)).cloned() else { break };
+            if whole.iter().any(|known| known.sha256 == issuer.sha256) {
+                break;
+            }
+            whole.push(issuer);
+        }
+        (whole.len() > sent.len()).then(|| verifier.verify(&whole))
+    }
+}
+
+fn plain() -> Cause {
+    Cause {
+        stage: Stage::Connect,
+        code: "plain-http",
+        message: "this socket answers plain HTTP: a client that speaks TLS fails at once (wrong version number)".into(),
+        decisive: Decisive::Nothing,
+    }
+}

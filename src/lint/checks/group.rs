@@ -1,0 +1,91 @@
+//! Groups: lists that leave clients out, and lists that another site decides.
+
+use crate::diagnostic::{Problem, Severity};
+use crate::handshake::openssl::Context;
+use crate::handshake::{Client, Outcome, clients};
+use crate::lint::{Scope, Sink};
+use crate::model::{Binding, Command, Endpoint, EndpointId, Setting, TlsPolicy, Token, Transport};
+use crate::source::Span;
+use crate::tls::group::{self, GroupList};
+
+/// Where the groups of a policy are written: in a command for the library, else in the server's own directive.
+fn written(policy: &TlsPolicy) -> Option<Span> {
+    let is_list = |one: &&Command| {
+        ["Groups", "Curves", "ECDHParameters"].iter().any(|name| one.name.text.eq_ignore_ascii_case(name))
+    };
+    let command = policy.commands.get().and_then(|all| all.iter().rev().find(is_list)).map(|one| one.value.span);
+    let own = |setting: &Setting<std::sync::Arc<[Token]>>| {
+        setting.get().and_then(|list| list.first()).map(|token| token.span).filter(|_| setting.is_written())
+    };
+    command.or_else(|| own(&policy.groups))
+}
+
+fn names(list: &GroupList) -> String {
+    list.iter().filter_map(group::group).map(|group| group.name).collect::<Vec<_>>().join(":")
+}
+
+/// The bindings of a TLS socket that have a say of their own, with their contexts.
+fn judged<'s>(scope: &'s Scope<'_>, endpoint: &'s Endpoint) -> impl Iterator<Item = (&'s Binding, &'s Context)> {
+    let speaks = endpoint.transport == Transport::Tls && !scope.deployment.fragment && scope.predictor.is_judged();
+    let all = endpoint.bindings.iter().filter(move |binding| speaks && !binding.rejects);
+    all.map(|binding| (binding, scope.predictor.contexts().of(binding.after_name)))
+}
+
+/// `narrow-groups`.
+pub fn narrow(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Sink) {
+    const COMMON: [u16; 3] = [0x0017, 0x0018, 0x001d];
+    for (binding, context) in judged(scope, endpoint) {
+        let Some(at) = written(scope.deployment.policy(binding.after_name)) else { continue };
+        let Ok(groups) = &context.groups else { continue };
+        if !context.faults.is_empty() || COMMON.iter().any(|code| groups.contains(*code)) {
+            continue;
+        }
+        let current = || clients().iter().filter(|client| !client.is_old);
+        let shares = |client: &Client| client.groups.iter().any(|group| groups.contains(group.code_point));
+        let lost: Vec<&str> = current().filter(|one| !shares(one)).map(|one| &*one.name).collect();
+        if lost.is_empty() {
+            continue;
+        }
+        let gets_through = |client: &Client| !matches!(*scope.predictor.outcome(binding, client), Outcome::Failed(_));
+        let is_fatal = lost.len() == current().count() && !current().any(gets_through);
+        let shown = lost.iter().take(4).copied().collect::<Vec<_>>().join(", ");
+        let more = if lost.len() > 4 { format!(" and {} more", lost.len() - 4) } else { String::new() };
+        let site = scope.deployment.site(binding.site);
+        let problem = Problem::new("narrow-groups", at)
+            .case(if is_fatal { "" } else { "some" })
+            .with("groups", names(groups))
+            .with("clients", format!("{shown}{more}"))
+            .related(site.head, format!("holds for {}", scope.site_name(site)));
+        sink.report(problem.severity(if is_fatal { Severity::Error } else { Severity::Warning }));
+    }
+}
+
+/// `shadowed-group`.
+pub fn shadowed(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Sink) {
+    let Some(default) = endpoint.unnamed.map(|id| endpoint.binding(id)) else { return };
+    let default_site = scope.deployment.site(default.site);
+    for (binding, context) in judged(scope, endpoint).filter(|(binding, _)| binding.site != default.site) {
+        let own = scope.predictor.contexts().of(binding.own);
+        let site = scope.deployment.site(binding.site);
+        // A site without a context of its own has no say at all.
+        let Some(at) = written(scope.deployment.policy(binding.own)).filter(|_| binding.own == site.policy) else {
+            continue;
+        };
+        let force = written(scope.deployment.policy(binding.after_name));
+        let (Ok(wanted), Ok(got)) = (&own.groups, &context.groups) else { continue };
+        if wanted == got || force == Some(at) || !own.faults.is_empty() || !context.faults.is_empty() {
+            continue;
+        }
+        let mut problem = Problem::new("shadowed-group", at)
+            .with("site", scope.site_name(site))
+            .with("wanted", names(wanted))
+            .with("groups", names(got))
+            .with("listen", endpoint.listen.to_string())
+            .related(default_site.head, format!("the default server of {} ...", endpoint.listen));
+        problem = match force {
+            Some(written) => problem.related(written, "... decides before the name is known"),
+            None => problem.related(default_site.head, "... says nothing: the library's own list decides"),
+        };
+        sink.report(problem);
+    }
+}

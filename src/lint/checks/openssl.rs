@@ -1,0 +1,169 @@
+//! What OpenSSL refuses when a site's context is built: groups, commands, parameters, authorities. The contexts are those of
+//! the predictor.
+
+use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity, Unjudged, spelling};
+use crate::handshake::openssl::command::CommandFault;
+use crate::handshake::openssl::{Context, Fault};
+use crate::lint::{Scope, Sink};
+use crate::model::{Site, SiteId, Token, VerifyMode};
+use crate::pki::PemFile;
+use crate::platform::TlsLibraryKind;
+use crate::source::ReadError;
+use crate::tls::group::{self, GroupErrorKind};
+
+/// The context of a site, where the server builds one: only for a site with a certificate, or one that rejects.
+pub fn context<'s>(scope: &'s Scope<'_>, site: &Site) -> Option<&'s Context> {
+    let is_built =
+        !scope.deployment.credentials(site.credentials).pairs.is_empty() || site.rejects.get() == Some(&true);
+    let is_openssl = scope.deployment.platform.tls_library.kind == TlsLibraryKind::OpenSsl;
+    (is_built && is_openssl).then(|| scope.predictor.contexts().of(site.policy))
+}
+
+fn faults<'s>(scope: &'s Scope<'_>, site: &Site) -> &'s [Fault] {
+    context(scope, site).map_or(&[], |context| &context.faults)
+}
+
+/// `unknown-group`.
+pub fn unknown_group(scope: &Scope<'_>, _: SiteId, site: &Site, sink: &mut Sink) {
+    let library = &scope.deployment.platform.tls_library;
+    for fault in faults(scope, site) {
+        let Fault::Groups(token, error) = fault else { continue };
+        let word = token.text.get(error.at.clone()).unwrap_or_default();
+        let span = match error.kind {
+            GroupErrorKind::Empty => token.span,
+            _ => token.part(error.at.start, error.at.end),
+        };
+        let mut problem = Problem::new("unknown-group", span).with("word", word).with("library", library.name.clone());
+        match error.kind {
+            GroupErrorKind::Duplicate => {
+                problem = problem.case("twice");
+                problem.fix = without(scope, token, &error.at);
+            }
+            GroupErrorKind::Empty => problem = problem.case("empty"),
+            GroupErrorKind::Unknown if word.contains([',', ' ']) => {
+                let list = word.split([',', ' ']).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(":");
+                problem = problem.case("separator").with("write", list.clone());
+                let all_known = list.split(':').all(|name| group::named(name).is_some());
+                if all_known && scope.text(span) == word {
+                    let edits = vec![Edit { span, text: list }];
+                    problem.fix = Some(Fix { title: "separate by colons".into(), safety: Safety::Safe, edits });
+                }
+            }
+            GroupErrorKind::Unknown | GroupErrorKind::Syntax => match spelling::nearest(word, group::names(), 2) {
+                Some((name, 0)) => problem = problem.case("elsewhere").with("meant", name),
+                Some((name, _)) => problem = problem.case("meant").with("meant", name),
+                None => {}
+            },
+        }
+        sink.report(problem);
+    }
+}
+
+/// Takes a word out of a list between colons.
+fn without(scope: &Scope<'_>, token: &Token, at: &std::ops::Range<usize>) -> Option<Fix> {
+    let from = at.start.checked_sub(1)?;
+    let span = token.part(from, at.end);
+    (Some(&*scope.text(span)) == token.text.get(from..at.end)).then(|| Fix {
+        title: "remove the second mention".into(),
+        safety: Safety::Safe,
+        edits: vec![Edit { span, text: String::new() }],
+    })
+}
+
+/// Commands for OpenSSL: `invalid-argument`.
+pub fn command(scope: &Scope<'_>, _: SiteId, site: &Site, sink: &mut Sink) {
+    for fault in faults(scope, site) {
+        let Fault::Command(command, fault) = fault else { continue };
+        let problem = match fault {
+            CommandFault::Name => Problem::new("invalid-argument", command.name.span).case("command"),
+            CommandFault::Value(at) => {
+                Problem::new("invalid-argument", command.value.part(at.start, at.end)).case("command-value")
+            }
+            CommandFault::Groups(error) => {
+                let at = command.value.part(error.at.start, error.at.end);
+                Problem::new("invalid-argument", at).case("command-value")
+            }
+            CommandFault::Ciphers(_) => Problem::new("invalid-argument", command.value.span).case("command-value"),
+        };
+        let problem = problem.with("name", &*command.name.text).with("value", &*command.value.text);
+        sink.report(problem.with("library", scope.deployment.platform.tls_library.name.clone()));
+    }
+}
+
+/// `dh-parameters-invalid`.
+pub fn dh_invalid(scope: &Scope<'_>, _: SiteId, site: &Site, sink: &mut Sink) {
+    for fault in faults(scope, site) {
+        let problem = match fault {
+            Fault::DhFormat(token) => Problem::new("dh-parameters-invalid", token.span).with("path", &*token.text),
+            Fault::DhFile(token, error) => Problem::new("dh-parameters-invalid", token.span)
+                .case("not-readable")
+                .with("path", &*token.text)
+                .with("reason", error.to_string()),
+            _ => continue,
+        };
+        sink.report(problem);
+    }
+}
+
+/// `weak-dh-parameters`.
+pub fn dh_weak(scope: &Scope<'_>, _: SiteId, site: &Site, sink: &mut Sink) {
+    for fault in faults(scope, site) {
+        if let Fault::DhSize(token, bits, level) = fault {
+            let problem = Problem::new("weak-dh-parameters", token.span).with("path", &*token.text);
+            sink.report(problem.with("bits", bits.to_string()).with("level", level.to_string()));
+            return;
+        }
+    }
+    let Some((token, path)) = scope.deployment.policy(site.policy).dh_parameters.get().and_then(|file| file.as_ref())
+    else {
+        return;
+    };
+    let bits = scope.pem(path).and_then(PemFile::dh_bits);
+    if let Some(bits) = bits.filter(|bits| *bits < 2048 && context(scope, site).is_some()) {
+        let problem = Problem::new("weak-dh-parameters", token.span).case("accepted").with("path", &*token.text);
+        sink.report(problem.with("bits", bits.to_string()).severity(Severity::Warning));
+    }
+}
+
+/// `client-verify-without-ca`.
+pub fn verify_without_ca(scope: &Scope<'_>, _: SiteId, site: &Site, sink: &mut Sink) {
+    let setting = &scope.deployment.policy(site.policy).client_verification;
+    let Some(verification) = setting.get() else { return };
+    let needs = matches!(verification.mode, VerifyMode::Required | VerifyMode::Optional);
+    if needs && verification.authorities.is_none() && !scope.deployment.fragment && context(scope, site).is_some() {
+        let problem = Problem::new("client-verify-without-ca", setting.origin.anchor());
+        sink.report(problem.related(site.head, format!("holds for {}", scope.site_name(site))));
+    }
+}
+
+/// `client-ca-unusable`.
+pub fn client_ca(scope: &Scope<'_>, _: SiteId, site: &Site, sink: &mut Sink) {
+    let setting = &scope.deployment.policy(site.policy).client_verification;
+    let Some(verification) = setting.get().filter(|one| one.mode != VerifyMode::Off) else { return };
+    if let Some((token, path)) = verification.authorities.as_ref().filter(|_| context(scope, site).is_some()) {
+        authorities(scope, "client-ca-unusable", token, path, sink);
+    }
+}
+
+/// `trusted-certificate-invalid`.
+pub fn trusted(scope: &Scope<'_>, _: SiteId, site: &Site, sink: &mut Sink) {
+    let Some(stapling) = scope.deployment.policy(site.policy).stapling.get() else { return };
+    if let Some((token, path)) = stapling.issuers.as_ref().filter(|_| context(scope, site).is_some()) {
+        authorities(scope, "trusted-certificate-invalid", token, path, sink);
+    }
+}
+
+/// A file that has to hold certificates of authorities.
+fn authorities(scope: &Scope<'_>, rule: &'static str, token: &Token, path: &std::path::Path, sink: &mut Sink) {
+    let problem = Problem::new(rule, token.span).with("path", &*token.text);
+    match scope.library.get(path) {
+        Some(Ok(file)) if file.certificates().next().is_none() => sink.report(problem),
+        Some(Err(ReadError::Forbidden)) => sink.unjudged.push(Unjudged {
+            what: rule.into(),
+            reason: format!("permission denied: {} (run as root to judge it)", token.text),
+            at: Some(token.span),
+        }),
+        Some(Err(error)) => sink.report(problem.case("not-readable").with("reason", error.to_string())),
+        Some(Ok(_)) | None => {}
+    }
+}

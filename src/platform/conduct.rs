@@ -1,0 +1,81 @@
+//! How a server behaves around a handshake, whatever its configuration says: data in `rules/servers/conduct.toml`.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+use super::{Part, Version};
+
+/// What a refused reload does to the running server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reload {
+    /// It goes on with the old configuration.
+    KeepsOld,
+    /// It ends, and every site with it.
+    Exits,
+}
+
+impl Reload {
+    /// The word in machine formats.
+    pub fn name(self) -> &'static str {
+        match self {
+            Reload::KeepsOld => "keeps-old",
+            Reload::Exits => "exits",
+        }
+    }
+}
+
+/// How a server behaves around a handshake.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Conduct {
+    /// What a refused reload does to the running server.
+    pub reload: Reload,
+    /// Whether a client without a required certificate fails in the handshake, not only in the request.
+    pub refuses_missing_client_certificate: bool,
+    /// Whether the server brings Diffie-Hellman parameters of its own.
+    pub own_dh_parameters: bool,
+    /// Whether certificates of authority files complete the chain that is sent.
+    pub completes_chain: bool,
+    refuses_unknown_alpn_since: Option<String>,
+    /// Whether `MinProtocol` and `MaxProtocol` of `openssl.cnf` reach the server.
+    pub keeps_system_protocol_bounds: bool,
+}
+
+static CONDUCTS: LazyLock<HashMap<String, Conduct>> = LazyLock::new(|| {
+    toml::from_str(include_str!("../../rules/servers/conduct.toml")).expect("a test reads every embedded table")
+});
+
+impl Conduct {
+    /// The conduct of a server.
+    pub fn of(part: Part) -> &'static Conduct {
+        let name = match part {
+            Part::Nginx => "nginx",
+            Part::Apache => "apache",
+            Part::Caddy => "caddy",
+        };
+        CONDUCTS.get(name).expect("a test reads every embedded table")
+    }
+
+    /// Whether a client whose ALPN names are all unknown to the server is refused (RFC 7301, 3.2).
+    pub fn refuses_unknown_alpn(&self, version: Version) -> bool {
+        let since = self.refuses_unknown_alpn_since.as_deref().and_then(Version::parse);
+        since.is_some_and(|since| version >= since)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_server_has_its_conduct() {
+        assert_eq!(Conduct::of(Part::Apache).reload, Reload::Exits);
+        assert!(Conduct::of(Part::Nginx).refuses_unknown_alpn(Version::new(1, 22, 1)));
+        assert!(!Conduct::of(Part::Nginx).refuses_unknown_alpn(Version::new(1, 20, 0)));
+        assert!(!Conduct::of(Part::Apache).refuses_unknown_alpn(Version::new(2, 4, 71)));
+        assert!(Conduct::of(Part::Caddy).refuses_unknown_alpn(Version::new(2, 6, 2)));
+    }
+}
