@@ -185,7 +185,6 @@ fn ambiguous(lowering: &mut Lowering<'_>, sites: &[Site], blocks: &[&(usize, Vec
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "the state of one pass over the servers, passed down unbundled")]
 fn policies(
     lowering: &mut Lowering<'_>,
     server: &mut Server,
