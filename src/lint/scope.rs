@@ -182,7 +182,7 @@ impl<'a> Scope<'a> {
             anchors,
             trust_is_given: is_given,
             editor,
-            predictor: Predictor::new(deployment, library, system),
+            predictor: Predictor::new(deployment, library, system, now),
             expansions: Mutex::default(),
             bound,
         }
@@ -221,7 +221,7 @@ impl<'a> Scope<'a> {
         match library.kind {
             TlsLibraryKind::OpenSsl => {}
             // Go refuses nothing: clients do.
-            TlsLibraryKind::Go => return Some(Strength { level: 0, sha1_is_weak: true, judges_leaf_digest: true }),
+            TlsLibraryKind::Go => return Some(Strength::of(0, [3, 0, 0])),
             TlsLibraryKind::Other => return None,
         }
         let mut policies: Vec<PolicyId> = one.sites.iter().map(|site| self.deployment.site(*site).policy).collect();

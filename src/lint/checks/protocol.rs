@@ -34,10 +34,11 @@ fn names_protocols(command: &Command) -> bool {
 
 /// Whether the library lets a version be negotiated. Absent where the library is not followed.
 fn is_reachable(scope: &Scope<'_>, protocol: Protocol, context: &Context) -> Option<bool> {
-    if scope.deployment.platform.tls_library.kind == TlsLibraryKind::Go {
-        return Some(protocol >= Protocol::Tls10); // what is written is all that counts
+    match scope.deployment.platform.tls_library.kind {
+        TlsLibraryKind::OpenSsl => Some(context.reaches(protocol)),
+        TlsLibraryKind::Go => Some(protocol >= Protocol::Tls10),
+        TlsLibraryKind::Other => None,
     }
-    scope.predictor.is_judged().then(|| context.reaches(protocol))
 }
 
 /// `deprecated-protocol`.
@@ -164,7 +165,7 @@ pub fn shadowed(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mu
         let contexts = scope.predictor.contexts();
         let reach = |id| -> Option<Protocols> {
             let context: &Context = contexts.of(id);
-            let known = context.protocols_unknown.is_none() && scope.predictor.is_judged();
+            let known = context.protocols_unknown.is_none() && scope.predictor.is_openssl();
             known.then(|| Protocol::ALL.into_iter().filter(|one| context.reaches(*one)).collect())
         };
         let (Some(wanted), Some(got)) = (reach(binding.own), reach(binding.after_name)) else { continue };
