@@ -16,7 +16,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::directives::{self, Place};
-use super::syntax::{self, Defines, Section, Word};
+use super::syntax::{self, Defines, Pool, Section, Word};
 use crate::diagnostic::{Problem, Unjudged};
 use crate::model::Frames;
 use crate::pki;
@@ -63,7 +63,8 @@ impl Loaded {
 
     /// Reads the roots, one after another as one text, and what they import.
     pub fn read(reading: Reading<'_>, sources: &mut Sources, roots: Vec<Root>) -> Loaded {
-        let mut files = Files { reading, sources, files: Vec::new(), known: HashMap::new(), words: 0 };
+        let mut files =
+            Files { reading, sources, files: Vec::new(), known: HashMap::new(), words: 0, pool: Pool::default() };
         let mut problems = Vec::new();
         for root in roots {
             files.add(root, &mut problems);
@@ -92,7 +93,7 @@ pub struct Reading<'a> {
 
 /// Whether a text begins with a directive or a matcher, as the inside of a site block does.
 pub fn begins_in_site(bytes: &[u8]) -> bool {
-    let lexed = syntax::lex(bytes, FileId(0), 0, &[]);
+    let lexed = syntax::lex(bytes, FileId(0), 0, &[], &mut Pool::default());
     is_in_site(&lexed.words)
 }
 
@@ -110,6 +111,7 @@ struct Files<'a> {
     known: HashMap<PathBuf, Result<usize, ReadError>>,
     /// How many words all files have together.
     words: usize,
+    pool: Pool,
 }
 
 impl Files<'_> {
@@ -131,7 +133,7 @@ impl Files<'_> {
             let text = Text::Substituted(made.segments.clone());
             self.sources.add(root.path.clone(), Arc::clone(&made.bytes), text)
         };
-        let mut lexed = syntax::lex(&made.bytes, text, index as u32, &made.unknown);
+        let mut lexed = syntax::lex(&made.bytes, text, index as u32, &made.unknown, &mut self.pool);
         if !whole {
             let back = |span: Span| verbatim(&made.segments, span);
             for word in &mut lexed.words {

@@ -10,6 +10,7 @@ mod global;
 mod json;
 mod name;
 mod policy;
+mod provide;
 mod serve;
 mod site;
 mod storage;

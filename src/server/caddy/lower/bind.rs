@@ -113,7 +113,8 @@ fn settle(deployment: &mut Deployment, config: &Config, interner: &mut Interner,
         }
     }
     for (at, found) in found.iter().enumerate() {
-        let own: Vec<_> = config.sites[at].loaders.iter().map(|one| certificates.pairs[*one].clone()).collect();
+        let own: Vec<_> =
+            config.sites[at].loaders.iter().map(|one| certificates.pairs[certificates.numbers[*one]].clone()).collect();
         let credentials = match found {
             Some((_, credentials)) => *credentials,
             None if own.is_empty() => continue,

@@ -18,6 +18,8 @@ const MOST: usize = 20_000;
 /// Certificates from files.
 pub struct Certificates {
     pub pairs: Vec<Credential>,
+    /// For each loader of the configuration, which of the pairs it is.
+    pub numbers: Vec<usize>,
     by_name: HashMap<String, Vec<usize>>,
     by_tag: HashMap<Arc<str>, Vec<usize>>,
     /// Whether some names are not known.
@@ -27,7 +29,25 @@ pub struct Certificates {
 impl Certificates {
     /// Reads the names of all certificates that are loaded.
     pub fn read(lowering: &mut Lowering<'_>, config: &Config) -> Certificates {
-        let mut loaders: Vec<Loader> = config.loaders.clone();
+        // A certificate is kept once, under all tags that it is loaded with.
+        let mut loaders: Vec<Loader> = Vec::with_capacity(config.loaders.len());
+        let mut known: HashMap<&Path, usize> = HashMap::new();
+        let mut numbers = Vec::with_capacity(config.loaders.len());
+        for loader in &config.loaders {
+            match known.get(loader.certificate.1.as_path()) {
+                Some(at) => {
+                    numbers.push(*at);
+                    let new = loader.tags.iter().filter(|tag| !loaders[*at].tags.contains(tag)).cloned();
+                    let new: Vec<Arc<str>> = new.collect();
+                    loaders[*at].tags.extend(new);
+                }
+                None => {
+                    known.insert(&loader.certificate.1, loaders.len());
+                    numbers.push(loaders.len());
+                    loaders.push(loader.clone());
+                }
+            }
+        }
         for (folder, via) in &config.folders {
             for path in pem_files(lowering, &lowering.locate(&folder.text)) {
                 let file = (folder.clone(), path);
@@ -40,6 +60,7 @@ impl Certificates {
         let library = Library::load(files, &mut Sources::new(), limits, paths, &[]);
         let mut all = Certificates {
             pairs: Vec::new(),
+            numbers,
             by_name: HashMap::new(),
             by_tag: HashMap::new(),
             is_partial: config.opaque_loader.is_some(),

@@ -94,7 +94,7 @@ fn names(value: Option<&Value>) -> Vec<Arc<str>> {
 fn list(value: Option<&Value>) -> Option<List> {
     let value = value?;
     let words = tokens(Some(value));
-    (!words.is_empty()).then(|| List { words, at: value.span })
+    (!words.is_empty()).then_some(List { words, at: value.span })
 }
 
 fn server(lowering: &mut Lowering<'_>, value: &Value, at: Span, config: &mut Config) -> Server {

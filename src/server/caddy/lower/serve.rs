@@ -2,23 +2,34 @@
 //!
 //! Source: `mapAddressToServerBlocks`, `serversFromPairings` and `buildTLSApp` of Caddy 2.6.2 and 2.11.4.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::global::{self, Options};
 use super::policy;
+use super::provide;
 use super::site::{self, Site};
-use super::{Lowering, address, token, via};
+use super::{Lowering, address};
 use crate::diagnostic::{Problem, Severity};
 use crate::model::Listen;
-use crate::server::caddy::config::{Automation, Choice, Config, Issuer, Loader, Policy, Route, Server};
+use crate::server::caddy::config::{Choice, Config, Policy, Route, Server};
 use crate::server::caddy::syntax::{Section, Word};
 use crate::source::Span;
 
-/// One socket with the sites on it, and which of their addresses lead there.
-struct Pairing {
+/// One socket with the sites on it, and which of their addresses lead there: exact names before wildcards, longer names
+/// before shorter ones.
+pub struct Pairing {
+    /// The socket.
     listen: Listen,
-    blocks: Vec<(usize, Vec<usize>)>,
+    /// Sites by their number, with the numbers of their addresses.
+    pub blocks: Vec<(usize, Vec<usize>)>,
+}
+
+impl Pairing {
+    /// Whether the socket is on another port than that of plain HTTP.
+    pub fn is_elsewhere(&self, options: &Options<'_>) -> bool {
+        is_elsewhere(&self.listen, options)
+    }
 }
 
 /// Which `tls` directive a policy is made of: the number of its site, and its own there.
@@ -51,8 +62,8 @@ pub fn adapt(lowering: &mut Lowering<'_>, sections: &[Section]) -> Config {
         ..Config::default()
     };
     let pairings = pairings(lowering, &sites, &options);
-    let tags = load(lowering, &mut config, &mut sites, &pairings, &options);
-    automation(lowering, &mut config, &sites, &pairings, &options);
+    let tags = provide::load(lowering, &mut config, &mut sites, &pairings, &options);
+    provide::automation(lowering, &mut config, &sites, &pairings, &options);
     servers(lowering, &mut config, &sites, &pairings, &options, &tags);
     config.storage = options.storage;
     config.sites = sites.into_iter().map(|site| site.draft).collect();
@@ -88,161 +99,16 @@ fn pairings(lowering: &mut Lowering<'_>, sites: &[Site], options: &Options<'_>) 
             }
         }
     }
-    all.into_values().collect()
+    let mut pairings: Vec<Pairing> = all.into_values().collect();
+    for pairing in &mut pairings {
+        pairing.blocks.sort_by_key(|(site, keys)| order(&sites[*site], keys));
+    }
+    pairings
 }
 
 /// Whether a socket is on another port than that of plain HTTP.
 fn is_elsewhere(listen: &Listen, options: &Options<'_>) -> bool {
     listen.port != options.http_port
-}
-
-/// Collects certificates from files. A file that is named twice is loaded once, with the key that it was named with first.
-fn load(
-    lowering: &mut Lowering<'_>,
-    config: &mut Config,
-    sites: &mut [Site],
-    pairings: &[Pairing],
-    options: &Options<'_>,
-) -> HashMap<Arc<str>, usize> {
-    let mut tags: HashMap<Arc<str>, usize> = HashMap::new();
-    let mut loaded: HashMap<usize, usize> = HashMap::new();
-    let mut is_served = vec![false; sites.len()];
-    for (site, keys) in pairings.iter().filter(|one| is_elsewhere(&one.listen, options)).flat_map(|one| &one.blocks) {
-        is_served[*site] |= keys.iter().any(|key| sites[*site].keys[*key].address.scheme != "http");
-    }
-    for (at, site) in sites.iter_mut().enumerate() {
-        for tls in &site.tls {
-            if let Some((certificate, key)) = &tls.files {
-                let next = tags.len();
-                let number = *tags.entry(Arc::clone(&certificate.text)).or_insert(next);
-                if number == next && is_served[at] {
-                    loaded.insert(number, config.loaders.len());
-                    config.loaders.push(loader(lowering, certificate, key, number));
-                }
-                site.draft.loaders.extend(loaded.get(&number));
-            }
-            if is_served[at] {
-                config.folders.extend(tls.folders.iter().map(|folder| (token(folder), via(folder))));
-            }
-        }
-        site.draft.settings = site.tls.first().map(|tls| tls.settings.clone());
-    }
-    tags
-}
-
-fn tag(number: usize) -> Arc<str> {
-    format!("cert{number}").into()
-}
-
-fn loader(lowering: &Lowering<'_>, certificate: &Word, key: &Word, number: usize) -> Loader {
-    let located = |word: &Word| (token(word), lowering.locate(&word.text));
-    Loader { certificate: located(certificate), key: located(key), tags: vec![tag(number)], via: via(certificate) }
-}
-
-/// Who gets certificates for the names of each site.
-fn automation(
-    lowering: &mut Lowering<'_>,
-    config: &mut Config,
-    sites: &[Site],
-    pairings: &[Pairing],
-    options: &Options<'_>,
-) {
-    let default = || match options.local_certificates {
-        true => vec![Issuer::Internal],
-        false => options.issuers.clone(),
-    };
-    let acme = |issuers: Vec<Issuer>| -> Vec<Issuer> {
-        let filled = |issuer| match issuer {
-            Issuer::Acme { directory, has_dns } => Issuer::Acme {
-                directory: directory.or_else(|| options.directory.clone()),
-                has_dns: has_dns || options.has_dns,
-            },
-            other => other,
-        };
-        issuers.into_iter().map(filled).collect()
-    };
-    let has_acme_defaults = options.directory.is_some() || options.has_dns;
-    let mut is_done = HashSet::new();
-    let mut catch_all: Option<Automation> = None;
-    for pairing in pairings.iter().filter(|one| is_elsewhere(&one.listen, options)) {
-        for (at, keys) in &pairing.blocks {
-            let site = &sites[*at];
-            if keys.iter().all(|key| site.keys[*key].address.scheme == "http") {
-                continue;
-            }
-            let is_plain = |key: &usize| {
-                let address = &site.keys[*key].address;
-                address.scheme == "http" || address.port == Some(options.http_port)
-            };
-            let encrypted: Vec<usize> = keys.iter().copied().filter(|key| !is_plain(key)).collect();
-            let own = site.tls.iter().flat_map(|tls| tls.issuers.clone()).collect::<Vec<_>>();
-            let has_own = !own.is_empty();
-            let mut issuers = acme(if has_own { own } else { default() });
-            let key_type = site.tls.iter().find_map(|tls| tls.key_type.clone()).or(options.key_type.clone());
-            let mut subjects: Vec<Arc<str>> = Vec::new();
-            for key in encrypted.iter().filter(|key| !site.keys[**key].address.host.is_empty()) {
-                let one = &site.keys[*key];
-                let host: Arc<str> = one.address.host.as_str().into();
-                if issuers.is_empty() && !one.is_opaque && !super::name::qualifies(&host) && !host.ends_with(".ts.net")
-                {
-                    let problem = Problem::new("invalid-argument", one.word.span).case("subject");
-                    lowering.problem(problem.with("value", &*host));
-                    continue;
-                }
-                subjects.push(host);
-            }
-            subjects.sort_unstable();
-            subjects.dedup();
-            if issuers.is_empty() && has_acme_defaults && subjects.iter().all(|one| super::name::is_public(one)) {
-                issuers = acme(vec![Issuer::Acme { directory: None, has_dns: false }]);
-            }
-            let automation = Automation {
-                subjects,
-                issuers,
-                key_type,
-                on_demand: site.tls.iter().any(|tls| tls.on_demand),
-                has_manager: site.tls.iter().any(|tls| tls.has_manager),
-            };
-            let hosts = site.hosts(keys);
-            if site.tls.iter().any(|tls| tls.force_automate) {
-                let forced = keys.iter().filter(|_| !hosts.is_empty()).map(|key| site.host(*key));
-                config.automate.extend(forced);
-            }
-            // Hosts that share a block with an address for all hosts stand in no route: they are named here.
-            if hosts.is_empty() && !options.automatic.off && !options.automatic.no_certificates {
-                let shared = encrypted.iter().filter(|key| !site.keys[**key].address.host.is_empty());
-                config.automate.extend(shared.map(|key| site.host(*key)));
-            }
-            if automation.subjects.is_empty() {
-                catch_all.get_or_insert(automation);
-            } else if is_done.insert((*at, automation.subjects.clone())) {
-                config.automation.push(automation);
-            }
-        }
-    }
-    let exact = |one: &Automation| one.subjects.iter().any(|subject| subject.contains('*'));
-    config.automation.sort_by_key(exact);
-    let default = default();
-    let is_set = !default.is_empty() || has_acme_defaults || options.key_type.is_some();
-    let written = is_set.then(|| Automation {
-        subjects: Vec::new(),
-        issuers: match default.is_empty() && has_acme_defaults {
-            true => acme(vec![Issuer::Acme { directory: None, has_dns: false }]),
-            false => acme(default),
-        },
-        key_type: options.key_type.clone(),
-        on_demand: false,
-        has_manager: false,
-    });
-    config.automation.extend(match (catch_all, written) {
-        (Some(mut site), Some(global)) => {
-            if site.issuers.is_empty() {
-                site.issuers = global.issuers;
-            }
-            Some(site)
-        }
-        (one, other) => one.or(other),
-    });
 }
 
 /// The servers with their policies.
@@ -258,9 +124,8 @@ fn servers(
     // One policy serves all servers of its site: what the last of them says of its names holds for all.
     let mut names: Names = HashMap::new();
     for pairing in pairings {
-        let mut blocks: Vec<&(usize, Vec<usize>)> = pairing.blocks.iter().collect();
+        let blocks: Vec<&(usize, Vec<usize>)> = pairing.blocks.iter().collect();
         ambiguous(lowering, sites, &blocks, &pairing.listen);
-        blocks.sort_by_key(|(site, keys)| order(&sites[*site], keys));
         let mut server = Server {
             listens: vec![pairing.listen.clone()],
             routes: Vec::new(),
@@ -320,7 +185,6 @@ fn ambiguous(lowering: &mut Lowering<'_>, sites: &[Site], blocks: &[&(usize, Vec
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "the state of one pass over the servers, passed down unbundled")]
 fn policies(
     lowering: &mut Lowering<'_>,
     server: &mut Server,
@@ -349,7 +213,7 @@ fn policies(
                 .files
                 .as_ref()
                 .and_then(|(certificate, _)| tags.get(&certificate.text))
-                .map(|number| Choice { any_tag: vec![tag(*number)], is_opaque: false });
+                .map(|number| Choice { any_tag: vec![provide::tag(*number)], is_opaque: false });
             if hosts.iter().any(|host| Some(host) == options.default_sni.as_ref()) {
                 hosts.insert(0, "".into());
                 policy.default_sni.clone_from(&options.default_sni);

@@ -169,9 +169,8 @@ fn subdirective(lowering: &mut Lowering<'_>, node: &Node, tls: &mut Tls, shortcu
             }
         }
         "key_type" => {
-            if exactly(lowering, 1, "one kind of key") {
-                tls.key_type = key_type(lowering, &node.words[0]);
-            }
+            exactly(lowering, 1, "one kind of key");
+            tls.key_type = node.words.first().and_then(|word| key_type(lowering, word));
         }
         "on_demand" | "reuse_private_keys" => {
             exactly(lowering, 0, "no argument");

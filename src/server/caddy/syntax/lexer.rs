@@ -22,9 +22,9 @@ pub struct Lexed {
 }
 
 /// Cuts a text. `unknown` are places that hold a variable without a value: no word ends inside one.
-pub fn lex(bytes: &[u8], id: FileId, file: u32, unknown: &[Range<usize>]) -> Lexed {
+pub fn lex(bytes: &[u8], id: FileId, file: u32, unknown: &[Range<usize>], pool: &mut Pool) -> Lexed {
     let text = String::from_utf8_lossy(bytes);
-    let mut lexer = Lexer { text: &text, at: 0, line: 1, skipped: 0, id, file, unknown, next_unknown: 0 };
+    let mut lexer = Lexer { text: &text, at: 0, line: 1, skipped: 0, id, file, unknown, next_unknown: 0, pool };
     if let Cow::Owned(_) = text {
         lexer.unknown = &[]; // places in the bytes are not places in the text
     }
@@ -41,6 +41,31 @@ pub fn lex(bytes: &[u8], id: FileId, file: u32, unknown: &[Range<usize>]) -> Lex
         out.problems.iter_mut().for_each(|problem| problem.at = back(problem.at));
     }
     out
+}
+
+/// Words that were met lately: the same few make up most of a configuration, and share their text.
+pub struct Pool(Vec<Option<Arc<str>>>);
+
+impl Default for Pool {
+    fn default() -> Self {
+        Pool(vec![None; 512])
+    }
+}
+
+impl Pool {
+    fn share(&mut self, text: &str) -> Arc<str> {
+        const LONGEST: usize = 40;
+        if text.len() > LONGEST {
+            return text.into();
+        }
+        // FNV-1a: short words, and no harm where two fall together.
+        let hash = text.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+        let slot = &mut self.0[(hash ^ (hash >> 15)) as usize % 512];
+        match slot {
+            Some(known) if **known == *text => Arc::clone(known),
+            slot => Arc::clone(slot.insert(text.into())),
+        }
+    }
 }
 
 /// The way from a text with replaced bytes to the bytes.
@@ -81,6 +106,7 @@ struct Lexer<'t> {
     file: u32,
     unknown: &'t [Range<usize>],
     next_unknown: usize,
+    pool: &'t mut Pool,
 }
 
 impl<'t> Lexer<'t> {
@@ -104,7 +130,7 @@ impl<'t> Lexer<'t> {
         self.unknown.get(self.next_unknown).filter(|range| range.start == self.at).map(|range| range.end)
     }
 
-    fn word(&self, out: &mut Lexed, text: Cow<'_, str>, start: usize, line: u32, quote: Quote, is_unknown: bool) {
+    fn word(&mut self, out: &mut Lexed, text: Cow<'_, str>, start: usize, line: u32, quote: Quote, is_unknown: bool) {
         let mut breaks = text.bytes().filter(|byte| *byte == b'\n').count() as u32;
         if quote == Quote::Heredoc {
             breaks += 2;
@@ -114,7 +140,7 @@ impl<'t> Lexer<'t> {
             Quote::Double | Quote::Back => text.len() + 2 == self.at - start,
             Quote::Heredoc => false,
         };
-        let text: Arc<str> = text.into();
+        let text = self.pool.share(&text);
         let span = self.span(start);
         out.words.push(Word { text, span, via: None, file: self.file, line, breaks, quote, is_unknown, is_verbatim });
     }
