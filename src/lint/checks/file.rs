@@ -123,7 +123,13 @@ pub fn key_unparseable<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
 
 /// `key-encrypted` and `key-password-wrong`.
 pub fn key_encrypted<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
-    if let Some((token, _, Err(KeyFault::Encrypted { tried: false }))) = key_of(scope, one)
+    // A password of another site may have opened it here; the server has none for this one.
+    let is_locked = |key: &Result<Key, KeyFault>| match key {
+        Ok(key) => key.was_locked,
+        Err(fault) => matches!(fault, KeyFault::Encrypted { .. }),
+    };
+    if let Some((token, _, key)) = key_of(scope, one)
+        && is_locked(key)
         && one.set.passwords.is_none()
     {
         let problem = Problem::new("key-encrypted", token.span).with("path", &*token.text);
