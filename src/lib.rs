@@ -26,7 +26,7 @@
 //! | 7 | [`report`] | one file a format |
 //! | 8 | [`cli`] | arguments, exit codes |
 //!
-//! Data is in `rules/`: a page for each rule, a file for each platform, tables for OpenSSL and nginx.
+//! Data is in `rules/`: a page for each rule, a file for each platform, tables for OpenSSL, nginx and Apache.
 //!
 //! # What is not there
 //! - Nothing above `server` knows a directive; nothing in `server` knows a rule's words or severity.

@@ -118,6 +118,76 @@ fn truncated_and_broken_certificates_are_judged() {
     }
 }
 
+fn run_apache(text: &[u8], more: &[(&str, Vec<u8>)], main: &str) -> pipeline::Run {
+    let mut files = Memory::new();
+    for (path, bytes) in recipe::standard_files() {
+        files.insert(path, bytes);
+    }
+    for (path, bytes) in more {
+        files.insert(path, bytes.clone());
+    }
+    files.insert(main, text.to_vec());
+    files.insert("root.crt", recipe::root().pem().into_bytes());
+    let server = Some(shakedown::model::ServerKind::Apache);
+    let trust = vec![pipeline::TrustSource::File("root.crt".into())];
+    let options = Options { platform: Some("debian-12".into()), now: NOW, server, trust, ..Options::default() };
+    pipeline::lint(&files, &[PathBuf::from(main)], &options).expect("a text can always be judged")
+}
+
+/// The examples for Apache, whole, cut short anywhere, and with bytes changed: always judged, as a whole and as a part.
+#[test]
+fn apache_reads_whatever_stands_there() {
+    let examples = lint::rules().iter().flat_map(|rule| &rule.page().example);
+    let texts: Vec<Vec<u8>> =
+        examples.filter(|one| one.server == "apache").map(|one| one.config.clone().into_bytes()).collect();
+    assert!(texts.len() > 100);
+    let noise: &[&[u8]] = &[b"\\\n", b"\"", b"<", b">", b"</", b"${", b"}", b"\0", b"\xff", b"#", b"\r\n"];
+    for (number, text) in texts.iter().enumerate() {
+        for length in (number % 23..text.len()).step_by(23) {
+            let put = noise[length % noise.len()];
+            let rest = if length % 3 == 0 { &b""[..] } else { &text[length..] };
+            let mixed = [&text[..length], put, rest].concat();
+            let main = if length % 2 == 0 { "apache2.conf" } else { "site.conf" };
+            assert_sound(&run_apache(&mixed, &[], main), &mixed);
+        }
+    }
+}
+
+#[test]
+fn hostile_apache_texts_end() {
+    let deep = [b"<Directory /x>\n".repeat(50_000), b"</Directory>\n".repeat(50_000)].concat();
+    let passed_over = [b"<IfModule no.c>\n".repeat(50_000), b"</IfModule>\n".repeat(50_000)].concat();
+    let joined = b"Listen 80 \\\n".repeat(300_000);
+    let sites = b"Listen 443\n<VirtualHost 192.0.2.1:443>\nSSLEngine on\n</VirtualHost>\n".repeat(5_000);
+    let quotes = b"ServerAlias \"'".repeat(200_000);
+    let long = [b"ServerAlias ".to_vec(), b"x.test ".repeat(500_000)].concat();
+    for text in [deep, passed_over, joined, sites, quotes, long, vec![0; 1_000_000], vec![0xff; 1_000_000]] {
+        assert_sound(&run_apache(&text, &[], "apache2.conf"), &text[..100]);
+    }
+    let said = |run: &pipeline::Run, rule: &str| run.findings.iter().any(|one| one.rule.as_str() == rule);
+    // Each value is twice the one before: without a limit that is 2^100 bytes.
+    let mut doubling = b"Define A0 xxxxxxxxxx\n".to_vec();
+    for level in 1..100 {
+        doubling.extend(format!("Define A{level} ${{A{0}}}${{A{0}}}\n", level - 1).into_bytes());
+    }
+    assert!(said(&run_apache(&doubling, &[], "apache2.conf"), "include-cycle"));
+    // Each macro uses the one before twice.
+    let mut macros = b"LoadModule macro_module x\n<Macro M0>\nServerAlias x\n</Macro>\n".to_vec();
+    for level in 1..60 {
+        macros.extend(format!("<Macro M{level}>\nUse M{0}\nUse M{0}\n</Macro>\n", level - 1).into_bytes());
+    }
+    macros.extend(b"Use M59\n");
+    assert!(said(&run_apache(&macros, &[], "apache2.conf"), "include-cycle"));
+    // Each file includes itself twice by a pattern, and folders of files.
+    let bomb = b"Include a*.conf\nInclude a*.conf\n".to_vec();
+    let found = run_apache(
+        &bomb,
+        &[("a1.conf", bomb.clone()), ("a2.conf", bomb.clone()), ("a3.conf", bomb.clone())],
+        "apache2.conf",
+    );
+    assert!(said(&found, "include-cycle"));
+}
+
 #[test]
 fn a_text_that_starts_is_still_silent_with_crlf() {
     for rule in lint::rules() {

@@ -15,11 +15,14 @@ use shakedown_testing::recipe::{self, example_files_of};
 use shakedown_testing::{NOW, server};
 
 /// The text of an example without its caret lines kept as they are: they are comments. The places that carets point at.
-fn carets(config: &str) -> BTreeSet<(u32, u32, u32)> {
+/// Lines with carets count in a JSON example no more than in the file that is made of it.
+fn carets(config: &str, are_lines: bool) -> BTreeSet<(u32, u32, u32)> {
     let mut found = BTreeSet::new();
+    let mut taken_out = 0;
     for (at, line) in config.lines().enumerate() {
-        let above = at as u32; // lines count from 1, and the marked one is the one before
+        let above = at as u32 - taken_out; // lines count from 1, and the marked one is the one before
         let Some(marks) = line.strip_prefix('#') else { continue };
+        taken_out += u32::from(!are_lines);
         if !marks.is_empty() && marks.bytes().all(|byte| byte == b'<') {
             found.insert((above, 1, 1 + marks.len() as u32));
         } else if !marks.trim().is_empty() && marks.bytes().all(|byte| matches!(byte, b'^' | b' ')) {
@@ -44,9 +47,14 @@ fn judge(example: &Example) -> (Run, &'static str) {
         trust_is_a_guess: !example.trust_is_given,
         ..Options::default()
     };
-    let run = pipeline::lint(&files, &[PathBuf::from(recipe::main_file(&example.server))], &options)
-        .expect("an example can be run");
+    let run =
+        pipeline::lint(&files, &[PathBuf::from(main_file(example, shown))], &options).expect("an example can be run");
     (run, shown)
+}
+
+/// The file that the server is started with.
+fn main_file(example: &Example, shown: &'static str) -> &'static str {
+    if example.server == "caddy" { shown } else { recipe::main_file(&example.server) }
 }
 
 fn place(run: &Run, finding: &Finding) -> (String, u32, u32, u32) {
@@ -79,7 +87,7 @@ fn examples_fire_at_their_carets_and_nowhere_else() {
             let (run, shown) = judge(example);
             let mut expected = BTreeSet::new();
             if example.expect == Expect::Bad {
-                expected = carets(&example.config);
+                expected = carets(&example.config, example.context.as_deref() != Some("json"));
             }
             let own = run.findings.iter().filter(|one| one.rule.as_str() == name);
             let found: BTreeSet<(u32, u32, u32)> = own
@@ -172,6 +180,7 @@ fn every_page_has_bad_and_good_examples_for_each_of_its_servers() {
                 "foreign-module",
                 "unknown",
                 "default",
+                "empty",
             ];
             let has = page.example.iter().any(|example| example.case == *case) || is_limit.contains(&case.as_str());
             assert!(has, "{name}: no example of case {case}");
@@ -204,9 +213,9 @@ fn ask(kind: &str, part: Part, ask: fn(&Path, &str) -> server::Verdict, least: u
     let asked: Vec<_> = examples.filter(|(_, _, example)| is_asked(example)).collect();
     let wrong = asked.par_iter().map(|(name, number, example)| {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let (files, _) = example_files_of(kind, &example.config, example.context.as_deref(), &example.files);
+        let (files, shown) = example_files_of(kind, &example.config, example.context.as_deref(), &example.files);
         recipe::write(folder.path(), &files);
-        let verdict = ask(folder.path(), recipe::main_file(kind));
+        let verdict = ask(folder.path(), main_file(example, shown));
         let expected = example.expect == Expect::Good || example.effect == Effect::Starts;
         match verdict.starts == expected {
             true => String::new(),
@@ -221,6 +230,11 @@ fn ask(kind: &str, part: Part, ask: fn(&Path, &str) -> server::Verdict, least: u
 #[test]
 fn the_real_nginx_does_what_the_examples_say() {
     ask("nginx", Part::Nginx, server::nginx, 100);
+}
+
+#[test]
+fn the_real_caddy_does_what_the_examples_say() {
+    ask("caddy", Part::Caddy, server::caddy, 50);
 }
 
 #[test]

@@ -206,6 +206,10 @@ pub struct TargetArguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=5))]
     pub security_level: Option<u8>,
 
+    /// Who reads certificates and keys, instead of the platform's users
+    #[arg(long, value_name = "USER")]
+    pub run_as: Option<String>,
+
     /// Follow absolute paths below this folder
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
@@ -386,6 +390,7 @@ impl TargetArguments {
             tls_library: self.tls_library.clone(),
             security_level: self.security_level,
             definitions: self.define.clone(),
+            run_as: self.run_as.clone(),
             root: self.root.clone(),
             fragment: self.fragment,
             now,

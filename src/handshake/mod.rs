@@ -4,6 +4,7 @@
 //! own. Resumption and early data (0-RTT) are left out: a first full handshake is predicted.
 
 pub mod client;
+pub mod go;
 pub mod hello;
 pub mod openssl;
 mod outcome;

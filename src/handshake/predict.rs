@@ -7,7 +7,8 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use super::client::Client;
-use super::openssl::{self, Contexts, Side, Slots, Surroundings};
+use super::go::{self, Candidates};
+use super::openssl::{self, Contexts, Slots, Surroundings};
 use super::outcome::{Agreed, Cause, Decisive, Outcome, Stage, Story};
 use crate::model::{
     Binding, BindingId, CredentialsId, Deployment, Endpoint, Found, OriginKind, PolicyId, Setting, SiteId, Transport,
@@ -60,12 +61,14 @@ impl Handshake {
 }
 
 /// What an outcome hangs on.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 struct Key {
     policies: [PolicyId; 4],
     credentials: CredentialsId,
     rejects: bool,
     client: usize,
+    /// The name, where it chooses among several certificates.
+    name: Option<Arc<str>>,
 }
 
 /// Predicts handshakes with one deployment.
@@ -74,14 +77,16 @@ pub struct Predictor<'a> {
     library: &'a Library,
     contexts: Contexts<'a>,
     slots: Vec<OnceLock<Slots>>,
+    candidates: Vec<OnceLock<Candidates>>,
+    now: i64,
     /// The ALPN names of each policy, where the server refuses clients that share none.
     alpn: Vec<Vec<String>>,
     outcomes: Mutex<HashMap<Key, Arc<Outcome>>>,
 }
 
 impl<'a> Predictor<'a> {
-    /// A predictor that has looked at nothing yet.
-    pub fn new(deployment: &'a Deployment, library: &'a Library, system: &'a SystemTls) -> Self {
+    /// A predictor that has looked at nothing yet, at a time in seconds since 1970-01-01 UTC.
+    pub fn new(deployment: &'a Deployment, library: &'a Library, system: &'a SystemTls, now: i64) -> Self {
         let around = Surroundings { platform: &deployment.platform, system, conduct: deployment.conduct, library };
         let refuses = deployment.conduct.refuses_unknown_alpn(deployment.platform.server_version);
         let names = |policy: &crate::model::TlsPolicy| {
@@ -93,6 +98,8 @@ impl<'a> Predictor<'a> {
             library,
             contexts: Contexts::new(&deployment.policies, around),
             slots: deployment.credentials.iter().map(|_| OnceLock::new()).collect(),
+            candidates: deployment.credentials.iter().map(|_| OnceLock::new()).collect(),
+            now,
             alpn: deployment.policies.iter().map(names).collect(),
             outcomes: Mutex::default(),
         }
@@ -109,16 +116,22 @@ impl<'a> Predictor<'a> {
         self.slots[at].get_or_init(|| Slots::load(&self.deployment.credentials[at], self.library))
     }
 
+    /// The certificates of a set, as Go holds them.
+    fn candidates(&self, id: CredentialsId) -> &Candidates {
+        let at = id.0 as usize;
+        let key_type = self.deployment.managed.get(&id).map(|managed| &*managed.key_type);
+        self.candidates[at].get_or_init(|| Candidates::load(&self.deployment.credentials[at], self.library, key_type))
+    }
+
     /// Who answers to a host on a socket. `names` tells whether the client says it.
     ///
     /// # Errors
     /// Nobody, or it cannot be told.
     pub fn binding<'e>(&self, endpoint: &'e Endpoint, host: &str, names: bool) -> Result<&'e Binding, Outcome> {
-        let is_sent = names && !host.is_empty() && host.trim_matches(['[', ']']).parse::<IpAddr>().is_err();
+        let name = sent_name(host, names);
         let refused =
             |words: &str| Outcome::Failed(Cause::negotiate("name-rejected", Decisive::Site, words.to_owned()));
-        let id: Option<BindingId> = if is_sent {
-            let name = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+        let id: Option<BindingId> = if !name.is_empty() {
             match endpoint.named.find(&name) {
                 Found::Binding(id) => Some(id),
                 Found::Unknown => {
@@ -159,7 +172,7 @@ impl<'a> Predictor<'a> {
             Ok(binding) => binding,
             Err(outcome) => return ended(outcome, at),
         };
-        let outcome = self.outcome(binding, client);
+        let outcome = self.outcome_for(binding, client, &sent_name(host, client.sni));
         let decisive = match &*outcome {
             Outcome::Agreed(_) => Decisive::Nothing,
             Outcome::Failed(cause) | Outcome::Unknown(cause) => cause.decisive,
@@ -179,44 +192,78 @@ impl<'a> Predictor<'a> {
             return Vec::new();
         }
         let mut story = Story::told();
-        let _ = openssl::negotiate(client, &self.side(binding), &mut story);
+        let _ = self.negotiate(binding, client, &sent_name(host, client.sni), &mut story);
         story.steps().into_iter().map(|(decisive, words)| (self.place(binding, decisive), words)).collect()
     }
 
     /// Whether the library is one that is followed here.
     pub fn is_judged(&self) -> bool {
-        self.deployment.platform.tls_library.kind == TlsLibraryKind::OpenSsl
+        self.library_kind() != TlsLibraryKind::Other
     }
 
-    fn side(&self, binding: &Binding) -> Side<'_> {
-        Side {
-            start: self.contexts.of(binding.before_name),
-            choosing: self.contexts.of(binding.choosing),
-            own: self.contexts.of(binding.own),
-            decided: self.contexts.of(binding.after_name),
-            slots: self.slots(binding.credentials),
-            rejects: binding.rejects,
-            alpn: &self.alpn[binding.after_name.0 as usize],
+    /// Whether the library is OpenSSL, so that its contexts say something.
+    pub fn is_openssl(&self) -> bool {
+        self.library_kind() == TlsLibraryKind::OpenSsl
+    }
+
+    fn library_kind(&self) -> TlsLibraryKind {
+        self.deployment.platform.tls_library.kind
+    }
+
+    /// What comes of a handshake, worked out anew.
+    fn negotiate(&self, binding: &Binding, client: &Client, name: &str, story: &mut Story) -> Outcome {
+        let alpn = &self.alpn[binding.after_name.0 as usize];
+        let library = &self.deployment.platform.tls_library;
+        match library.kind {
+            TlsLibraryKind::OpenSsl => {
+                let side = openssl::Side {
+                    start: self.contexts.of(binding.before_name),
+                    choosing: self.contexts.of(binding.choosing),
+                    own: self.contexts.of(binding.own),
+                    decided: self.contexts.of(binding.after_name),
+                    slots: self.slots(binding.credentials),
+                    rejects: binding.rejects,
+                    alpn,
+                };
+                openssl::negotiate(client, &side, story)
+            }
+            TlsLibraryKind::Go => {
+                let side = go::Side {
+                    policy: self.deployment.policy(binding.after_name),
+                    release: library.version,
+                    candidates: self.candidates(binding.credentials),
+                    name,
+                    rejects: binding.rejects,
+                    alpn,
+                    now: self.now,
+                };
+                go::negotiate(client, &side, story)
+            }
+            TlsLibraryKind::Other => {
+                Outcome::Unknown(Cause::unknown(Decisive::Nothing, format!("{} is not followed here", library.name)))
+            }
         }
     }
 
-    /// What a binding comes to for a client.
+    /// What a binding comes to for a client, whatever the name.
     pub fn outcome(&self, binding: &Binding, client: &Client) -> Arc<Outcome> {
-        if !self.is_judged() {
-            let library = &self.deployment.platform.tls_library.name;
-            let words = format!("{library} is not followed here");
-            return Arc::new(Outcome::Unknown(Cause::unknown(Decisive::Nothing, words)));
-        }
+        self.outcome_for(binding, client, "")
+    }
+
+    fn outcome_for(&self, binding: &Binding, client: &Client, name: &str) -> Arc<Outcome> {
+        let hangs_on_name =
+            self.library_kind() == TlsLibraryKind::Go && self.candidates(binding.credentials).all.len() > 1;
         let key = Key {
             policies: [binding.before_name, binding.choosing, binding.own, binding.after_name],
             credentials: binding.credentials,
             rejects: binding.rejects,
             client: client.number,
+            name: hangs_on_name.then(|| name.into()),
         };
         if let Some(known) = self.outcomes.lock().ok().and_then(|known| known.get(&key).cloned()) {
             return known;
         }
-        let outcome = Arc::new(openssl::negotiate(client, &self.side(binding), &mut Story::default()));
+        let outcome = Arc::new(self.negotiate(binding, client, name, &mut Story::default()));
         if let Ok(mut known) = self.outcomes.lock() {
             known.insert(key, Arc::clone(&outcome));
         }
@@ -257,8 +304,11 @@ impl<'a> Predictor<'a> {
     /// What is sent to a client that agreed, leaf first; empty for anonymous suites.
     pub fn sent(&self, handshake: &Handshake) -> &[Arc<Certificate>] {
         let pair = handshake.agreed().and_then(|agreed| agreed.pair);
-        let slot = handshake.credentials.zip(pair).and_then(|(id, pair)| self.slots(id).pair(pair));
-        slot.map_or(&[], |slot| &slot.chain[..])
+        let Some((id, pair)) = handshake.credentials.zip(pair) else { return &[] };
+        match self.library_kind() {
+            TlsLibraryKind::Go => self.candidates(id).pair(pair).map_or(&[], |one| &one.chain[..]),
+            _ => self.slots(id).pair(pair).map_or(&[], |slot| &slot.chain[..]),
+        }
     }
 
     /// The client's own verdict on what it is sent.
@@ -292,6 +342,12 @@ impl<'a> Predictor<'a> {
         }
         (whole.len() > sent.len()).then(|| verifier.verify(&whole))
     }
+}
+
+/// The name that a client says: none for an address, lower case, without a dot at the end.
+fn sent_name(host: &str, names: bool) -> String {
+    let is_address = host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
+    if names && !is_address { host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase() } else { String::new() }
 }
 
 fn plain() -> Cause {

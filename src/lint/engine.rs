@@ -202,7 +202,11 @@ const QUIETER: &[(&str, &[&str])] = &[
     ("certificate-file-missing", &["no-certificate", "certificate-unparseable"]),
     ("key-file-missing", &["key-unparseable"]),
     ("no-protocol", &["modern-protocol-missing"]),
-    ("mixed-tls-and-plain-listener", &["certificate-inherited-from-default-site", "certificate-name-mismatch"]),
+    (
+        "mixed-tls-and-plain-listener",
+        &["certificate-inherited-from-default-site", "certificate-name-mismatch", "no-certificate"],
+    ),
+    ("plain-http-on-tls-port", &["no-certificate"]),
     ("certificate-inherited-from-default-site", &["certificate-name-mismatch"]),
     ("directive-unknown-in-version", &["invalid-argument"]),
 ];

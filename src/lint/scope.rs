@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 use crate::diagnostic::{Edit, Fix, Problem, Safety, Unjudged};
 use crate::handshake::Predictor;
 use crate::model::{
-    Binding, BindingId, Change, Credential, Credentials, Deployment, Editor, Endpoint, EndpointId, Found, NameKind,
-    PolicyId, Setting, Site, SiteId, Token, Transport,
+    Binding, BindingId, Change, Credential, Credentials, CredentialsId, Deployment, Editor, Endpoint, EndpointId,
+    Found, NameKind, PolicyId, Setting, Site, SiteId, Token, Transport,
 };
 use crate::pki::loading::Strength;
 use crate::pki::{self, Anchors, Certificate, Chain, Key, Library, PemFile, Sent, Verdict, Verifier};
@@ -76,7 +76,11 @@ impl<'a> Use<'a> {
         }
         let mut chains: HashMap<[Option<&Path>; 4], SharedChain<'a>> = HashMap::new();
         let mut uses = Vec::new();
-        for (set, sites) in deployment.credentials.iter().zip(sites) {
+        for (at, (set, sites)) in deployment.credentials.iter().zip(sites).enumerate() {
+            // What the server gets by itself is told of once, by its front end.
+            if deployment.managed.contains_key(&CredentialsId(at as u32)) && set.pairs.iter().all(is_open) {
+                continue;
+            }
             for (position, pair) in set.pairs.iter().enumerate() {
                 let path = |file: &'a Setting<(Token, PathBuf)>| file.get().map(|(_, path)| path.as_path());
                 let authorities = set.authorities.as_ref().map(|(_, path)| path.as_path());
@@ -131,6 +135,11 @@ impl<'a> Use<'a> {
     }
 }
 
+/// Whether a pair is not known at all.
+fn is_open(pair: &Credential) -> bool {
+    pair.certificate.get().is_none() && pair.key.as_ref().is_none_or(|key| key.get().is_none())
+}
+
 /// Where checks report to.
 #[derive(Default)]
 pub struct Sink {
@@ -173,7 +182,7 @@ impl<'a> Scope<'a> {
             anchors,
             trust_is_given: is_given,
             editor,
-            predictor: Predictor::new(deployment, library, system),
+            predictor: Predictor::new(deployment, library, system, now),
             expansions: Mutex::default(),
             bound,
         }
@@ -209,8 +218,11 @@ impl<'a> Scope<'a> {
     /// another.
     pub fn strength(&self, one: &Use<'_>) -> Option<Strength> {
         let library = &self.deployment.platform.tls_library;
-        if library.kind != TlsLibraryKind::OpenSsl {
-            return None;
+        match library.kind {
+            TlsLibraryKind::OpenSsl => {}
+            // Go refuses nothing: clients do.
+            TlsLibraryKind::Go => return Some(Strength::of(0, [3, 0, 0])),
+            TlsLibraryKind::Other => return None,
         }
         let mut policies: Vec<PolicyId> = one.sites.iter().map(|site| self.deployment.site(*site).policy).collect();
         policies.sort_unstable();

@@ -7,6 +7,7 @@
 mod change;
 mod endpoint;
 mod intern;
+mod managed;
 mod policy;
 mod setting;
 mod site;
@@ -17,9 +18,12 @@ pub use endpoint::{
     Unmatched,
 };
 pub use intern::Interner;
+pub use managed::{Authority, Managed, Obstacle};
 pub use policy::{ClientVerification, Command, PolicyId, ProtocolChoice, Stapling, TlsPolicy, VerifyMode};
 pub use setting::{Frame, FrameId, FrameKind, Frames, Origin, OriginKind, Reason, Setting, Token, Value};
 pub use site::{Credential, Credentials, CredentialsId, Name, NameKind, Site, SiteId};
+
+use std::collections::HashMap;
 
 use crate::diagnostic::{Problem, Unjudged};
 use crate::platform::{Conduct, Part, Platform, Version};
@@ -91,6 +95,8 @@ pub struct Deployment {
     pub policies: Vec<TlsPolicy>,
     /// Interned sets of certificates with keys.
     pub credentials: Vec<Credentials>,
+    /// Sets in which a certificate is one that the server gets by itself, and what is known of it.
+    pub managed: HashMap<CredentialsId, Managed>,
     /// How values got to where they bite: includes, macros, imports.
     pub frames: Frames,
     /// What was wrong with the text itself.
@@ -111,6 +117,7 @@ impl Deployment {
             sites: Vec::new(),
             policies: Vec::new(),
             credentials: Vec::new(),
+            managed: HashMap::new(),
             frames: Frames::default(),
             problems: Vec::new(),
             unjudged: Vec::new(),

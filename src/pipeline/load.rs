@@ -189,6 +189,9 @@ pub(super) fn platform_of(files: &dyn FileSystem, server: ServerKind, options: &
         platform.tls_library = library.clone();
         platform.assumed.retain(|what| what != "tls_library");
     }
+    if let Some(user) = &options.run_as {
+        platform.worker_user.clone_from(user);
+    }
     if let Some(level) = options.security_level {
         platform.security_level = level;
         platform.assumed.retain(|what| what != "security_level");

@@ -82,6 +82,8 @@ pub struct Options {
     pub limits: Limits,
     /// What is asked of the rules.
     pub lint: lint::Settings,
+    /// Who reads certificates and keys, instead of the platform's users.
+    pub run_as: Option<String>,
     /// What `--define` names, some with a value.
     pub definitions: Vec<(String, Option<String>)>,
 }

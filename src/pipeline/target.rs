@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::{Failure, Options};
 use crate::model::ServerKind;
 use crate::pki;
-use crate::server::{Form, Input, Root, apache, nginx};
+use crate::server::{Form, Input, Root, apache, caddy, nginx};
 use crate::source::{Entry, FileKind, FileSystem, Limits, ReadError, Text};
 
 /// Names that say which server reads a file.
@@ -43,6 +43,9 @@ const LIVE: &[&str] = &[
     "/etc/apache2/apache2.conf",
     "/etc/httpd/conf/httpd.conf",
     "/usr/local/apache2/conf/httpd.conf",
+    "/usr/local/etc/apache24/httpd.conf",
+    "/opt/homebrew/etc/httpd/httpd.conf",
+    "/etc/apache2/httpd.conf",
     "/etc/caddy/Caddyfile",
 ];
 
@@ -163,7 +166,7 @@ fn one(
             let is_main = MAIN_FILES.iter().any(|(name, kind)| *kind == server && path.ends_with(name));
             is_main || !options.fragment && apache::is_whole(&bytes)
         }
-        ServerKind::Caddy => true,
+        ServerKind::Caddy => caddy::is_whole(path, &bytes),
     };
     let folder = path.parent().unwrap_or(Path::new(""));
     let form = if whole { Form::Whole } else { Form::Fragment { prefix: prefix_of(files, folder, server) } };
@@ -221,7 +224,7 @@ fn detect(path: &Path, bytes: &[u8]) -> Option<ServerKind> {
     if let Some((_, server)) = MAIN_FILES.iter().find(|(main, _)| *main == name) {
         return Some(*server);
     }
-    if name.starts_with("Caddyfile") || name.ends_with(".caddyfile") || name.ends_with(".caddy") {
+    if caddy::is_named(&name) || caddy::looks_like_json(bytes) {
         return Some(ServerKind::Caddy);
     }
     if name == ".htaccess" || apache::looks_like(bytes) {

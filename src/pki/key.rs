@@ -18,6 +18,8 @@ pub struct Key {
     /// As in a certificate: a point, or the DER of an RSA key. Absent where the file does not carry it and it cannot be
     /// derived here.
     pub public: Option<Vec<u8>>,
+    /// Whether a password opened it.
+    pub was_locked: bool,
 }
 
 /// Why a key block gives no key.
@@ -61,10 +63,14 @@ pub fn read(raw: &Raw<'_>, passwords: &[Zeroizing<Vec<u8>>]) -> Result<Key, KeyF
             let info = EncryptedPrivateKeyInfo::from_der(&der).map_err(|_| KeyFault::Unreadable)?;
             let opened = passwords.iter().find_map(|password| info.decrypt(password.as_slice()).ok());
             let opened = opened.ok_or(KeyFault::Encrypted { tried: !passwords.is_empty() })?;
-            pkcs8_key(opened.as_bytes())
+            pkcs8_key(opened.as_bytes()).map(unlocked)
         }
         _ => Err(KeyFault::Unreadable),
     }
+}
+
+fn unlocked(key: Key) -> Key {
+    Key { was_locked: true, ..key }
 }
 
 fn pkcs8_key(der: &[u8]) -> Result<Key, KeyFault> {
@@ -88,7 +94,7 @@ fn pkcs8_key(der: &[u8]) -> Result<Key, KeyFault> {
 
 fn key(kind: KeyKind, public: Option<Vec<u8>>) -> Key {
     let bits = bits(&kind, public.as_deref().unwrap_or_default());
-    Key { kind, bits, public }
+    Key { kind, bits, public, was_locked: false }
 }
 
 /// PKCS #1 (RFC 8017, A.1.2). The public half stands in it; whether the primes fit is not looked at, nor does OpenSSL.
@@ -142,7 +148,7 @@ fn decrypt_legacy(raw: &Raw<'_>, der: &[u8], passwords: &[Zeroizing<Vec<u8>>]) -
         let Some(plain) = legacy::decrypt(cipher, &vector, password, der) else { continue };
         let found = if raw.label == "EC PRIVATE KEY" { ec_key(&plain, None) } else { rsa_key(&plain) };
         if found.is_ok() {
-            return found;
+            return found.map(unlocked);
         }
     }
     Err(refused)

@@ -12,7 +12,8 @@ pub use conduct::{Conduct, Reload};
 pub use detect::detect;
 pub use system::SystemTls;
 pub use table::{
-    ASSUMED, Decider, Part, apache_decider, find, names, nginx_decider, nginx_default_ciphers, nginx_default_protocols,
+    ASSUMED, Decider, Part, apache_decider, caddy_default, find, names, nginx_decider, nginx_default_ciphers,
+    nginx_default_protocols,
 };
 pub use version::Version;
 
@@ -54,6 +55,16 @@ impl TlsLibrary {
     }
 }
 
+impl Platform {
+    /// The oldest protocol that Go takes where the server names none, in our names.
+    pub fn go_oldest(&self) -> &'static str {
+        if self.godebug.iter().any(|setting| setting == "tls10server=1") {
+            return "TLSv1.0";
+        }
+        caddy_default("go-oldest", self.tls_library.version)
+    }
+}
+
 /// One server on one system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Platform {
@@ -65,6 +76,8 @@ pub struct Platform {
     pub tls_library: TlsLibrary,
     /// OpenSSL's compiled-in security level, 0 to 5.
     pub security_level: u8,
+    /// Whether the library takes `PROFILE=SYSTEM` for a cipher string (Red Hat's).
+    pub system_profiles: bool,
     /// Which of the fields were assumed, neither given nor detected: `platform`, `server_version`, ...
     pub assumed: Vec<String>,
     /// Why this platform: "from the package database", "no sign of another".
@@ -75,6 +88,10 @@ pub struct Platform {
     pub main_file: PathBuf,
     /// Who runs the workers.
     pub worker_user: String,
+    /// Settings of Go that the build carries (`GODEBUG`): `tls10server=1`, `tlsmlkem=0`.
+    pub godebug: Vec<String>,
+    /// Where the service keeps what it gets by itself, certificates above all.
+    pub data_folder: Option<PathBuf>,
     /// The folder that relative paths start from unless the configuration names another; absent where it is the main file's.
     pub server_root: Option<PathBuf>,
     /// Modules that are built in, by their source files (Apache).

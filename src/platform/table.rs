@@ -26,6 +26,10 @@ static NGINX: LazyLock<ServerTable> = LazyLock::new(|| {
     toml::from_str(include_str!("../../rules/servers/nginx.toml")).expect("a test reads every embedded table")
 });
 
+static CADDY: LazyLock<CaddyTable> = LazyLock::new(|| {
+    toml::from_str(include_str!("../../rules/servers/caddy.toml")).expect("a test reads every embedded table")
+});
+
 static APACHE: LazyLock<ServerTable> = LazyLock::new(|| {
     toml::from_str(include_str!("../../rules/servers/apache.toml")).expect("a test reads every embedded table")
 });
@@ -58,6 +62,8 @@ struct Page {
 struct OpenSsl {
     version: String,
     level: u8,
+    #[serde(default)]
+    system_profiles: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -70,6 +76,9 @@ struct Server {
     server_root: Option<PathBuf>,
     #[serde(default)]
     static_modules: Vec<String>,
+    #[serde(default)]
+    godebug: Vec<String>,
+    data_folder: Option<PathBuf>,
     #[serde(default)]
     #[expect(dead_code, reason = "for people who read the page")]
     unverified: Vec<String>,
@@ -111,11 +120,14 @@ pub fn find(name: &str, part: Part) -> Option<Platform> {
         server_version: Version::parse(&server.version)?,
         tls_library: TlsLibrary::parse(&library)?,
         security_level: page.openssl.level,
+        system_profiles: page.openssl.system_profiles,
         assumed: Vec::new(),
         why: String::new(),
         is_detected: false,
         main_file: server.main_file,
         worker_user: server.worker_user,
+        godebug: server.godebug,
+        data_folder: server.data_folder,
         server_root: server.server_root,
         static_modules: server.static_modules,
     })
@@ -192,6 +204,18 @@ pub fn nginx_decider(setting: &str, version: Version) -> Decider {
     row.map_or(Decider::NamedSite, |row| row.by)
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CaddyTable {
+    default: std::collections::HashMap<String, Vec<DefaultRow>>,
+}
+
+/// Caddy's default of `protocols`, `ciphers`, `groups` or `alpn`, words apart by a blank; by release of Caddy. The oldest
+/// protocol that Go itself allows is `go-oldest`, by release of Go. Empty where there is no such setting.
+pub fn caddy_default(setting: &str, version: Version) -> &'static str {
+    CADDY.default.get(setting).map_or("", |rows| default(rows, version))
+}
+
 /// Who decides a setting in Apache: `protocols`, `groups`, or any other, which is the named site's.
 pub fn apache_decider(setting: &str, platform: &Platform) -> Decider {
     let is_old = |row: &Decides| {
@@ -224,6 +248,13 @@ mod tests {
         assert_eq!(find(ASSUMED, Part::Nginx).unwrap().server_version, Version::new(1, 22, 1));
         assert_eq!(find("debian-21", Part::Nginx), None);
         assert_eq!(find("rocky-9", Part::Apache).map(|found| found.name).as_deref(), Some("rhel-9"));
+    }
+
+    #[test]
+    fn groups_of_caddy_change_with_the_version() {
+        assert_eq!(caddy_default("groups", Version::new(2, 6, 2)), "x25519 secp256r1");
+        assert_eq!(caddy_default("groups", Version::new(2, 11, 4)), "x25519mlkem768 x25519 secp256r1");
+        assert_eq!(caddy_default("go-oldest", Version::new(1, 19, 8)), "TLSv1.0");
     }
 
     #[test]

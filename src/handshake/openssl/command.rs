@@ -94,7 +94,7 @@ pub fn run(context: &mut Context, name: &str, value: &str) -> Result<(), Command
         "maxprotocol" => context.max_protocol = bound(value).ok_or_else(whole)?,
         "protocol" => protocols(&mut context.protocols, value)?,
         "cipherstring" => {
-            let expansion = cipher::expand(CipherLibrary::of(version), value);
+            let expansion = cipher::expand(CipherLibrary::of(version), context.read_as(value));
             if let Some(error) = expansion.error {
                 return Err(CommandFault::Ciphers(error));
             }

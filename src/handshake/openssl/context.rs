@@ -70,6 +70,8 @@ pub struct Context {
     pub tls13_suites: Known<Vec<&'static Tls13Suite>>,
     /// Groups.
     pub groups: Known<GroupList>,
+    /// Groups as they are set, whether or not Suite B is on.
+    pub own_groups: Known<GroupList>,
     /// Signature schemes, in order.
     pub signatures: Vec<u16>,
     /// Whether the server's order counts.
@@ -113,6 +115,7 @@ impl Context {
             suites: Ok(Vec::new()),
             tls13_suites: Ok(Tls13Suite::defaults()),
             groups: Ok(GroupList::default_of(version)),
+            own_groups: Ok(GroupList::default()),
             signatures: signature::schemes().iter().map(|scheme| scheme.code_point).collect(),
             server_preference: Ok(false),
             prioritizes_chacha: false,
@@ -197,12 +200,21 @@ impl Context {
                     return;
                 }
             },
-            _ => string,
+            _ => self.read_as(string),
         };
         let expansion = cipher::expand(CipherLibrary::of(self.version), text);
         match (expansion.error.clone(), token) {
             (Some(error), Some(token)) => self.faults.push(Fault::Ciphers(token.clone(), error)),
             _ => self.take(&expansion),
+        }
+    }
+
+    /// A string as the library reads it: once Suite B is on, its list takes the place of every other
+    /// (`check_suiteb_cipher_list`).
+    pub fn read_as<'s>(&self, string: &'s str) -> &'s str {
+        match self.suite_b {
+            Some(mode) if !string.starts_with("SUITEB") => mode.string(),
+            _ => string,
         }
     }
 
@@ -216,6 +228,7 @@ impl Context {
 
     /// Suite B wins over all other settings, whenever they were made (`tls1_suiteb`).
     fn force_suite_b(&mut self) {
+        self.own_groups = self.groups.clone();
         if let Some(mode) = self.suite_b {
             self.groups = Ok(suite_b::groups(mode));
             self.signatures = suite_b::signatures(mode);
@@ -281,14 +294,20 @@ impl Context {
         Level { number: self.level, version: self.version }
     }
 
-    /// The versions that a client can get: switched on, within the bounds, compiled in, and not refused by `level`.
-    pub fn offered(&self, level: Level) -> Protocols {
+    /// The versions that a client can get: switched on, within the bounds, compiled in, and not refused by the level and Suite B
+    /// of another context, which is in force when they are chosen.
+    pub fn offered(&self, choosing: &Context) -> Protocols {
+        self.offered_at(choosing.strength(), choosing.suite_b)
+    }
+
+    /// The versions that would be offered at a level.
+    pub fn offered_at(&self, level: Level, suite_b: Option<SuiteB>) -> Protocols {
         let is_within = |one: &Protocol| {
             *one >= Protocol::Tls10
                 && self.min_protocol.is_none_or(|least| least <= *one)
                 && self.max_protocol.is_none_or(|most| *one <= most)
                 && level.allows_protocol(*one)
-                && (self.suite_b.is_none() || *one >= Protocol::Tls12)
+                && (suite_b.is_none() || *one >= Protocol::Tls12)
         };
         self.protocols.iter().filter(is_within).collect()
     }
@@ -299,7 +318,7 @@ impl Context {
     pub fn reaches(&self, protocol: Protocol) -> bool {
         let level = self.strength();
         let signs = protocol >= Protocol::Tls12 || level.allows_legacy_signature();
-        signs && self.offered(level).contains(protocol)
+        signs && self.offered(self).contains(protocol)
     }
 }
 

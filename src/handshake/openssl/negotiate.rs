@@ -111,7 +111,7 @@ impl<'n> Negotiation<'n> {
         if let Some(reason) = &start.protocols_unknown {
             return unknown(Decisive::Protocols, reason);
         }
-        let offered = start.offered(start.strength());
+        let offered = start.offered(start);
         let Some(newest) = without_holes(offered).newest() else {
             let refused = self.refused_by_level(start, offered);
             return failed("no-protocol", Decisive::Protocols, format!("the server has no protocol left{refused}"));
@@ -138,7 +138,7 @@ impl<'n> Negotiation<'n> {
         if let Some(reason) = &context.protocols_unknown {
             return unknown(Decisive::Protocols, reason);
         }
-        let offered = context.offered(self.side.choosing.strength());
+        let offered = context.offered(self.side.choosing);
         let client = self.hello.protocols;
         story.step(Decisive::Protocols, || format!("the client offers {client}; the server has {offered}"));
         let newest = client.newest().unwrap_or(Protocol::Tls12);
@@ -169,7 +169,7 @@ impl<'n> Negotiation<'n> {
 
     /// Versions that the level takes away from what is switched on.
     fn refused_by_level(&self, context: &Context, offered: Protocols) -> String {
-        let free = context.offered(Level { number: 0, version: context.version });
+        let free = context.offered_at(Level { number: 0, version: context.version }, None);
         let lost: Protocols = free.iter().filter(|one| !offered.contains(*one)).collect();
         match lost.is_empty() {
             true => String::new(),
@@ -298,7 +298,7 @@ impl<'n> Negotiation<'n> {
         });
         let chosen = match decided.version >= [3, 5, 0] {
             true => self.key_share_by_tuples(&server.tuples)?,
-            false => self.key_share_first(server),
+            false => self.key_share_first(server)?,
         };
         match chosen {
             Some(chosen) => Ok(chosen),
@@ -322,14 +322,19 @@ impl<'n> Negotiation<'n> {
     }
 
     /// OpenSSL up to 3.4: the first key share that the server has; else its own first group that the client has.
-    fn key_share_first(&self, server: &group::GroupList) -> Option<KeyShare> {
+    fn key_share_first(&self, server: &group::GroupList) -> Step<Option<KeyShare>> {
         let (before, after) = (self.side.choosing.strength(), self.side.decided.strength());
-        let first = self.side.choosing.suite_b.map(suite_b::groups);
-        let allowed = first.as_ref().unwrap_or(server);
+        // The key shares are read before the name: Suite B of the named site comes too late for them.
+        let forced = self.side.choosing.suite_b.map(suite_b::groups);
+        let allowed = match (&forced, &self.side.decided.own_groups) {
+            (Some(forced), _) => forced,
+            (None, Ok(groups)) => groups,
+            (None, Err(reason)) => return unknown(Decisive::Groups, reason),
+        };
         let usable = |code: &u16| allowed.contains(*code).then(|| self.shares(*code, before)).flatten();
         let sent = self.hello.key_shares.iter().find_map(usable);
         let retry = || server.iter().find_map(|code| self.shares(code, after)).map(KeyShare::Retry);
-        sent.map(KeyShare::Sent).or_else(retry)
+        Ok(sent.map(KeyShare::Sent).or_else(retry))
     }
 
     /// OpenSSL 3.5 and newer: tuple by tuple, a key share of the tuple, else a group of it that the client has.
@@ -700,7 +705,19 @@ impl<'n> Negotiation<'n> {
     /// The key exchange, and whether the client takes it.
     fn exchange(&self, protocol: Protocol, suite: &CipherSuite) -> Step<Option<&'static str>> {
         match suite.key_exchange() {
-            "kECDHE" => Ok(self.group_for(protocol, suite)?.map(|group| group.name)),
+            "kECDHE" => {
+                let group = self.group_for(protocol, suite)?;
+                // A client that sends no groups may be offered one that it does not have.
+                let is_strange =
+                    |group: &Group| !self.client.groups.iter().any(|one| one.code_point == group.code_point);
+                match group {
+                    Some(group) if is_strange(group) || !self.client.strength().allows_group(group) => {
+                        let words = format!("the client does not take the group {}", group.name);
+                        failed("client-refuses-group", Decisive::Groups, words)
+                    }
+                    group => Ok(group.map(|group| group.name)),
+                }
+            }
             "kDHE" => {
                 let bits = match self.side.decided.dh {
                     Dh::Bits(bits) => bits,

@@ -16,7 +16,7 @@ use crate::tls::signature::SigningKey;
 fn string<'a>(scope: &Scope<'a>, site: &Site) -> Option<(&'static CipherLibrary, &'a Token)> {
     let platform = &scope.deployment.platform;
     let is_read = !scope.deployment.credentials(site.credentials).pairs.is_empty() || site.rejects.get() == Some(&true);
-    if platform.tls_library.kind != TlsLibraryKind::OpenSsl || !is_read {
+    if platform.tls_library.kind != TlsLibraryKind::OpenSsl || !is_read || !site.loads_credentials {
         return None;
     }
     // The names of a list stand one by one; OpenSSL's string is one word.
@@ -27,7 +27,8 @@ fn string<'a>(scope: &Scope<'a>, site: &Site) -> Option<(&'static CipherLibrary,
 /// `cipher-list-empty`.
 pub fn empty(scope: &Scope<'_>, _: SiteId, site: &Site, sink: &mut Sink) {
     let Some((library, token)) = string(scope, site) else { return };
-    let is_system = token.text.starts_with("PROFILE=");
+    // What the system's administrator chose, where the library is patched to know it.
+    let is_system = token.text.starts_with("PROFILE=") && scope.deployment.platform.system_profiles;
     if scope.expansion(library, token).error == Some(CipherError::NoMatch) && !is_system {
         let name = scope.deployment.platform.tls_library.name.clone();
         sink.report(Problem::new("cipher-list-empty", token.span).with("library", name));
@@ -97,7 +98,10 @@ pub fn unknown(scope: &Scope<'_>, _: SiteId, site: &Site, sink: &mut Sink) {
 }
 
 /// `tls13-name-in-cipher-list`.
-pub fn tls13_name(scope: &Scope<'_>, _: SiteId, site: &Site, sink: &mut Sink) {
+pub fn tls13_name(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
+    if scope.deployment.platform.tls_library.kind == TlsLibraryKind::Go {
+        return tls13_name_of_go(scope, id, site, sink);
+    }
     let Some((library, token)) = string(scope, site) else { return };
     for (at, word) in ignored(scope, library, token).into_iter().filter(|(_, word)| is_tls13(word)) {
         // With the separator behind it, or the one before the last.
@@ -110,6 +114,24 @@ pub fn tls13_name(scope: &Scope<'_>, _: SiteId, site: &Site, sink: &mut Sink) {
             problem = problem.fix(Fix { title: format!("remove {word}"), safety: Safety::Safe, edits });
         }
         sink.report(problem);
+    }
+}
+
+/// Go has no setting for the suites of TLS 1.3. Where only such names stand in a list, nothing is left for TLS 1.2.
+fn tls13_name_of_go(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
+    let policy = scope.deployment.policy(site.policy);
+    let speaks_old = policy.protocols.get().is_some_and(|choice| choice.set.contains(Protocol::Tls12));
+    let Some(list) = policy.ciphers.get().filter(|_| speaks_old && policy.ciphers.is_written()) else { return };
+    if scope.tls_bindings(id).next().is_none() {
+        return;
+    }
+    let is_alone = list.iter().all(|token| is_tls13(&token.text));
+    for token in list.iter().filter(|token| is_tls13(&token.text)) {
+        let problem = Problem::new("tls13-name-in-cipher-list", token.span).with("word", &*token.text);
+        sink.report(problem.case(if is_alone { "caddy-alone" } else { "" }));
+        if is_alone {
+            return;
+        }
     }
 }
 

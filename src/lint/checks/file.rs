@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::diagnostic::{Problem, Safety, Unjudged};
 use crate::lint::{Scope, Sink, Use};
-use crate::model::{Change, Endpoint, EndpointId, Setting, Token, Transport};
+use crate::model::{Change, Endpoint, EndpointId, NameKind, Setting, Token, Transport};
 use crate::pki::loading::{self, Cause};
 use crate::pki::{Certificate, FileFault, Key, KeyFault, KeyKind, PemFile};
 use crate::source::ReadError;
@@ -123,7 +123,13 @@ pub fn key_unparseable<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
 
 /// `key-encrypted` and `key-password-wrong`.
 pub fn key_encrypted<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
-    if let Some((token, _, Err(KeyFault::Encrypted { tried: false }))) = key_of(scope, one)
+    // A password of another site may have opened it here; the server has none for this one.
+    let is_locked = |key: &Result<Key, KeyFault>| match key {
+        Ok(key) => key.was_locked,
+        Err(fault) => matches!(fault, KeyFault::Encrypted { .. }),
+    };
+    if let Some((token, _, key)) = key_of(scope, one)
+        && is_locked(key)
         && one.set.passwords.is_none()
     {
         let problem = Problem::new("key-encrypted", token.span).with("path", &*token.text);
@@ -169,6 +175,10 @@ pub fn no_certificate(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sin
     if !matches!(endpoint.transport, Transport::Tls | Transport::Quic) || scope.deployment.fragment {
         return;
     }
+    // Caddy has no default site whose certificate others would get.
+    if endpoint.named.single_label {
+        return unserved(scope, endpoint, sink);
+    }
     let Some(default) = endpoint.unnamed.map(|id| endpoint.binding(id)) else { return };
     let is_bare = |site| {
         let site = scope.deployment.site(site);
@@ -193,6 +203,19 @@ pub fn no_certificate(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sin
         for site in endpoint.sites().filter(|site| is_bare(*site)) {
             report(site, "behind-rejecting");
         }
+    }
+}
+
+/// Names for which there is no certificate, on a socket that lends none of another site.
+fn unserved(scope: &Scope<'_>, endpoint: &Endpoint, sink: &mut Sink) {
+    for binding in endpoint.bindings.iter().filter(|binding| !binding.rejects) {
+        let served = scope.deployment.credentials(binding.credentials);
+        let listen = endpoint.uses.iter().find(|one| one.site == binding.site);
+        let Some(listen) = listen.filter(|_| served.pairs.is_empty()) else { continue };
+        let site = scope.deployment.site(binding.site);
+        let case = if site.names.iter().all(|name| name.kind == NameKind::None) { "all-hosts" } else { "unmanaged" };
+        let problem = Problem::new("no-certificate", listen.span).case(case).with("site", scope.site_name(site));
+        sink.report(problem.with("listen", endpoint.listen.to_string()));
     }
 }
 

@@ -26,7 +26,7 @@ fn names(list: &GroupList) -> String {
 
 /// The bindings of a TLS socket that have a say of their own, with their contexts.
 fn judged<'s>(scope: &'s Scope<'_>, endpoint: &'s Endpoint) -> impl Iterator<Item = (&'s Binding, &'s Context)> {
-    let speaks = endpoint.transport == Transport::Tls && !scope.deployment.fragment && scope.predictor.is_judged();
+    let speaks = endpoint.transport == Transport::Tls && !scope.deployment.fragment && scope.predictor.is_openssl();
     let all = endpoint.bindings.iter().filter(move |binding| speaks && !binding.rejects);
     all.map(|binding| (binding, scope.predictor.contexts().of(binding.after_name)))
 }

@@ -45,6 +45,7 @@ rules! {
     "certificate-not-yet-valid": Credential(validity::not_yet),
     "certificate-path-length-exceeded": Credential(chain::path_length),
     "certificate-self-signed": Credential(chain::self_signed),
+    "certificate-tag-unknown": Reading,
     "certificate-unparseable": Credential(file::certificate_unparseable),
     "certificate-untrusted-root": Credential(chain::untrusted),
     "certificate-wrong-usage": Credential(chain::wrong_usage),

@@ -34,7 +34,11 @@ fn names_protocols(command: &Command) -> bool {
 
 /// Whether the library lets a version be negotiated. Absent where the library is not followed.
 fn is_reachable(scope: &Scope<'_>, protocol: Protocol, context: &Context) -> Option<bool> {
-    scope.predictor.is_judged().then(|| context.reaches(protocol))
+    match scope.deployment.platform.tls_library.kind {
+        TlsLibraryKind::OpenSsl => Some(context.reaches(protocol)),
+        TlsLibraryKind::Go => Some(protocol >= Protocol::Tls10),
+        TlsLibraryKind::Other => None,
+    }
 }
 
 /// `deprecated-protocol`.
@@ -114,7 +118,11 @@ pub fn modern_missing(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sin
 
 fn has_tls13(scope: &Scope<'_>) -> bool {
     let platform = &scope.deployment.platform;
-    platform.tls_library.kind == TlsLibraryKind::OpenSsl && platform.tls_library.version.at_least(1, 1, 1)
+    match platform.tls_library.kind {
+        TlsLibraryKind::OpenSsl => platform.tls_library.version.at_least(1, 1, 1),
+        TlsLibraryKind::Go => platform.tls_library.version.at_least(1, 13, 0),
+        TlsLibraryKind::Other => false,
+    }
 }
 
 fn target(origin: Origin, site: SiteId) -> Target {
@@ -157,7 +165,7 @@ pub fn shadowed(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mu
         let contexts = scope.predictor.contexts();
         let reach = |id| -> Option<Protocols> {
             let context: &Context = contexts.of(id);
-            let known = context.protocols_unknown.is_none() && scope.predictor.is_judged();
+            let known = context.protocols_unknown.is_none() && scope.predictor.is_openssl();
             known.then(|| Protocol::ALL.into_iter().filter(|one| context.reaches(*one)).collect())
         };
         let (Some(wanted), Some(got)) = (reach(binding.own), reach(binding.after_name)) else { continue };

@@ -9,6 +9,7 @@ mod level;
 mod listen;
 mod managed;
 mod setting;
+mod value;
 
 use rayon::prelude::*;
 
@@ -204,6 +205,9 @@ impl Lowering<'_> {
             let is_sound = problem.is_none();
             self.problems.extend(problem);
             let lower = row.map_or("", |row| row.lower);
+            if let (Scope::Host(at), Some(row)) = (open[open.len() - 1], row) {
+                self.hosts[at].level.has_core |= row.is_core();
+            }
             if statement.kind == Kind::Open {
                 let next = self.enter(statement, lower, open.len() == 1);
                 open.push(next);

@@ -36,7 +36,7 @@ pub fn read(
     let folder = first.parent().unwrap_or(Path::new("")).to_path_buf();
     let (fragment, server_root) = match input.form {
         Form::Whole => (false, Some(server_root(files, &folder, &first, &platform))),
-        Form::Fragment { prefix } => (true, prefix),
+        Form::Fragment { prefix } => (true, prefix.map(|folder| above_conf(&folder))),
     };
     let mut variables = Variables::default();
     if !fragment {
@@ -69,6 +69,11 @@ fn server_root(files: &dyn FileSystem, folder: &Path, main: &Path, platform: &Pl
     {
         return files.locate(Path::new("/"), root);
     }
+    above_conf(folder)
+}
+
+/// The server's folder where the main file lies in this one: it may be the one above `conf`.
+fn above_conf(folder: &Path) -> PathBuf {
     match folder.file_name() {
         Some(name) if name == "conf" => folder.parent().unwrap_or(folder).to_path_buf(),
         _ => folder.to_path_buf(),

@@ -70,6 +70,13 @@ pub struct SuiteB {
     pub p384: bool,
 }
 
+impl SuiteB {
+    /// What takes the place of every later string of the same context.
+    pub fn string(self) -> &'static str {
+        SUITE_B.iter().rev().find(|(.., mode)| *mode == self).map_or("", |(_, meaning, _)| meaning)
+    }
+}
+
 const BOTH: SuiteB = SuiteB { p256: true, p384: true };
 
 /// Prefixes that replace the whole string (RFC 6460).

@@ -71,7 +71,11 @@ Include example.conf
 
 /// The main file of each server's examples.
 pub fn main_file(server: &str) -> &'static str {
-    if server == "apache" { "apache2.conf" } else { "nginx.conf" }
+    match server {
+        "apache" => "apache2.conf",
+        "caddy" => "Caddyfile",
+        _ => "nginx.conf",
+    }
 }
 
 /// As [`example_files`], for a server by its name.
@@ -82,10 +86,19 @@ pub fn example_files_of(
     files: &BTreeMap<String, toml::Value>,
 ) -> (BTreeMap<String, Vec<u8>>, &'static str) {
     let (mut all, shown) = example_files(config, context, files);
-    if server != "apache" {
+    if server == "nginx" {
         return (all, shown);
     }
     let main = all.remove("nginx.conf").expect("a main file");
+    if server == "caddy" {
+        // An example of Caddy is a whole configuration. JSON has no comments: lines with carets are taken out.
+        all.remove("example.conf");
+        let is_json = context == Some("json");
+        let shown = if is_json { "caddy.json" } else { "Caddyfile" };
+        let lines = config.split_inclusive('\n').filter(|line| !is_json || !line.starts_with('#'));
+        all.insert(shown.to_owned(), lines.collect::<String>().into_bytes());
+        return (all, shown);
+    }
     let (main, shown) = match context {
         Some(_) => (main, "apache2.conf"),
         None => (AROUND_APACHE.as_bytes().to_vec(), shown),
@@ -112,7 +125,7 @@ pub fn example_files(
     }
     all.insert("root.crt".to_owned(), root().pem().into_bytes());
     let (main, shown) = match context {
-        Some("main") => (config, "nginx.conf"),
+        Some("main" | "json") => (config, "nginx.conf"),
         None => (AROUND, "example.conf"),
         Some(other) => panic!("no such context: {other}"),
     };

@@ -55,28 +55,44 @@ fn stop(pid_file: &Path) {
 /// Asks Apache whether it would start with the configuration `main` below `folder`: its own check sees no certificate, so
 /// that it is started. The configuration names `apache.pid` and `error.log` below the folder.
 pub fn apache(folder: &Path, main: &str) -> Verdict {
-    let mut command = isolated("apache2");
-    command.args(["-k", "start", "-d"]).arg(folder).arg("-f").arg(folder.join(main));
+    // Without loopback a bare port would not be bound for both families.
+    let mut command = isolated("sh");
+    command.args(["-c", "ip link set lo up; exec apache2 -k start -d \"$0\" -f \"$0/$1\""]).arg(folder).arg(main);
     let mut verdict = verdict(command);
     verdict.words += &std::fs::read_to_string(folder.join("error.log")).unwrap_or_default();
-    let pid = folder.join("apache.pid");
-    for _ in 0..100 {
-        match std::fs::read_to_string(&pid) {
-            Ok(pid) => {
-                let _ = Command::new("kill").arg(pid.trim()).output();
-                break;
-            }
-            Err(_) if verdict.starts => std::thread::sleep(std::time::Duration::from_millis(20)),
-            Err(_) => break,
-        }
+    if verdict.starts {
+        stop(&folder.join("apache.pid"));
     }
     verdict
 }
 
-/// Asks Caddy whether it takes the Caddyfile `main` below `folder`.
+/// Starts Apache with the configuration `main` below `folder` in a network of its own, with loopback, and asks it for TLS
+/// from there: what `openssl s_client` says. Absent where Apache does not start. `more` goes to the client.
+pub fn apache_answers(folder: &Path, main: &str, port: &str, name: Option<&str>, more: &[&str]) -> Option<String> {
+    let sni = name.map_or("-noservername".to_owned(), |name| format!("-servername {name}"));
+    let script = format!(
+        "ip link set lo up; apache2 -k start -d {0} -f {0}/{main} || exit 9; \
+         for try in 1 2 3 4 5 6 7 8 9 10; do \
+             openssl s_client -connect 127.0.0.1:{port} {sni} {1} </dev/null >answer 2>&1; \
+             grep -q 'Connection refused' answer || break; sleep 0.1; \
+         done; cat answer; \
+         for try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do \
+             test -s {0}/apache.pid || break; kill \"$(cat {0}/apache.pid)\" 2>/dev/null || break; sleep 0.1; \
+         done",
+        folder.display(),
+        more.join(" ")
+    );
+    let mut command = isolated("sh");
+    command.args(["-c", &script]).current_dir(folder);
+    let verdict = verdict(command);
+    (!verdict.words.contains("AH00016") && !verdict.words.is_empty()).then_some(verdict.words)
+}
+
+/// Asks Caddy whether it takes the Caddyfile or JSON `main` below `folder`.
 pub fn caddy(folder: &Path, main: &str) -> Verdict {
     let mut command = isolated("caddy");
-    command.args(["validate", "--adapter", "caddyfile", "--config"]).arg(folder.join(main));
+    let adapter: &[&str] = if main.ends_with(".json") { &[] } else { &["--adapter", "caddyfile"] };
+    command.arg("validate").args(adapter).arg("--config").arg(folder.join(main));
     command.env("HOME", folder).env("XDG_DATA_HOME", folder).env("XDG_CONFIG_HOME", folder).current_dir(folder);
     verdict(command)
 }

@@ -110,6 +110,12 @@ impl Entry {
         self.contexts.bytes().any(|one| one == context.letter())
     }
 
+    /// Whether it is one of httpd's core that gives a virtual host settings of the core of its own.
+    pub fn is_core(&self) -> bool {
+        const WHILE_READING: &[&str] = &["define", "undefine", "include", "includeoptional", "serverroot", "error"];
+        self.modules.split(',').any(|module| module == "core") && !WHILE_READING.contains(&self.lower)
+    }
+
     /// Whether that release has it.
     pub fn is_in(&self, version: Version) -> bool {
         self.first.is_none_or(|first| first <= version) && self.last.is_none_or(|last| version <= last)

@@ -16,8 +16,8 @@ use super::listen::Socket;
 use super::{Host, Lowering};
 use crate::diagnostic::Unjudged;
 use crate::model::{
-    Address, Binding, BindingId, Deployment, Endpoint, Listen, ListenUse, NameKind, Origin, Pattern, Selection,
-    Setting, Site, SiteId, Token, Transport, Unmatched,
+    Address, Binding, BindingId, Credentials, Deployment, Endpoint, Listen, ListenUse, NameKind, Origin, Pattern,
+    Selection, Setting, Site, SiteId, Token, Transport, Unmatched,
 };
 use crate::platform::{self, Decider};
 use crate::source::Span;
@@ -55,7 +55,9 @@ pub fn build(deployment: &mut Deployment, mut lowering: Lowering<'_>) {
     }
     let main = main_host(&lowering, anchor);
     let groups = socket::groups(&lowering.sockets, &hosts);
-    let has_main = groups.iter().any(|group| group.members.is_empty());
+    // With TLS on for the server, it needs a certificate of its own even where virtual hosts take every connection.
+    let is_on = lowering.server.engine.as_ref().and_then(|engine| engine.get()) == Some(&Engine::On);
+    let has_main = is_on && !lowering.fragment || groups.iter().any(|group| group.members.is_empty());
     let main = has_main.then(|| {
         let member = add(deployment, &mut composer, &lowering, &main, defaults);
         (member, &main)
@@ -89,9 +91,29 @@ fn speaks_tls(lowering: &Lowering<'_>, host: &Host, has_certificate: bool) -> bo
     }
     let own = host.level.protocol.as_ref().or(outer.protocol.as_ref()).map(|word| word.text.to_ascii_lowercase());
     let is_its = |socket: &&Socket| host.addresses.iter().any(|address| address.is_socket(&socket.listen));
-    let by_socket = || lowering.sockets.iter().find(is_its).map(|socket| socket.protocol.to_string());
+    let has_core = host.level.has_core;
+    let by_socket =
+        || lowering.sockets.iter().find(is_its).filter(|_| has_core).map(|socket| socket.protocol.to_string());
     has_certificate && own.or_else(by_socket).as_deref() == Some("https")
 }
+
+/// A leaf that stands alone in its file may be completed from a folder of authorities, whose files are not read here: then
+/// its chain is not known.
+fn completed_elsewhere(lowering: &Lowering<'_>, host: &Host, outer: &Level, credentials: &mut Credentials) {
+    let Some(folder) = host.level.authority_folder.as_ref().or(outer.authority_folder.as_ref()) else { return };
+    for pair in credentials.pairs.iter_mut().filter(|pair| pair.chain.is_none()) {
+        let Some((_, path)) = pair.certificate.get() else { continue };
+        let text = lowering.files.read(path, LEAF).unwrap_or_default();
+        const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE";
+        if text.windows(BEGIN.len()).filter(|window| *window == BEGIN).count() == 1 {
+            let reason = "authorities in the folder of `SSLCACertificatePath` may complete the chain";
+            pair.chain = Some(Setting::unknown(reason, folder.origin));
+        }
+    }
+}
+
+/// The largest file that is looked at for how many certificates it has, in bytes.
+const LEAF: u64 = 1 << 20;
 
 fn add(
     deployment: &mut Deployment,
@@ -108,6 +130,7 @@ fn add(
     let mut credentials = level::credentials(own, outer);
     let has_certificate = !credentials.pairs.is_empty();
     let tls = speaks_tls(lowering, host, has_certificate);
+    completed_elsewhere(lowering, host, outer, &mut credentials);
     let is_managed = tls || own.engine.is_none();
     if is_managed && !has_certificate {
         let loaded = lowering.loaded;

@@ -58,6 +58,9 @@ pub struct Level {
     pub dialog: Option<Token>,
     /// Whether a TLS directive of any kind is written at this level.
     pub has_tls: bool,
+    /// Whether a directive of httpd's core is written at this level: only then does a virtual host learn what its socket
+    /// speaks, since without one it shares the core's settings with the server (`merge_server_configs`).
+    pub has_core: bool,
 }
 
 fn take<T: Clone>(own: &Option<Setting<T>>, outer: &Option<Setting<T>>) -> Option<Setting<T>> {

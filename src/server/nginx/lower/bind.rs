@@ -187,7 +187,8 @@ fn bind(deployment: &mut Deployment, composer: &mut Composer, mut endpoint: Endp
         let heeded = *id == default || is_evaluated(deployment, deployment.site(*id)) || deployment.fragment;
         let own = deployment.site(if heeded { *id } else { default });
         let (policy, credentials) = (own.policy, own.credentials);
-        let rejects = own.rejects.get().copied().unwrap_or(false);
+        // Whether the name is refused is the named site's word, whoever lends the certificate.
+        let rejects = deployment.site(*id).rejects.get().copied().unwrap_or(false);
         let http2 = socket_http2 || http2[id.0 as usize];
         let after_name = match endpoint.transport {
             Transport::Plain => policy,

@@ -2,10 +2,14 @@
 //!
 //! Source: Apache 2.4, `ssl_engine_init.c`; the numbers of its messages stand beside what they say.
 
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use super::super::listen::Socket;
 use super::super::{Host, Lowering};
 use super::Member;
 use crate::diagnostic::{Edit, Fix, Problem, Safety};
-use crate::model::{Address, Deployment, Endpoint};
+use crate::model::{Address, Deployment, Endpoint, Listen};
 use crate::source::Span;
 
 /// Looks at all virtual hosts that speak TLS, and at the sockets together.
@@ -62,8 +66,11 @@ fn no_certificate(deployment: &Deployment, host: &Host, member: &Member, found: 
         });
     let is_bare = deployment.credentials(site.credentials).pairs.is_empty();
     if is_bare && !by_command && !deployment.endpoints.iter().any(is_first) {
-        let at = host.addresses.first().map_or(host.head, |address| address.token.span);
-        let name = site.names.first().map_or("this site".to_owned(), |name| name.token.text.to_string());
+        let switch = host.level.engine.as_ref().map_or(host.head, |engine| engine.origin.anchor());
+        let at = host.addresses.first().map_or(switch, |address| address.token.span);
+        let unnamed = if host.is_server { "the server itself" } else { "this site" };
+        let name = site.names.first().filter(|_| !host.is_server);
+        let name = name.map_or(unnamed.to_owned(), |name| name.token.text.to_string());
         found.push(Problem::new("no-certificate", at).case("any-site").with("site", name));
     }
 }
@@ -100,25 +107,40 @@ fn missing_files(deployment: &Deployment, lowering: &Lowering<'_>, all: &[(&Host
     }
 }
 
-/// AH00072: an address of its own cannot be bound beside the one for all. httpd binds a bare port for both families.
+/// AH00072: sockets that cannot be bound beside one another, where httpd then gives up. A bare port is `[::]` and `0.0.0.0`
+/// together; `[::]` takes IPv4 too, unless `0.0.0.0` stands beside it. Seen on Linux, where httpd goes on as long as one of
+/// the two of a bare port is bound.
 fn binds(lowering: &Lowering<'_>, found: &mut Vec<Problem>) {
     let sockets = &lowering.sockets;
+    let has_all_v4 = |port: u16| {
+        let is_it = |ip: &IpAddr| ip.is_ipv4() && ip.is_unspecified();
+        sockets.iter().any(|one| one.listen.port == port && matches!(&one.listen.address, Address::Ip(ip) if is_it(ip)))
+    };
+    let clash = |first: &Address, second: &Address, port: u16| match (first, second) {
+        (Address::Any, Address::Ip(ip)) => !ip.is_unspecified(),
+        (Address::Ip(ip), Address::Any) => ip.is_ipv4(),
+        (Address::Ip(one), Address::Ip(other)) if one.is_unspecified() != other.is_unspecified() => {
+            let (all, single) = if one.is_unspecified() { (one, other) } else { (other, one) };
+            all.is_ipv4() == single.is_ipv4() || all.is_ipv6() && !has_all_v4(port)
+        }
+        _ => false,
+    };
+    let mut by_port: HashMap<u16, Vec<&Socket>> = HashMap::new();
     for socket in sockets {
         let Some(at) = socket.at else { continue };
-        let covers = |other: &Address| match (other, &socket.listen.address) {
-            (Address::Any, Address::Ip(_)) => true,
-            (Address::Ip(all), Address::Ip(one)) => {
-                all.is_unspecified() && one != all && (all.is_ipv6() || one.is_ipv4())
-            }
-            _ => false,
-        };
-        let mut others = sockets.iter().filter(|other| other.listen.port == socket.listen.port);
-        let other = others.find(|other| covers(&other.listen.address));
+        let Listen { address, port } = &socket.listen;
+        let before = by_port.entry(*port).or_default();
+        // What clashes is for all addresses or the first of few; thousands of single addresses do not.
+        let other = before.iter().take(SOCKETS).find(|other| clash(&other.listen.address, address, *port));
         if let Some((other, first)) = other.and_then(|other| Some((other, other.at?))) {
             let problem = Problem::new("listen-bind-conflict", at)
                 .with("listen", socket.listen.to_string())
-                .with("port", socket.listen.port.to_string());
+                .with("port", port.to_string());
             found.push(problem.related(first, format!("{} takes it already", other.listen)));
         }
+        before.push(socket);
     }
 }
+
+/// How many sockets of one port a further one is held against.
+const SOCKETS: usize = 1000;

@@ -1,0 +1,127 @@
+//! Values that hang on more than their words: protocols, files, suites of TLS 1.3, caches.
+
+use std::path::PathBuf;
+
+use super::Lowering;
+use super::level::{self, File, Level};
+use super::setting::Said;
+use crate::diagnostic::{Edit, Fix, Problem, Safety};
+use crate::model::{Setting, Token};
+use crate::platform::TlsLibraryKind;
+use crate::server::apache::include::path_of;
+use crate::source::FileKind;
+
+impl Lowering<'_> {
+    /// Whether a word still has a variable whose value nobody knows here.
+    pub fn is_open(&self, text: &str) -> bool {
+        text.contains("${") && !self.loaded.environment_is_known
+    }
+
+    pub fn protocols(&mut self, said: &Said<'_>, level: &mut Level) {
+        let words: Vec<Token> = said.words.iter().map(|word| said.token(word)).collect();
+        if let Some(open) = words.iter().find(|word| self.is_open(&word.text)) {
+            let reason = format!("`{}` hangs on a variable that nothing defines", open.text);
+            level.protocols = Some(Setting::unknown(reason, said.origin()));
+            return;
+        }
+        let mut wrong = Vec::new();
+        let choice = level::protocols(&words, self.all_protocols, |word| wrong.push(word.clone()));
+        for word in wrong {
+            if word.text.starts_with('#') {
+                let end = words.last().map_or(word.span, |last| last.span);
+                let problem = Problem::new("inline-comment", word.span.to(end));
+                self.problems.push(problem.with("name", "SSLProtocol"));
+                break;
+            }
+            self.problems.push(unknown_protocol(&word));
+        }
+        level.protocols = said.known(choice);
+    }
+
+    /// A file by its path. httpd looks while reading whether it is there, whether or not TLS is on.
+    pub fn file(&mut self, said: &Said<'_>, token: &Token, missing: &'static str) -> File {
+        if self.is_open(&token.text) {
+            return Setting::unknown("the path has a variable that nothing defines", said.origin());
+        }
+        if token.text.starts_with("pkcs11:") || token.text.split(':').count() == 2 && !token.text.contains('/') {
+            return Setting::unknown("the key is kept by a device, not in a file", said.origin());
+        }
+        let value = said.words[0].value(said.text);
+        let located: Option<PathBuf> = self.loaded.locate(self.files, path_of(&value));
+        let Some(path) = located else {
+            let reason = "the path is relative to the server's folder, and no main file is at hand";
+            return Setting::unknown(reason, said.origin());
+        };
+        if !missing.is_empty() {
+            let is_empty =
+                self.files.metadata(&path).is_ok_and(|found| found.kind == FileKind::Regular && found.size == 0);
+            self.empty_files.extend(is_empty.then_some((missing, token.clone())));
+        }
+        Setting::known((token.clone(), path), said.origin())
+    }
+
+    /// The suites of TLS 1.3. OpenSSL passes over names that it does not know from 3.0 on, and takes none of the list before.
+    pub fn check_suites(&mut self, list: &Token) {
+        const KNOWN: &[&str] = &[
+            "TLS_AES_128_GCM_SHA256",
+            "TLS_AES_256_GCM_SHA384",
+            "TLS_CHACHA20_POLY1305_SHA256",
+            "TLS_AES_128_CCM_SHA256",
+            "TLS_AES_128_CCM_8_SHA256",
+            "TLS_SHA256_SHA256",
+            "TLS_SHA384_SHA384",
+        ];
+        let library = &self.library;
+        if library.kind != TlsLibraryKind::OpenSsl {
+            return;
+        }
+        let is_known = |name: &str| KNOWN.contains(&name.trim());
+        let passes_over = library.version.at_least(3, 0, 0) && list.text.split(':').any(is_known);
+        let mut at = 0;
+        for name in list.text.split(':') {
+            if !name.trim().is_empty() && !is_known(name) && !passes_over {
+                let problem = Problem::new("cipher-list-empty", list.part(at, at + name.len())).case("tls13");
+                let problem = problem.with("word", name.trim()).with("library", library.name.clone());
+                self.problems.push(problem);
+                return;
+            }
+            at += name.len() + 1;
+        }
+    }
+
+    /// `SSLSessionCache` and `SSLStaplingCache`: the module that keeps the cache must be loaded.
+    pub fn cache_provider(&mut self, said: &Said<'_>, first: &Token) {
+        let provider = first.text.split(':').next().unwrap_or_default();
+        let is_built_in = matches!(&*provider.to_ascii_lowercase(), "none" | "nonenotnull" | "default");
+        let module = format!("mod_socache_{provider}");
+        if is_built_in || self.loaded.modules.has_table(&module) || self.is_open(provider) || said.words.is_empty() {
+            return;
+        }
+        let problem = Problem::new("socache-module-missing", first.span).with("provider", provider);
+        self.problems.push(problem.with("module", module));
+    }
+}
+
+fn unknown_protocol(token: &Token) -> Problem {
+    let problem = Problem::new("unknown-protocol", token.span)
+        .with("word", &*token.text)
+        .with("known", "all TLSv1 TLSv1.1 TLSv1.2 TLSv1.3");
+    let (sign, name) = match token.text.strip_prefix(['+', '-']) {
+        Some(name) => (&token.text[..1], name),
+        None => ("", &*token.text),
+    };
+    let letters: String = name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+    let meant = match &*letters {
+        "tls10" | "tlsv10" | "tlsv1" | "tls1" => "TLSv1",
+        "tls11" | "tlsv11" => "TLSv1.1",
+        "tls12" | "tlsv12" => "TLSv1.2",
+        "tls13" | "tlsv13" => "TLSv1.3",
+        _ => return problem,
+    };
+    let meant = format!("{sign}{meant}");
+    problem.case("misspelt").with("meant", meant.clone()).fix(Fix {
+        title: format!("write `{meant}`"),
+        safety: Safety::Safe,
+        edits: vec![Edit { span: token.span, text: meant }],
+    })
+}

@@ -1,0 +1,169 @@
+//! Changes in TLS words, turned into edits of a Caddyfile, formatted as `caddy fmt` would.
+
+use super::include::{Loaded, LoadedFile};
+use super::syntax::{Node, Section};
+use crate::diagnostic::Edit;
+use crate::model::{Change, Deployment, Editor, Edits, Site, SiteId, Target};
+use crate::source::Span;
+use crate::tls::{Protocol, Protocols};
+
+/// Edits a Caddyfile that was read and understood. A JSON configuration is not edited.
+pub struct CaddyEditor<'a> {
+    loaded: &'a Loaded,
+    deployment: &'a Deployment,
+}
+
+/// How `protocols` says a set: the oldest, and the newest where that is not the default's. Absent where Caddy cannot.
+fn spell(set: Protocols) -> Option<&'static str> {
+    let has = |one| set.contains(one);
+    match (has(Protocol::Tls12), has(Protocol::Tls13)) {
+        (true, true) => Some("tls1.2 tls1.3"),
+        (true, false) => Some("tls1.2 tls1.2"),
+        (false, true) => Some("tls1.3"),
+        (false, false) => None,
+    }
+}
+
+impl<'a> CaddyEditor<'a> {
+    /// An editor for what was read, and what it means.
+    pub fn new(loaded: &'a Loaded, deployment: &'a Deployment) -> Self {
+        CaddyEditor { loaded, deployment }
+    }
+
+    fn bytes(&self, span: Span) -> Option<&'a LoadedFile> {
+        self.loaded.file(span.file)
+    }
+
+    /// The section of a site: the one whose first address stands at the site's head.
+    fn section(&self, site: &Site) -> Option<&'a Section> {
+        self.loaded.sections.iter().find(|section| section.keys.first().is_some_and(|key| key.span == site.head))
+    }
+
+    fn sites(&self, is_reached: impl Fn(&Site) -> bool) -> Vec<SiteId> {
+        let sites = self.deployment.sites.iter().enumerate();
+        sites.filter(|(_, site)| is_reached(site)).map(|(at, _)| SiteId(at as u32)).collect()
+    }
+
+    /// The white space before the first word of the line that a place stands on.
+    fn indent(&self, at: Span) -> Option<String> {
+        let bytes = &self.bytes(at)?.bytes;
+        let start = bytes.get(..at.start as usize)?.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let line = &bytes[start..at.start as usize];
+        let blank = line.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+        Some(String::from_utf8_lossy(&line[..blank]).into_owned())
+    }
+
+    /// The line end that the text uses.
+    fn line_end(&self, at: Span) -> &'static str {
+        let has_return = self.bytes(at).is_some_and(|file| file.bytes.windows(2).any(|pair| pair == b"\r\n"));
+        if has_return { "\r\n" } else { "\n" }
+    }
+
+    /// Says `protocols` for one site: in its `tls`, or in one that is added.
+    fn protocols(&self, site: SiteId, to: Protocols) -> Option<Edit> {
+        let word = spell(to)?;
+        let site = self.deployment.site(site);
+        let section = self.section(site).filter(|section| section.has_braces && section.keys.len() == 1)?;
+        let end = self.line_end(section.block.open);
+        let tls: Option<&Node> = section.block.nodes.iter().find(|node| node.is("tls"));
+        let Some(tls) = tls else {
+            let first = section.block.open;
+            let outer = self.indent(first)?;
+            let text = format!("{end}{outer}\ttls {{{end}{outer}\t\tprotocols {word}{end}{outer}\t}}");
+            return self.insert(first, text);
+        };
+        if tls.name.span.file != site.head.file || tls.name.via != site.via {
+            return None; // imported: other sites may share it
+        }
+        let outer = self.indent(tls.name.span)?;
+        match &tls.block {
+            Some(block) => self.insert(block.open, format!("{end}{outer}\tprotocols {word}")),
+            None => {
+                let text = format!(" {{{end}{outer}\tprotocols {word}{end}{outer}}}");
+                self.insert(tls.words.last()?.span, text)
+            }
+        }
+    }
+
+    fn insert(&self, behind: Span, text: String) -> Option<Edit> {
+        self.bytes(behind)?;
+        Some(Edit { span: Span::new(behind.file, behind.end, behind.end), text })
+    }
+
+    /// Takes a directive away: with its line where it stands alone on it.
+    fn removal(&self, written: Span) -> Option<Edit> {
+        let bytes = &self.bytes(written)?.bytes;
+        let (start, end) = (written.start as usize, written.end as usize);
+        let from = bytes.get(..start)?.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let to = bytes.get(end..)?.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |at| end + at + 1);
+        let rest = bytes[end..to].trim_ascii();
+        let is_alone = rest.is_empty() && !bytes[from..start].contains(&b'{');
+        is_alone.then(|| Edit { span: Span::new(written.file, from as u32, to as u32), text: String::new() })
+    }
+
+    /// Puts another path in the place of a word.
+    fn path(&self, written: Span, path: &str) -> Option<Edits> {
+        let bytes = &self.bytes(written)?.bytes;
+        let quote = bytes.get(written.start as usize).copied().filter(|byte| matches!(byte, b'"' | b'`'));
+        let text = match quote {
+            Some(b'`') if !path.contains('`') => format!("`{path}`"),
+            None if !path.contains([' ', '\t', '"', '`', '{', '}', '#']) => path.to_owned(),
+            _ => format!("\"{}\"", path.replace('"', "\\\"")),
+        };
+        let uses = |site: &Site| {
+            self.deployment.credentials(site.credentials).pairs.iter().any(|pair| {
+                let certificate = pair.certificate.get().is_some_and(|(token, _)| token.span == written);
+                let key = pair.key.as_ref().and_then(|key| key.get()).is_some_and(|(token, _)| token.span == written);
+                certificate || key
+            })
+        };
+        Some(Edits { edits: vec![Edit { span: written, text }], reaches: self.sites(uses) })
+    }
+}
+
+impl Editor for CaddyEditor<'_> {
+    fn edits(&self, change: &Change) -> Option<Edits> {
+        match change {
+            Change::SetProtocols { target: Target::Written(written), to } => {
+                self.bytes(*written)?;
+                let of = |site: &Site| self.deployment.policy(site.policy).protocols.origin.written;
+                let reaches = self.sites(|site| of(site) == Some(*written));
+                Some(Edits { edits: vec![Edit { span: *written, text: spell(*to)?.to_owned() }], reaches })
+            }
+            Change::SetProtocols { target: Target::Site(site), to } => {
+                Some(Edits { edits: vec![self.protocols(*site, *to)?], reaches: vec![*site] })
+            }
+            Change::SetProtocols { target: Target::Endpoint(_) | Target::Global, .. } => None,
+            Change::UseCertificateFile { written, path } | Change::UseKeyFile { written, path } => {
+                self.path(*written, path)
+            }
+            // TLS follows from the address; `http://` in front of it is what says no.
+            Change::SpeakTls { listen } => {
+                let bytes = &self.bytes(*listen)?.bytes;
+                let word = bytes.get(listen.start as usize..listen.end as usize)?;
+                let rest = word.strip_prefix(b"http://")?;
+                let text = format!("https://{}", String::from_utf8_lossy(rest));
+                let uses = self.deployment.endpoints.iter().flat_map(|endpoint| &endpoint.uses);
+                let reaches = uses.filter(|one| one.span == *listen).map(|one| one.site).collect();
+                Some(Edits { edits: vec![Edit { span: *listen, text }], reaches })
+            }
+            Change::RemoveDirective { written } => {
+                Some(Edits { edits: vec![self.removal(*written)?], reaches: Vec::new() })
+            }
+            Change::DisableStapling { .. } => None,
+        }
+    }
+
+    fn wording(&self, change: &Change) -> String {
+        match change {
+            Change::SetProtocols { to, .. } => {
+                format!("`protocols {}` in `tls`", spell(*to).unwrap_or("tls1.2 tls1.3"))
+            }
+            Change::UseCertificateFile { path, .. } => format!("`{path}` as the first argument of `tls`"),
+            Change::UseKeyFile { path, .. } => format!("`{path}` as the second argument of `tls`"),
+            Change::SpeakTls { .. } => "write the address without `http://`".to_owned(),
+            Change::RemoveDirective { .. } => "remove this directive".to_owned(),
+            Change::DisableStapling { .. } => "write `ocsp_stapling off` among the global options".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! Reads a Caddyfile with everything that it imports: files once each, their words as often as they are imported.
+//!
+//! Imports are followed while the text is cut into sections, as Caddy does it, since what a snippet's words mean hangs on
+//! where they are put. Limits keep a text from a stranger from growing without bound: what imports may add is a multiple of
+//! what was read.
+
+mod arguments;
+mod graph;
+mod import;
+mod parser;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use super::directives::{self, Place};
+use super::syntax::{self, Defines, Pool, Section, Word};
+use crate::diagnostic::{Problem, Unjudged};
+use crate::model::Frames;
+use crate::pki;
+use crate::platform::Version;
+use crate::server::Root;
+use crate::source::{FileId, FileSystem, Limits, ReadError, Sources, Span, Text};
+
+/// One file that was read.
+pub struct LoadedFile {
+    /// Where it was found.
+    pub path: PathBuf,
+    /// Its text as it is on disk.
+    pub id: FileId,
+    /// The bytes of it.
+    pub bytes: Arc<[u8]>,
+    words: Arc<[Word]>,
+}
+
+/// A Caddyfile and all that it imports.
+pub struct Loaded {
+    /// Every file, in the order of discovery; the first `roots` were asked for.
+    pub files: Vec<LoadedFile>,
+    /// Site blocks, named routes and global options, in reading order.
+    pub sections: Vec<Section>,
+    /// The imports.
+    pub frames: Frames,
+    /// What is wrong with the text itself.
+    pub problems: Vec<Problem>,
+    /// What could not be read.
+    pub unjudged: Vec<Unjudged>,
+}
+
+impl Loaded {
+    /// Nothing, as of a configuration that is no Caddyfile.
+    pub fn empty() -> Loaded {
+        let (frames, problems, unjudged) = (Frames::default(), Vec::new(), Vec::new());
+        Loaded { files: Vec::new(), sections: Vec::new(), frames, problems, unjudged }
+    }
+
+    /// The file whose text a span lies in.
+    pub fn file(&self, id: FileId) -> Option<&LoadedFile> {
+        self.files.iter().find(|file| file.id == id)
+    }
+
+    /// Reads the roots, one after another as one text, and what they import.
+    pub fn read(reading: Reading<'_>, sources: &mut Sources, roots: Vec<Root>) -> Loaded {
+        let mut files =
+            Files { reading, sources, files: Vec::new(), known: HashMap::new(), words: 0, pool: Pool::default() };
+        let mut problems = Vec::new();
+        for root in roots {
+            files.add(root, &mut problems);
+        }
+        let roots = files.files.len();
+        parser::parse(files, roots, problems)
+    }
+}
+
+/// What a Caddyfile is read with.
+#[derive(Clone, Copy)]
+pub struct Reading<'a> {
+    /// The files.
+    pub files: &'a dyn FileSystem,
+    /// How much is read.
+    pub limits: &'a Limits,
+    /// Values of environment variables.
+    pub defines: &'a Defines,
+    /// The version of Caddy that reads it.
+    pub version: Version,
+    /// Whether that version is a guess.
+    pub version_is_assumed: bool,
+    /// Whether the text is a part, so that snippets may be defined elsewhere.
+    pub fragment: bool,
+}
+
+/// Whether a text begins with a directive or a matcher, as the inside of a site block does.
+pub fn begins_in_site(bytes: &[u8]) -> bool {
+    let lexed = syntax::lex(bytes, FileId(0), 0, &[], &mut Pool::default());
+    is_in_site(&lexed.words)
+}
+
+fn is_in_site(words: &[Word]) -> bool {
+    let known =
+        |text: &str| directives::find(Place::Site, text).is_some() || directives::plugin(Place::Site, text).is_some();
+    words.first().is_some_and(|word| !word.opens() && (word.text.starts_with('@') || known(&word.text)))
+}
+
+/// Files of a run.
+struct Files<'a> {
+    reading: Reading<'a>,
+    sources: &'a mut Sources,
+    files: Vec<LoadedFile>,
+    known: HashMap<PathBuf, Result<usize, ReadError>>,
+    /// How many words all files have together.
+    words: usize,
+    pool: Pool,
+}
+
+impl Files<'_> {
+    /// Cuts a text that was read, and keeps it.
+    fn add(&mut self, root: Root, problems: &mut Vec<Problem>) -> usize {
+        let index = self.files.len();
+        let id = self.sources.add(root.path.clone(), Arc::clone(&root.bytes), root.text);
+        let is_root = self.known.is_empty();
+        let limit = usize::try_from(self.reading.limits.config_file).unwrap_or(usize::MAX);
+        let made = syntax::substitute(&root.bytes, id, self.reading.defines, limit);
+        let start = Span::new(id, 0, 0);
+        if made.is_cut {
+            problems.push(Problem::new("syntax-error", start).case("too-long").with("limit", limit.to_string()));
+        }
+        let whole = made.segments.is_empty();
+        let text = if whole {
+            id
+        } else {
+            let text = Text::Substituted(made.segments.clone());
+            self.sources.add(root.path.clone(), Arc::clone(&made.bytes), text)
+        };
+        let mut lexed = syntax::lex(&made.bytes, text, index as u32, &made.unknown, &mut self.pool);
+        if !whole {
+            let back = |span: Span| verbatim(&made.segments, span);
+            for word in &mut lexed.words {
+                match back(word.span) {
+                    Some(span) => word.span = span,
+                    None => word.is_verbatim = false,
+                }
+            }
+        }
+        if made.bytes.is_empty() && is_root && !self.reading.fragment {
+            problems.push(Problem::new("syntax-error", start).case("empty"));
+        }
+        problems.append(&mut lexed.problems);
+        if !self.reading.version.at_least(2, 7, 0) {
+            let old = self.reading;
+            problems.extend(lexed.heredocs.into_iter().map(|at| too_new(&old, at, "a heredoc", "2.7.0")));
+        }
+        self.words += lexed.words.len();
+        self.known.insert(root.path.clone(), Ok(index));
+        self.files.push(LoadedFile { path: root.path, id, bytes: root.bytes, words: lexed.words.into() });
+        index
+    }
+
+    /// The files at paths, each read once in a run; those that are new are read together.
+    fn load(&mut self, paths: &[PathBuf], problems: &mut Vec<Problem>) -> Vec<Result<usize, ReadError>> {
+        let new: Vec<&PathBuf> = paths.iter().filter(|path| !self.known.contains_key(*path)).collect();
+        let reading = self.reading;
+        let read = |path: &&PathBuf| {
+            let bytes = reading.files.read(path, reading.limits.config_file)?;
+            match pki::holds_key(&bytes) {
+                // Caddy would choke on it, and no word of it may be told.
+                true => Err(ReadError::Other("it holds a private key and is no configuration".into())),
+                false => Ok(bytes),
+            }
+        };
+        let found: Vec<Result<Arc<[u8]>, ReadError>> = match new.len() {
+            1 => new.iter().map(read).collect(),
+            _ => new.par_iter().map(read).collect(),
+        };
+        for (path, bytes) in new.into_iter().zip(found) {
+            if self.known.contains_key(path) {
+                continue;
+            }
+            match bytes {
+                Ok(bytes) => {
+                    self.add(Root { path: path.clone(), bytes, text: Text::File }, problems);
+                }
+                Err(error) => {
+                    self.known.insert(path.clone(), Err(error));
+                }
+            }
+        }
+        let missing = || Err(ReadError::Missing);
+        paths.iter().map(|path| self.known.get(path).cloned().unwrap_or_else(missing)).collect()
+    }
+
+    /// The folder that an import in a file starts from.
+    fn folder(&self, file: u32) -> &Path {
+        self.files.get(file as usize).and_then(|file| file.path.parent()).unwrap_or(Path::new(""))
+    }
+}
+
+/// The place in the source of bytes that were copied one to one.
+fn verbatim(segments: &[crate::source::Segment], span: Span) -> Option<Span> {
+    let at = segments.partition_point(|one| one.start <= span.start).checked_sub(1)?;
+    let end = segments.get(at + 1).map_or(u32::MAX, |next| next.start);
+    let segment = segments.get(at).filter(|one| one.verbatim && span.end <= end)?;
+    Some(segment.from.part(span.start - segment.start, span.end - segment.start))
+}
+
+/// Something that a later version brought.
+fn too_new(reading: &Reading<'_>, at: Span, what: &str, since: &str) -> Problem {
+    directives::too_new(at, what, since, reading.version, reading.version_is_assumed)
+}

@@ -1,0 +1,139 @@
+//! Who gets what on which socket: sites, endpoints and bindings of the model.
+//!
+//! For each name that a server knows of, by a route, a policy or a certificate, the first policy that matches decides the
+//! handshake, and the certificates are chosen among all that are loaded or managed. Source: certmagic 0.25,
+//! `getCertificateFromCache`; Caddy 2.11.4, `ConnectionPolicies.TLSConfig`.
+
+mod choose;
+mod server;
+mod setting;
+
+use self::choose::Chooser;
+use super::automatic;
+use super::certificate::Certificates;
+use super::storage::Storage;
+use super::{Lowering, policy::Policies};
+use crate::diagnostic::Problem;
+use crate::model::{
+    Credentials, CredentialsId, Deployment, Interner, Origin, PolicyId, Setting, Site, SiteId, Transport,
+};
+use crate::server::caddy::config::{Config, Server};
+use crate::source::Span;
+
+/// Names that are looked at on servers that have no route for them, all servers together: no more, so that many sockets
+/// and many certificates do not multiply.
+const EXTRA: usize = 1_000_000;
+
+/// Fills a deployment.
+pub fn build(lowering: &mut Lowering<'_>, config: &Config, deployment: &mut Deployment, start: Span) {
+    let certificates = Certificates::read(lowering, config);
+    let automated = automatic::apply(lowering, config, &certificates);
+    let storage = Storage::open(lowering, &config.storage);
+    let mut interner = Interner::default();
+    let none = interner.credentials(deployment, Credentials::default());
+    sites(lowering, config, deployment, &mut interner, none, start);
+    let mut chooser = Chooser::new(lowering, &certificates, &automated, storage, none, start);
+    let everywhere = everywhere(config, &certificates, &automated);
+    for (server, policies) in config.servers.iter().zip(&automated.policies) {
+        let policies = Policies::new(policies);
+        let mut made = server::Maker::new(config, server, &policies, &mut chooser, &mut interner, start);
+        let endpoints = made.endpoints(deployment, &everywhere);
+        deployment.endpoints.extend(endpoints);
+    }
+    unknown_tags(&mut chooser, config);
+    let Chooser { problems, unjudged, .. } = chooser;
+    lowering.problems.extend(problems);
+    lowering.unjudged.extend(unjudged);
+    settle(deployment, config, &mut interner, &certificates);
+}
+
+/// Names of certificates and of managed names, which any server may be asked for.
+fn everywhere(config: &Config, certificates: &Certificates, automated: &automatic::Automated<'_>) -> Vec<String> {
+    let mut names: Vec<String> = certificates.names().map(str::to_owned).collect();
+    names.extend(automated.names().map(|name| name.to_string()));
+    names.sort_unstable();
+    names.dedup();
+    if names.len() * config.servers.len() > EXTRA {
+        names.clear();
+    }
+    names
+}
+
+/// A tag that no certificate has leaves a policy without one.
+fn unknown_tags(chooser: &mut Chooser<'_>, config: &Config) {
+    if config.opaque_loader.is_some() {
+        return;
+    }
+    let speaks_tls = |server: &&Server| server.listens.iter().any(|listen| listen.port != config.http_port);
+    let policies = config.servers.iter().filter(speaks_tls).flat_map(|server| server.policies.iter().flatten());
+    for policy in policies {
+        let Some((choice, at)) = policy.choice.as_ref().zip(policy.at) else { continue };
+        if !choice.any_tag.is_empty() && !choice.any_tag.iter().any(|tag| chooser.certificates.has_tag(tag)) {
+            let tags = choice.any_tag.iter().map(|tag| &**tag).collect::<Vec<_>>().join(", ");
+            chooser.problems.push(Problem::new("certificate-tag-unknown", at).with("tags", tags));
+        }
+    }
+}
+
+/// The sites, before it is known what they are served with.
+fn sites(
+    lowering: &Lowering<'_>,
+    config: &Config,
+    deployment: &mut Deployment,
+    interner: &mut Interner,
+    none: CredentialsId,
+    start: Span,
+) {
+    for draft in &config.sites {
+        let settings = draft.settings.clone().unwrap_or_default();
+        let policy = setting::policy(lowering, config, &settings, true, start);
+        let policy = interner.policy(deployment, policy);
+        deployment.sites.push(Site {
+            head: draft.head,
+            block: draft.block,
+            via: draft.via,
+            names: draft.names.clone(),
+            policy,
+            credentials: none,
+            rejects: Setting::known(false, Origin::default_for(draft.head)),
+            has_own_tls: draft.has_tls,
+            has_own_credentials: !draft.loaders.is_empty(),
+            loads_credentials: true,
+        });
+    }
+}
+
+/// What each site is served with, and certificates that are loaded for no name of any site.
+fn settle(deployment: &mut Deployment, config: &Config, interner: &mut Interner, certificates: &Certificates) {
+    let mut found: Vec<Option<(PolicyId, CredentialsId)>> = vec![None; deployment.sites.len()];
+    for endpoint in deployment.endpoints.iter().filter(|one| one.transport == Transport::Tls) {
+        for binding in &endpoint.bindings {
+            let site = &mut found[binding.site.0 as usize];
+            *site = site.or(Some((binding.after_name, binding.credentials)));
+        }
+    }
+    for (at, found) in found.iter().enumerate() {
+        let own: Vec<_> =
+            config.sites[at].loaders.iter().map(|one| certificates.pairs[certificates.numbers[*one]].clone()).collect();
+        let credentials = match found {
+            Some((_, credentials)) => *credentials,
+            None if own.is_empty() => continue,
+            None => interner
+                .credentials(deployment, Credentials { pairs: own, keys_by_place: true, ..Credentials::default() }),
+        };
+        let site = &mut deployment.sites[SiteId(at as u32).0 as usize];
+        site.credentials = credentials;
+        if let Some((policy, _)) = found {
+            site.policy = *policy;
+        }
+    }
+    let used: std::collections::HashSet<_> =
+        deployment.credentials.iter().flat_map(|set| &set.pairs).map(|pair| pair.certificate.origin).collect();
+    let idle: Vec<_> = certificates.pairs.iter().filter(|pair| !used.contains(&pair.certificate.origin)).collect();
+    for pair in idle {
+        interner.credentials(
+            deployment,
+            Credentials { pairs: vec![pair.clone()], keys_by_place: true, ..Credentials::default() },
+        );
+    }
+}

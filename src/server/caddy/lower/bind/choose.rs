@@ -1,0 +1,147 @@
+//! Which certificates a name is served with.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::super::automatic::Automated;
+use super::super::certificate::Certificates;
+use super::super::storage::Storage;
+use super::super::{Lowering, name};
+use crate::diagnostic::{Problem, Unjudged};
+use crate::model::{Credential, Credentials, CredentialsId, Deployment, Interner, Managed, Origin, Setting, Token};
+use crate::server::caddy::config::Policy;
+use crate::source::Span;
+
+/// What a name is served with: loaded certificates, and one that is managed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+struct Served {
+    loaded: Vec<usize>,
+    managed: Option<Managed>,
+}
+
+/// Chooses certificates, each set once.
+pub struct Chooser<'a> {
+    pub lowering: &'a Lowering<'a>,
+    pub certificates: &'a Certificates,
+    pub automated: &'a Automated<'a>,
+    pub problems: Vec<Problem>,
+    pub unjudged: Vec<Unjudged>,
+    storage: Storage,
+    none: CredentialsId,
+    start: Span,
+    known: HashMap<Served, CredentialsId>,
+}
+
+impl<'a> Chooser<'a> {
+    pub fn new(
+        lowering: &'a Lowering<'a>,
+        certificates: &'a Certificates,
+        automated: &'a Automated<'a>,
+        storage: Storage,
+        none: CredentialsId,
+        start: Span,
+    ) -> Self {
+        Chooser {
+            lowering,
+            certificates,
+            automated,
+            problems: Vec::new(),
+            unjudged: Vec::new(),
+            storage,
+            none,
+            start,
+            known: HashMap::new(),
+        }
+    }
+
+    /// The certificates for a name under a policy; absent where there is none, and the handshake fails. The empty name is
+    /// that of clients that send none, or of names that nobody has.
+    pub fn choose(
+        &mut self,
+        deployment: &mut Deployment,
+        interner: &mut Interner,
+        policy: &Policy,
+        name: &str,
+        at: Option<&Token>,
+    ) -> Option<CredentialsId> {
+        let mut served = self.served(policy, name);
+        if served == Served::default()
+            && name.is_empty()
+            && let Some(default) = &policy.default_sni
+        {
+            served = self.served(policy, default);
+        }
+        if served == Served::default()
+            && let Some(fallback) = &policy.fallback_sni
+        {
+            served = self.served(policy, fallback);
+        }
+        if served == Served::default() {
+            served.managed = self.automated.on_demand(name);
+        }
+        if served == Served::default() {
+            return None;
+        }
+        Some(self.intern(deployment, interner, served, at))
+    }
+
+    /// The set without any certificate.
+    pub fn none(&self) -> CredentialsId {
+        self.none
+    }
+
+    fn served(&self, policy: &Policy, name: &str) -> Served {
+        if let Some(choice) = &policy.choice {
+            return Served { loaded: self.certificates.tagged(name, choice), managed: None };
+        }
+        for candidate in name::candidates(name).filter(|one| !one.is_empty()) {
+            let loaded = self.certificates.of(&candidate).to_vec();
+            let managed = self.automated.of(&candidate);
+            if !loaded.is_empty() || managed.is_some() {
+                return Served { loaded, managed };
+            }
+        }
+        Served::default()
+    }
+
+    fn intern(
+        &mut self,
+        deployment: &mut Deployment,
+        interner: &mut Interner,
+        served: Served,
+        at: Option<&Token>,
+    ) -> CredentialsId {
+        if let Some(id) = self.known.get(&served) {
+            return *id;
+        }
+        let mut pairs: Vec<Credential> =
+            served.loaded.iter().map(|one| self.certificates.pairs[*one].clone()).collect();
+        if let Some(managed) = &served.managed {
+            pairs.push(self.managed(managed, at));
+        }
+        let id = interner.credentials(deployment, Credentials { pairs, keys_by_place: true, ..Credentials::default() });
+        if let Some(managed) = &served.managed {
+            deployment.managed.insert(id, managed.clone());
+        }
+        self.known.insert(served, id);
+        id
+    }
+
+    /// A managed certificate: in the storage, or not known.
+    fn managed(&mut self, managed: &Managed, at: Option<&Token>) -> Credential {
+        let start = Token { text: Arc::from(""), span: self.start };
+        let at = at.unwrap_or(&start);
+        let stored = managed.name.as_ref().and_then(|name| self.storage.find(self.lowering, name, at));
+        if let Some(stored) = stored {
+            return stored;
+        }
+        let reason = match &managed.name {
+            Some(name) => format!("the certificate of {name} is managed by Caddy, and its storage is not at hand"),
+            None => "certificates are got when a client first asks for a name".to_owned(),
+        };
+        self.unjudged.push(Unjudged { what: "managed-certificate".into(), reason: reason.clone(), at: Some(at.span) });
+        let origin = Origin::default_for(at.span);
+        let file = || Setting::unknown(reason.clone(), origin);
+        Credential { certificate: file(), key: Some(file()), chain: None }
+    }
+}

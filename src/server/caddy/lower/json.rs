@@ -1,0 +1,320 @@
+//! A JSON configuration: the parts of the http and tls apps that TLS hangs on.
+//!
+//! Source: the structs of Caddy 2.6.2 and 2.11.4. JSON is laxer than the Caddyfile: an unknown protocol or group is taken
+//! for none.
+
+use std::sync::Arc;
+
+use super::{Lowering, address};
+use crate::diagnostic::{Problem, Severity};
+use crate::model::{NameKind, Token};
+use crate::server::caddy::config::{
+    Automatic, Automation, Choice, Client, Config, Issuer, List, Loader, Policy, Route, Server, Settings, SiteDraft,
+    Storage,
+};
+use crate::server::caddy::directives::{self, Place};
+use crate::server::caddy::json::{Kind, Value};
+use crate::source::Span;
+use crate::tls::go::GoSuite;
+
+/// Reads the configuration.
+pub fn read(lowering: &mut Lowering<'_>, value: &Value) -> Config {
+    let mut config = Config { http_port: 80, https_port: 443, ..Config::default() };
+    fields(lowering, value, "config");
+    config.storage = match value.get("storage") {
+        None => Storage::Default,
+        Some(storage) => match (field(storage, "module"), field(storage, "root")) {
+            (Some(module), Some(root)) if &*module.text == "file_system" => {
+                Storage::Folder(lowering.locate(&root.text))
+            }
+            _ => Storage::Elsewhere,
+        },
+    };
+    if let Some(tls) = value.at(&["apps", "tls"]) {
+        tls_app(lowering, tls, &mut config);
+    }
+    let Some(http) = value.at(&["apps", "http"]) else { return config };
+    fields(lowering, http, "http");
+    config.http_port = http.get("http_port").and_then(Value::port).unwrap_or(80);
+    config.https_port = http.get("https_port").and_then(Value::port).unwrap_or(443);
+    let servers = http.get("servers").map(Value::fields).unwrap_or_default();
+    let mut servers: Vec<_> = servers.iter().collect();
+    servers.sort_by(|one, two| one.0.cmp(&two.0));
+    for (_, at, server) in servers {
+        let server = self::server(lowering, server, *at, &mut config);
+        config.servers.push(server);
+    }
+    config
+}
+
+/// Reports fields that an object does not have.
+fn fields(lowering: &mut Lowering<'_>, value: &Value, object: &'static str) {
+    let reading = lowering.reading;
+    for (name, at, _) in value.fields().iter().filter(|(name, ..)| &**name != "@id") {
+        let problem = match directives::field(object, name) {
+            None => Problem::new("unknown-directive", *at).case("field").with("name", &**name).with("place", object),
+            Some(entry) => match (entry.first, entry.last) {
+                (Some(first), _) if reading.version < first => {
+                    let assumed = reading.version_is_assumed;
+                    directives::too_new(*at, name, &first.to_string(), reading.version, assumed)
+                }
+                (_, Some(last)) if reading.version > last => Problem::new("directive-removed", *at)
+                    .case(if reading.version_is_assumed { "assumed" } else { "" })
+                    .with("name", &**name)
+                    .with("last", last.to_string())
+                    .with("version", reading.version.to_string()),
+                _ => continue,
+            },
+        };
+        lowering.problem(problem);
+    }
+}
+
+fn token(value: &Value) -> Option<Token> {
+    value.text().map(|text| Token { text: Arc::clone(text), span: value.span })
+}
+
+fn lower(value: &Value) -> Option<Token> {
+    token(value).map(|token| Token { text: token.text.to_lowercase().into(), ..token })
+}
+
+fn field(value: &Value, name: &str) -> Option<Token> {
+    value.get(name).and_then(token)
+}
+
+fn tokens(value: Option<&Value>) -> Vec<Token> {
+    value.map(Value::items).unwrap_or_default().iter().filter_map(token).collect()
+}
+
+fn names(value: Option<&Value>) -> Vec<Arc<str>> {
+    let items = value.map(Value::items).unwrap_or_default();
+    items.iter().filter_map(lower).map(|token| token.text).collect()
+}
+
+fn list(value: Option<&Value>) -> Option<List> {
+    let value = value?;
+    let words = tokens(Some(value));
+    (!words.is_empty()).then_some(List { words, at: value.span })
+}
+
+fn server(lowering: &mut Lowering<'_>, value: &Value, at: Span, config: &mut Config) -> Server {
+    fields(lowering, value, "server");
+    let mut listens = Vec::new();
+    let mut uses = Vec::new();
+    for listen in value.get("listen").map(Value::items).unwrap_or_default() {
+        let Some(text) = listen.text() else { continue };
+        match address::listener(text, config.http_port) {
+            Some(found) => {
+                uses.push(listen.span);
+                listens.extend(found);
+            }
+            None => {
+                let problem = Problem::new("invalid-argument", listen.span).case("caddy-listen");
+                lowering.problem(problem.with("value", &**text));
+            }
+        }
+    }
+    let mut automatic = Automatic::default();
+    if let Some(switches) = value.get("automatic_https") {
+        fields(lowering, switches, "automatic_https");
+        let is_on = |name: &str| switches.get(name).is_some_and(Value::is_true);
+        automatic = Automatic {
+            off: is_on("disable"),
+            no_certificates: is_on("disable_certificates"),
+            ignores_loaded: is_on("ignore_loaded_certificates"),
+            skip: names(switches.get("skip")).into_iter().collect(),
+            skip_certificates: names(switches.get("skip_certificates")).into_iter().collect(),
+        };
+    }
+    let policies = value
+        .get("tls_connection_policies")
+        .map(|policies| policies.items().iter().map(|policy| self::policy(lowering, policy)).collect::<Vec<Policy>>());
+    let protocols = tokens(value.get("protocols"));
+    let wrappers = value.get("listener_wrappers").map(Value::items).unwrap_or_default();
+    let proxy_protocol =
+        wrappers.iter().any(|wrapper| field(wrapper, "wrapper").is_some_and(|name| &*name.text == "proxy_protocol"));
+    let routes = routes(lowering, value, at, &uses, config);
+    Server {
+        listens,
+        routes,
+        policies,
+        automatic,
+        has_h2: protocols.is_empty() || protocols.iter().any(|word| &*word.text == "h2"),
+        proxy_protocol,
+    }
+}
+
+/// The routes of a server; each is a site of its own. A server without any is one site for all hosts.
+fn routes(lowering: &mut Lowering<'_>, value: &Value, at: Span, uses: &[Span], config: &mut Config) -> Vec<Route> {
+    let mut routes = Vec::new();
+    let mut rest: Option<Span> = None;
+    for route in value.get("routes").map(Value::items).unwrap_or_default() {
+        fields(lowering, route, "route");
+        let sets = route.get("match").map(Value::items).unwrap_or_default();
+        let hosts: Vec<Token> = sets
+            .iter()
+            .flat_map(|set| set.get("host").map(Value::items).unwrap_or_default())
+            .filter_map(lower)
+            .collect();
+        if hosts.is_empty() {
+            rest = rest.or(Some(route.span));
+            continue;
+        }
+        routes.push(site(config, route.span, hosts, uses));
+    }
+    if rest.is_some() || routes.is_empty() {
+        routes.push(site(config, rest.unwrap_or(at), Vec::new(), uses));
+    }
+    routes
+}
+
+fn site(config: &mut Config, at: Span, hosts: Vec<Token>, uses: &[Span]) -> Route {
+    let head = hosts.first().map_or(at, |host| host.span);
+    let name = |host: &Token| crate::model::Name { token: host.clone(), kind: super::name::kind(&host.text) };
+    let mut names: Vec<crate::model::Name> = hosts.iter().map(name).collect();
+    if names.is_empty() {
+        let token = Token::new("", head);
+        names.push(crate::model::Name { token, kind: NameKind::None });
+    }
+    config.sites.push(SiteDraft {
+        head,
+        block: at,
+        via: None,
+        names,
+        settings: None,
+        loaders: Vec::new(),
+        has_tls: false,
+        opaque: None,
+    });
+    Route { site: config.sites.len() - 1, hosts, uses: uses.to_vec() }
+}
+
+fn policy(lowering: &mut Lowering<'_>, value: &Value) -> Policy {
+    fields(lowering, value, "policy");
+    let mut policy = Policy { at: Some(value.span), ..Policy::default() };
+    for (name, _, matcher) in value.get("match").map(Value::fields).unwrap_or_default() {
+        match &**name {
+            "sni" => policy.names = Some(names(Some(matcher))),
+            _ => policy.is_conditional = true,
+        }
+    }
+    let settings = &mut policy.settings;
+    *settings = Settings {
+        via: None,
+        oldest: field(value, "protocol_min"),
+        newest: field(value, "protocol_max"),
+        ciphers: list(value.get("cipher_suites")),
+        groups: list(value.get("curves")),
+        alpn: list(value.get("alpn")),
+        client: value.get("client_authentication").map(|client| self::client(lowering, client)),
+        secrets_log: field(value, "insecure_secrets_log"),
+    };
+    judge(lowering, settings);
+    policy.default_sni = field(value, "default_sni").map(|token| token.text.to_lowercase().into());
+    policy.fallback_sni = field(value, "fallback_sni").map(|token| token.text.to_lowercase().into());
+    policy.drop = value.get("drop").is_some_and(Value::is_true);
+    policy.choice = value.get("certificate_selection").map(|choice| {
+        fields(lowering, choice, "certificate_selection");
+        let is_opaque = choice.fields().iter().any(|(name, ..)| &**name != "any_tag");
+        Choice { any_tag: tokens(choice.get("any_tag")).into_iter().map(|tag| tag.text).collect(), is_opaque }
+    });
+    policy.is_conditional |= policy.choice.as_ref().is_some_and(|choice| choice.is_opaque);
+    policy
+}
+
+/// Words that Caddy does not know: a suite stops it, a protocol or a group is passed over.
+fn judge(lowering: &mut Lowering<'_>, settings: &Settings) {
+    let go = lowering.platform.tls_library.version.numbers;
+    for word in settings.ciphers.iter().flat_map(|list| &list.words) {
+        if !GoSuite::find(&word.text).is_some_and(|suite| suite.is_in(go)) {
+            let problem = Problem::new("unknown-cipher", word.span).case("caddy").severity(Severity::Error);
+            let library = lowering.platform.tls_library.name.clone();
+            lowering.problem(problem.with("word", &*word.text).with("library", library));
+        }
+    }
+    for word in settings.oldest.iter().chain(&settings.newest) {
+        if !matches!(&*word.text, "tls1.2" | "tls1.3" | "") {
+            let problem = Problem::new("unknown-protocol", word.span).case("ignored").severity(Severity::Warning);
+            lowering.problem(problem.with("word", &*word.text).with("known", "tls1.2 tls1.3"));
+        }
+    }
+    for word in settings.groups.iter().flat_map(|list| &list.words) {
+        if directives::find(Place::Curve, &word.text).is_none() {
+            let problem = Problem::new("invalid-argument", word.span).case("curve-ignored").severity(Severity::Warning);
+            lowering.problem(problem.with("value", &*word.text));
+        }
+    }
+}
+
+fn client(lowering: &mut Lowering<'_>, value: &Value) -> Client {
+    fields(lowering, value, "client_authentication");
+    let files = tokens(value.get("trusted_ca_certs_pem_files"));
+    let ca = value.get("ca");
+    let pool = tokens(ca.and_then(|ca| ca.get("pem_files")));
+    let is_some = |name: &str| value.get(name).is_some_and(|value| !value.items().is_empty());
+    Client {
+        mode: field(value, "mode").filter(|mode| !mode.text.is_empty()),
+        has_authority: ca.is_some() || is_some("trusted_ca_certs") || !files.is_empty(),
+        file: files.into_iter().chain(pool).next().map(|file| {
+            let path = lowering.locate(&file.text);
+            (file, path)
+        }),
+        has_leaf: is_some("trusted_leaf_certs"),
+        has_verifier: is_some("verifiers"),
+        at: value.span,
+    }
+}
+
+fn tls_app(lowering: &mut Lowering<'_>, value: &Value, config: &mut Config) {
+    fields(lowering, value, "tls_app");
+    for (name, at, loaders) in value.get("certificates").map(Value::fields).unwrap_or_default() {
+        match &**name {
+            "load_files" => config.loaders.extend(loaders.items().iter().filter_map(|one| load_file(lowering, one))),
+            "load_folders" => config.folders.extend(tokens(Some(loaders)).into_iter().map(|folder| (folder, None))),
+            "automate" => config.automate.extend(loaders.items().iter().filter_map(lower)),
+            _ => config.opaque_loader = Some(*at),
+        }
+    }
+    if let Some(off) = value.get("disable_ocsp_stapling").filter(|value| value.is_true()) {
+        config.stapling_off = Some(off.span);
+    }
+    if let Some(off) = value.at(&["session_tickets", "disabled"]).filter(|value| value.is_true()) {
+        config.tickets_off = Some(off.span);
+    }
+    let Some(automation) = value.get("automation") else { return };
+    fields(lowering, automation, "automation");
+    let on_demand = automation.get("on_demand");
+    config.permission = on_demand.and_then(|one| one.get("permission").or(one.get("ask"))).map(|value| value.span);
+    for policy in automation.get("policies").map(Value::items).unwrap_or_default() {
+        fields(lowering, policy, "automation_policy");
+        config.automation.push(Automation {
+            subjects: names(policy.get("subjects")),
+            issuers: policy.get("issuers").map(Value::items).unwrap_or_default().iter().filter_map(issuer).collect(),
+            key_type: field(policy, "key_type").map(|token| token.text),
+            on_demand: policy.get("on_demand").is_some_and(Value::is_true),
+            has_manager: policy.get("get_certificate").is_some_and(|value| !value.items().is_empty()),
+        });
+    }
+}
+
+fn load_file(lowering: &mut Lowering<'_>, value: &Value) -> Option<Loader> {
+    fields(lowering, value, "load_file");
+    let located = |name: &str| field(value, name).map(|token| (token.clone(), lowering.locate(&token.text)));
+    Some(Loader {
+        certificate: located("certificate")?,
+        key: located("key")?,
+        tags: tokens(value.get("tags")).into_iter().map(|tag| tag.text).collect(),
+        via: None,
+    })
+}
+
+fn issuer(value: &Value) -> Option<Issuer> {
+    let module = field(value, "module")?;
+    let has_dns = value.at(&["challenges", "dns"]).is_some_and(|dns| matches!(dns.kind, Kind::Object(_)));
+    Some(match &*module.text {
+        "internal" => Issuer::Internal,
+        "acme" => Issuer::Acme { directory: field(value, "ca"), has_dns },
+        "zerossl" => Issuer::Acme { directory: Some(module), has_dns },
+        other => Issuer::Other(other.into()),
+    })
+}

@@ -1,0 +1,179 @@
+//! What site blocks say of certificates: files that are loaded, and who signs for names that are managed.
+//!
+//! Source: `parseTLS` and `buildTLSApp` of Caddy 2.6.2 and 2.11.4.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::global::Options;
+use super::serve::Pairing;
+use super::site::Site;
+use super::{Lowering, token, via};
+use crate::diagnostic::Problem;
+use crate::server::caddy::config::{Automation, Config, Issuer, Loader};
+use crate::server::caddy::syntax::Word;
+
+/// Collects certificates from files, in the order in which Caddy loads them: socket after socket, exact names first. A file
+/// that is named twice is loaded once, where and with the key that it was named with first. The result gives each file its
+/// number.
+pub fn load(
+    lowering: &mut Lowering<'_>,
+    config: &mut Config,
+    sites: &mut [Site],
+    pairings: &[Pairing],
+    options: &Options<'_>,
+) -> HashMap<Arc<str>, usize> {
+    let mut tags: HashMap<Arc<str>, usize> = HashMap::new();
+    // The site that named a file first.
+    let mut owners: Vec<usize> = Vec::new();
+    for (at, site) in sites.iter_mut().enumerate() {
+        for (certificate, _) in site.tls.iter().filter_map(|tls| tls.files.as_ref()) {
+            tags.entry(Arc::clone(&certificate.text)).or_insert_with(|| {
+                owners.push(at);
+                owners.len() - 1
+            });
+        }
+        site.draft.settings = site.tls.first().map(|tls| tls.settings.clone());
+    }
+    let mut loaded: HashMap<usize, usize> = HashMap::new();
+    let mut is_done = vec![false; sites.len()];
+    for (at, keys) in pairings.iter().filter(|one| one.is_elsewhere(options)).flat_map(|one| &one.blocks) {
+        let site = &sites[*at];
+        if keys.iter().all(|key| site.keys[*key].address.scheme == "http") || is_done[*at] {
+            continue;
+        }
+        is_done[*at] = true;
+        for tls in &site.tls {
+            if let Some((certificate, key)) = &tls.files {
+                let number = tags[&certificate.text];
+                if owners[number] == *at && !loaded.contains_key(&number) {
+                    loaded.insert(number, config.loaders.len());
+                    config.loaders.push(loader(lowering, certificate, key, number));
+                }
+            }
+            config.folders.extend(tls.folders.iter().map(|folder| (token(folder), via(folder))));
+        }
+    }
+    for site in sites {
+        let files = site.tls.iter().filter_map(|tls| tls.files.as_ref());
+        let own = files.filter_map(|(certificate, _)| loaded.get(&tags[&certificate.text]));
+        site.draft.loaders.extend(own);
+    }
+    tags
+}
+
+/// The tag of a file by its number.
+pub fn tag(number: usize) -> Arc<str> {
+    format!("cert{number}").into()
+}
+
+fn loader(lowering: &Lowering<'_>, certificate: &Word, key: &Word, number: usize) -> Loader {
+    let located = |word: &Word| (token(word), lowering.locate(&word.text));
+    Loader { certificate: located(certificate), key: located(key), tags: vec![tag(number)], via: via(certificate) }
+}
+
+/// Who gets certificates for the names of each site.
+pub fn automation(
+    lowering: &mut Lowering<'_>,
+    config: &mut Config,
+    sites: &[Site],
+    pairings: &[Pairing],
+    options: &Options<'_>,
+) {
+    let default = || match options.local_certificates {
+        true => vec![Issuer::Internal],
+        false => options.issuers.clone(),
+    };
+    let acme = |issuers: Vec<Issuer>| -> Vec<Issuer> {
+        let filled = |issuer| match issuer {
+            Issuer::Acme { directory, has_dns } => Issuer::Acme {
+                directory: directory.or_else(|| options.directory.clone()),
+                has_dns: has_dns || options.has_dns,
+            },
+            other => other,
+        };
+        issuers.into_iter().map(filled).collect()
+    };
+    let has_acme_defaults = options.directory.is_some() || options.has_dns;
+    let mut is_done = HashSet::new();
+    let mut catch_all: Option<Automation> = None;
+    for pairing in pairings.iter().filter(|one| one.is_elsewhere(options)) {
+        for (at, keys) in &pairing.blocks {
+            let site = &sites[*at];
+            if keys.iter().all(|key| site.keys[*key].address.scheme == "http") {
+                continue;
+            }
+            let is_plain = |key: &usize| {
+                let address = &site.keys[*key].address;
+                address.scheme == "http" || address.port == Some(options.http_port)
+            };
+            let encrypted: Vec<usize> = keys.iter().copied().filter(|key| !is_plain(key)).collect();
+            let own = site.tls.iter().flat_map(|tls| tls.issuers.clone()).collect::<Vec<_>>();
+            let has_own = !own.is_empty();
+            let mut issuers = acme(if has_own { own } else { default() });
+            let key_type = site.tls.iter().find_map(|tls| tls.key_type.clone()).or(options.key_type.clone());
+            let mut subjects: Vec<Arc<str>> = Vec::new();
+            for key in encrypted.iter().filter(|key| !site.keys[**key].address.host.is_empty()) {
+                let one = &site.keys[*key];
+                let host: Arc<str> = one.address.host.as_str().into();
+                if issuers.is_empty() && !one.is_opaque && !super::name::qualifies(&host) && !host.ends_with(".ts.net")
+                {
+                    let problem = Problem::new("invalid-argument", one.word.span).case("subject");
+                    lowering.problem(problem.with("value", &*host));
+                    continue;
+                }
+                subjects.push(host);
+            }
+            subjects.sort_unstable();
+            subjects.dedup();
+            if issuers.is_empty() && has_acme_defaults && subjects.iter().all(|one| super::name::is_public(one)) {
+                issuers = acme(vec![Issuer::Acme { directory: None, has_dns: false }]);
+            }
+            let automation = Automation {
+                subjects,
+                issuers,
+                key_type,
+                on_demand: site.tls.iter().any(|tls| tls.on_demand),
+                has_manager: site.tls.iter().any(|tls| tls.has_manager),
+            };
+            let hosts = site.hosts(keys);
+            if site.tls.iter().any(|tls| tls.force_automate) {
+                let forced = keys.iter().filter(|_| !hosts.is_empty()).map(|key| site.host(*key));
+                config.automate.extend(forced);
+            }
+            // Hosts that share a block with an address for all hosts stand in no route: they are named here.
+            if hosts.is_empty() && !options.automatic.off && !options.automatic.no_certificates {
+                let shared = encrypted.iter().filter(|key| !site.keys[**key].address.host.is_empty());
+                config.automate.extend(shared.map(|key| site.host(*key)));
+            }
+            if automation.subjects.is_empty() {
+                catch_all.get_or_insert(automation);
+            } else if is_done.insert((*at, automation.subjects.clone())) {
+                config.automation.push(automation);
+            }
+        }
+    }
+    let exact = |one: &Automation| one.subjects.iter().any(|subject| subject.contains('*'));
+    config.automation.sort_by_key(exact);
+    let default = default();
+    let is_set = !default.is_empty() || has_acme_defaults || options.key_type.is_some();
+    let written = is_set.then(|| Automation {
+        subjects: Vec::new(),
+        issuers: match default.is_empty() && has_acme_defaults {
+            true => acme(vec![Issuer::Acme { directory: None, has_dns: false }]),
+            false => acme(default),
+        },
+        key_type: options.key_type.clone(),
+        on_demand: false,
+        has_manager: false,
+    });
+    config.automation.extend(match (catch_all, written) {
+        (Some(mut site), Some(global)) => {
+            if site.issuers.is_empty() {
+                site.issuers = global.issuers;
+            }
+            Some(site)
+        }
+        (one, other) => one.or(other),
+    });
+}
