@@ -41,6 +41,7 @@ fn handshakes_agree_with_apache() {
             library: std::env::var("SHAKEDOWN_TLS_LIBRARY").unwrap_or_else(|_| library()),
         },
         start: format!("{apache} -k start -d \"$PWD\" -f \"$PWD/$MAIN\""),
+        patience: 12.into(),
         is_text: |path| path.ends_with(".conf"),
     };
     let seed: u64 = parameter("SHAKEDOWN_SEED", "1").parse().expect("a seed");

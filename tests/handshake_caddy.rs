@@ -38,6 +38,7 @@ fn handshakes_agree_with_caddy() {
         start: format!(
             "export HOME=\"$PWD\" XDG_DATA_HOME=\"$PWD/data\" XDG_CONFIG_HOME=\"$PWD/config\"; {caddy} start --config $MAIN"
         ),
+        patience: 12.into(),
         is_text: |path| path == "Caddyfile" || path.ends_with(".caddy") || path.ends_with(".json"),
     };
     let seed: u64 = parameter("SHAKEDOWN_SEED", "1").parse().expect("a seed");

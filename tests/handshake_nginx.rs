@@ -42,6 +42,7 @@ fn handshakes_agree_with_nginx() {
             library: parameter("SHAKEDOWN_TLS_LIBRARY", &format!("openssl-{library}")),
         },
         start: format!("{nginx} -e stderr -p . -c \"$PWD/$MAIN\" -g \"pid $PWD/nginx.pid;\""),
+        patience: 12.into(),
         is_text: |path| path.ends_with(".conf"),
     };
     let seed: u64 = parameter("SHAKEDOWN_SEED", "1").parse().expect("a seed");

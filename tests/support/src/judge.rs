@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::arena::{Fight, fight, line};
 use crate::case::Case;
@@ -18,6 +19,8 @@ pub struct Judge {
     pub platform: Platform,
     /// The line of a shell that starts the server in the folder of a case with the main file `$MAIN`.
     pub start: String,
+    /// How many disagreements are still worth the time to make them small.
+    pub patience: AtomicUsize,
     /// Whether a file is configuration, which may be made smaller.
     pub is_text: fn(&str) -> bool,
 }
@@ -142,6 +145,8 @@ impl Judge {
         for one in &found {
             // One small reproduction for each sort and case is enough.
             let is_new = sorts.insert((&one.kind, &one.sort));
+            let spend = |left: usize| left.checked_sub(1);
+            let is_new = is_new && self.patience.fetch_update(Ordering::Relaxed, Ordering::Relaxed, spend).is_ok();
             let place = if is_new { self.reproduce(case, one) } else { String::new() };
             let words = format!("{}: {}\n{place}", case.name, one.words);
             verdict.disagreements.push(Disagreement { kind: one.kind.clone(), words });

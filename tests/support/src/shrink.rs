@@ -9,7 +9,7 @@ pub(crate) fn shrink(
     mut holds: impl FnMut(&BTreeMap<String, Vec<u8>>) -> bool,
 ) -> BTreeMap<String, Vec<u8>> {
     let mut best = files;
-    let mut left = 150;
+    let mut left = 80;
     loop {
         let before = left;
         let mut is_smaller = false;
