@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 use shakedown::model::{Deployment, Endpoint, Found, FrameKind, OriginKind, ServerKind, Transport};
+use shakedown::pipeline::{self, Options};
 use shakedown::platform::{self, Part, Version};
 use shakedown::server::{Form, Input, Root, Understood, apache};
 use shakedown::source::{Limits, Memory, Sources, Text};
@@ -549,7 +550,25 @@ fn texts_say_whose_they_are() {
     assert!(apache::looks_like(b"# x\n<VirtualHost *:80>\nServerName a\n</VirtualHost>\n"));
     assert!(apache::looks_like(b"SSLProtocol all -SSLv3\nSSLHonorCipherOrder off\n"));
     assert!(!apache::looks_like(b"server { listen 80; }\n"));
+    assert!(!apache::looks_like(b"listen 443 ssl;\ninclude snippets/*.conf;\n"));
     assert!(apache::is_whole(b"ServerRoot /etc/httpd\nListen 80\nInclude conf.modules.d/*.conf\n"));
     assert!(!apache::is_whole(b"Listen 80\n<VirtualHost *:80>\n</VirtualHost>\n"));
     assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join("rules/apache/directives.tsv").exists());
+}
+
+#[test]
+fn a_fault_of_a_macro_is_told_once_and_two_faults_twice() {
+    let text = format!(
+        "{MODULES}Listen 4443\n<Macro Site $name $file>\n<VirtualHost *:4443>\nServerName $name\nSSLEngine on\n\
+         SSLCertificateFile $file.pem\nSSLProtocol all +SSLv4\n</VirtualHost>\n</Macro>\n\
+         Use Site a.test gone\nUse Site b.test lost\nUse Site c.test lost\n"
+    );
+    let mut files = Memory::new();
+    files.insert("apache2.conf", text.into_bytes());
+    let options = Options { platform: Some("debian-12".into()), ..Options::default() };
+    let run = pipeline::lint(&files, &["apache2.conf".into()], &options).expect("a run");
+    let told = |rule: &str| run.findings.iter().filter(|one| one.rule.as_str() == rule).count();
+    assert_eq!((told("certificate-file-missing"), told("unknown-protocol")), (2, 1));
+    assert!(run.findings.iter().all(|one| one.fix.is_none()), "what a macro says is not edited");
+    assert!(run.findings.iter().any(|one| one.message.contains("a reload takes every site down")));
 }
