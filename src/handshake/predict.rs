@@ -113,7 +113,7 @@ impl<'a> Predictor<'a> {
     /// The certificates of a set, as the library holds them.
     pub fn slots(&self, id: CredentialsId) -> &Slots {
         let at = id.0 as usize;
-        self.slots[at].get_or_init(|| Slots::load(&self.deployment.credentials[at], self.library))
+        self.slots[at].get_or_init(|| Slots::load(&self.deployment.credentials[at], self.library, self.deployment.conduct.completes_chain))
     }
 
     /// The certificates of a set, as Go holds them.
@@ -222,8 +222,10 @@ impl<'a> Predictor<'a> {
                     own: self.contexts.of(binding.own),
                     decided: self.contexts.of(binding.after_name),
                     slots: self.slots(binding.credentials),
+                    adds_options: self.deployment.conduct.adds_options,
                     rejects: binding.rejects,
                     alpn,
+                    h2_wants_modern_tls: self.deployment.conduct.h2_wants_modern_tls,
                 };
                 openssl::negotiate(client, &side, story)
             }

@@ -40,6 +40,10 @@ pub struct Conduct {
     /// Whether certificates of authority files complete the chain that is sent.
     pub completes_chain: bool,
     refuses_unknown_alpn_since: Option<String>,
+    /// Whether HTTP/2 is spoken only where RFC 9113, 9.2 allows the protocol and the suite.
+    pub h2_wants_modern_tls: bool,
+    /// Whether the library's options of the site that a connection begins with stay on under the named site.
+    pub adds_options: bool,
     /// Whether `MinProtocol` and `MaxProtocol` of `openssl.cnf` reach the server.
     pub keeps_system_protocol_bounds: bool,
 }
@@ -75,7 +79,7 @@ mod tests {
         assert_eq!(Conduct::of(Part::Apache).reload, Reload::Exits);
         assert!(Conduct::of(Part::Nginx).refuses_unknown_alpn(Version::new(1, 22, 1)));
         assert!(!Conduct::of(Part::Nginx).refuses_unknown_alpn(Version::new(1, 20, 0)));
-        assert!(!Conduct::of(Part::Apache).refuses_unknown_alpn(Version::new(2, 4, 71)));
+        assert!(Conduct::of(Part::Apache).refuses_unknown_alpn(Version::new(2, 4, 71)));
         assert!(Conduct::of(Part::Caddy).refuses_unknown_alpn(Version::new(2, 6, 2)));
     }
 }

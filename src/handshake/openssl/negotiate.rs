@@ -11,7 +11,7 @@ use super::suite_b;
 use crate::handshake::client::Client;
 use crate::handshake::hello::{Hello, Speechless, without_holes};
 use crate::handshake::outcome::{Agreed, Cause, Decisive, Outcome, Stage, Story};
-use crate::tls::cipher::{CipherSuite, Tls13Suite};
+use crate::tls::cipher::{CipherSuite, Encryption, Tls13Suite};
 use crate::tls::group::{self, Group};
 use crate::tls::signature::{SignatureScheme, SigningKey};
 use crate::tls::{Protocol, Protocols, signature};
@@ -28,10 +28,31 @@ pub struct Side<'a> {
     pub decided: &'a Context,
     /// The certificates.
     pub slots: &'a Slots,
+    /// Whether options add up: those of the context that the connection begins with stay on.
+    pub adds_options: bool,
     /// Whether the name is refused on purpose.
     pub rejects: bool,
     /// The ALPN names of the server, where a client that shares none is refused.
     pub alpn: &'a [String],
+    /// Whether the server speaks HTTP/2 only where RFC 9113, 9.2 allows the protocol and the suite.
+    pub h2_wants_modern_tls: bool,
+}
+
+impl Side<'_> {
+    /// Whether the server's order counts, with a context in force.
+    fn prefers_server(&self, by: &Context, decisive: Decisive) -> Step<bool> {
+        let began = if self.adds_options { &self.start.server_preference } else { &Ok(false) };
+        match (&by.server_preference, began) {
+            (Ok(true), _) | (_, Ok(true)) => Ok(true),
+            (Err(reason), _) | (_, Err(reason)) => unknown(decisive, reason),
+            (Ok(false), Ok(false)) => Ok(false),
+        }
+    }
+
+    /// Whether ChaCha20 goes first for clients that put it first, with a context in force.
+    fn prioritizes_chacha(&self, by: &Context) -> bool {
+        (by.prioritizes_chacha || self.adds_options && self.start.prioritizes_chacha) && by.suite_b.is_none()
+    }
 }
 
 type Step<T> = Result<T, Outcome>;
@@ -75,6 +96,16 @@ struct Negotiation<'n> {
     side: &'n Side<'n>,
 }
 
+/// Whether HTTP/2 may be spoken: TLS 1.2 with a suite that is not on the list of RFC 9113, appendix A, or newer.
+fn is_modern(agreed: &Agreed) -> bool {
+    match agreed.protocol {
+        Protocol::Tls13 => true,
+        Protocol::Tls12 => CipherSuite::named(agreed.cipher)
+            .is_some_and(|suite| suite.has_forward_secrecy() && suite.encryption() == Encryption::Authenticated),
+        _ => false,
+    }
+}
+
 /// Names in a row, the first few.
 fn names<'a>(all: impl Iterator<Item = &'a str>) -> String {
     let all: Vec<&str> = all.collect();
@@ -93,7 +124,7 @@ impl<'n> Negotiation<'n> {
             Protocol::Tls13 => self.tls13(story)?,
             _ => self.older(protocol, story)?,
         };
-        self.alpn()?;
+        self.alpn(&agreed)?;
         if self.side.decided.requires_certificate && agreed.pair.is_some() {
             return Err(Outcome::Failed(Cause {
                 stage: Stage::ClientCertificate,
@@ -194,9 +225,10 @@ impl<'n> Negotiation<'n> {
         }
     }
 
-    fn alpn(&self) -> Step<()> {
+    fn alpn(&self, agreed: &Agreed) -> Step<()> {
         let (client, server) = (&self.client.alpn, self.side.alpn);
-        if client.is_empty() || server.is_empty() || client.iter().any(|name| server.contains(name)) {
+        let speaks = |name: &String| name != "h2" || !self.side.h2_wants_modern_tls || is_modern(agreed);
+        if client.is_empty() || server.is_empty() || client.iter().any(|name| server.contains(name) && speaks(name)) {
             return Ok(());
         }
         let words = format!("no shared ALPN name: the client offers {}", client.join(" "));
@@ -254,15 +286,12 @@ impl<'n> Negotiation<'n> {
             Ok(suites) => suites,
             Err(reason) => return unknown(Decisive::Ciphersuites, reason),
         };
-        let prefers_server = match &by.server_preference {
-            Ok(prefers) => *prefers,
-            Err(reason) => return unknown(Decisive::Ciphersuites, reason),
-        };
+        let prefers_server = self.side.prefers_server(by, Decisive::Ciphersuites)?;
         let client = &self.hello.tls13_suites;
         let is_chacha = |suite: &&&Tls13Suite| suite.name.contains("CHACHA20");
         let client_starts_with_chacha = client.first().is_some_and(|suite| is_chacha(&suite));
         let mut order: Vec<&'static Tls13Suite> = if prefers_server { server.clone() } else { client.clone() };
-        if prefers_server && by.prioritizes_chacha && by.suite_b.is_none() && client_starts_with_chacha {
+        if prefers_server && self.side.prioritizes_chacha(by) && client_starts_with_chacha {
             order.sort_by_key(|suite| !is_chacha(&suite));
         }
         let other = if prefers_server { client } else { server };
@@ -340,10 +369,7 @@ impl<'n> Negotiation<'n> {
     /// OpenSSL 3.5 and newer: tuple by tuple, a key share of the tuple, else a group of it that the client has.
     fn key_share_by_tuples(&self, tuples: &[Vec<u16>]) -> Step<Option<KeyShare>> {
         let choosing = self.side.choosing;
-        let prefers_server = match &choosing.server_preference {
-            Ok(prefers) => *prefers,
-            Err(reason) => return unknown(Decisive::Groups, reason),
-        };
+        let prefers_server = self.side.prefers_server(choosing, Decisive::Groups)?;
         let level = choosing.strength();
         let client: Vec<u16> = self.hello.groups.iter().map(|group| group.code_point).collect();
         for tuple in tuples {
@@ -414,10 +440,7 @@ impl<'n> Negotiation<'n> {
                 _ => Ok(Vec::new()),
             };
         };
-        let prefers_server = match &decided.server_preference {
-            Ok(prefers) => *prefers,
-            Err(reason) => return unknown(Decisive::Ciphers, reason),
-        };
+        let prefers_server = self.side.prefers_server(decided, Decisive::Ciphers)?;
         let client: Vec<u16> = client.iter().map(|scheme| scheme.code_point).collect();
         let server = &decided.signatures;
         let (order, other) = if prefers_server { (server, &client) } else { (&client, server) };
@@ -474,10 +497,7 @@ impl<'n> Negotiation<'n> {
             Ok(suites) => suites,
             Err(reason) => return unknown(Decisive::Ciphers, reason),
         };
-        let prefers_server = match &decided.server_preference {
-            Ok(prefers) => *prefers,
-            Err(reason) => return unknown(Decisive::Ciphers, reason),
-        };
+        let prefers_server = self.side.prefers_server(decided, Decisive::Ciphers)?;
         let client = &self.hello.suites;
         let is_chacha = |suite: &CipherSuite| suite.encryption_name() == "CHACHA20";
         let mut order: Vec<&'static CipherSuite> = if prefers_server { server.clone() } else { client.clone() };
@@ -486,7 +506,7 @@ impl<'n> Negotiation<'n> {
             Some(suite) => suite.name.contains("CHACHA20"),
             None => client.first().is_some_and(|suite| is_chacha(suite)),
         };
-        if prefers_server && decided.prioritizes_chacha && decided.suite_b.is_none() && first_is_chacha {
+        if prefers_server && self.side.prioritizes_chacha(decided) && first_is_chacha {
             order.sort_by_key(|suite| !is_chacha(suite));
         }
         let other = if prefers_server { client } else { server };
@@ -630,10 +650,7 @@ impl<'n> Negotiation<'n> {
             Ok(groups) => groups,
             Err(reason) => return unknown(Decisive::Groups, reason),
         };
-        let prefers_server = match &decided.server_preference {
-            Ok(prefers) => *prefers,
-            Err(reason) => return unknown(Decisive::Groups, reason),
-        };
+        let prefers_server = self.side.prefers_server(decided, Decisive::Groups)?;
         let level = decided.strength();
         let client: Vec<u16> = self.hello.groups.iter().map(|group| group.code_point).collect();
         let server: Vec<u16> = server.iter().collect();

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::model::{Credentials, Value};
-use crate::pki::{Certificate, Key, KeyKind, Library, PemFile};
+use crate::pki::{self, Certificate, Key, KeyKind, Library, PemFile};
 use crate::source::ReadError;
 use crate::tls::signature::SigningKey;
 
@@ -71,15 +71,17 @@ fn place(kind: &KeyKind) -> Option<usize> {
 }
 
 impl Slots {
-    /// Loads a set as the server does, pair by pair.
-    pub fn load(set: &Credentials, library: &Library) -> Slots {
+    /// Loads a set as the server does, pair by pair. `completes`: whether authorities complete what is sent.
+    pub fn load(set: &Credentials, library: &Library, completes: bool) -> Slots {
         let mut slots = Slots::default();
+        let authorities = set.authorities.as_ref().filter(|_| completes);
+        let authorities = authorities.and_then(|(_, path)| library.get(path)).and_then(|file| file.as_ref().ok());
         for (pair, credential) in set.pairs.iter().enumerate() {
             let certificate = slots.file(&credential.certificate, library);
             let key = credential.key.as_ref().map_or(certificate, |key| slots.file(key, library));
             let chain = credential.chain.as_ref().and_then(|chain| slots.file(chain, library));
             if let Some(file) = certificate {
-                slots.certificate(pair, file, chain);
+                slots.certificate(pair, file, chain, authorities);
             }
             if let Some(key) = key.and_then(PemFile::key).and_then(|(_, key)| key.as_ref().ok()) {
                 slots.key(key);
@@ -106,9 +108,16 @@ impl Slots {
         None
     }
 
-    fn certificate(&mut self, pair: usize, file: &PemFile, chain: Option<&PemFile>) {
-        let own: Vec<Arc<Certificate>> = file.certificates().map(|(_, one)| Arc::clone(one)).collect();
-        let Some(leaf) = own.first() else { return };
+    fn certificate(
+        &mut self,
+        pair: usize,
+        file: &PemFile,
+        chain: Option<&PemFile>,
+        authorities: Option<&PemFile>,
+    ) {
+        let sent = pki::sent(file, chain, authorities);
+        let sent: Vec<Arc<Certificate>> = sent.into_iter().map(|(_, one)| Arc::clone(one)).collect();
+        let Some(leaf) = sent.first() else { return };
         let Some(at) = place(&leaf.key.kind) else {
             self.unknown = Some(format!("keys {} are not followed here", leaf.key.kind.name()).into());
             return;
@@ -116,14 +125,6 @@ impl Slots {
         if self.keys[at].as_ref().is_some_and(|key| key.belongs_to(leaf) == Some(false)) {
             self.keys[at] = None;
         }
-        // A chain of its own takes the place of what stands behind the leaf.
-        let sent = match chain {
-            Some(chain) => {
-                let rest = chain.certificates().map(|(_, one)| Arc::clone(one));
-                own.iter().take(1).cloned().chain(rest).collect()
-            }
-            None => own,
-        };
         self.certificates[at] = Some(Slot { pair, chain: sent });
     }
 

@@ -41,10 +41,12 @@ pub fn build(deployment: &mut Deployment, mut lowering: Lowering<'_>) {
     socket::assume(&mut lowering);
     let anchor = Span::new(lowering.loaded.first_text(), 0, 0);
     let first_tls = lowering.hosts.iter().find(|host| host.level.has_tls).or(lowering.hosts.first());
+    let modules = &lowering.loaded.modules;
     let defaults = Defaults {
         bites: first_tls.map_or(anchor, |host| host.head),
         fragment: lowering.fragment,
         protocols: lowering.all_protocols,
+        speaks_h2: modules.has_table("mod_http2") && !modules.has(b"mpm_prefork_module"),
     };
     let mut composer = Composer::default();
     let hosts = std::mem::take(&mut lowering.hosts);

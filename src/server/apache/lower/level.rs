@@ -81,6 +81,8 @@ pub struct Defaults {
     pub fragment: bool,
     /// The protocols of `all`.
     pub protocols: Protocols,
+    /// Whether HTTP/2 can be spoken: its module is there, and the processing module is one that it supports.
+    pub speaks_h2: bool,
 }
 
 const OUTSIDE: &str = "it may be set outside this part";
@@ -107,7 +109,6 @@ pub fn policy(own: &Level, outer: &Level, defaults: Defaults) -> TlsPolicy {
     let none = || -> Arc<[Token]> { Arc::from([]) };
     let default_ciphers: Arc<[Token]> = Arc::from([defaults.word("DEFAULT:!aNULL:!eNULL:!EXP")]);
     let choice = ProtocolChoice { set: defaults.protocols, words: Arc::from([]) };
-    let default_application = || Arc::from([defaults.word("http/1.1")]);
     let by_default = Origin::default_for(defaults.bites);
     TlsPolicy {
         protocols: defaults.or(take(&own.protocols, &outer.protocols), choice),
@@ -119,11 +120,27 @@ pub fn policy(own: &Level, outer: &Level, defaults: Defaults) -> TlsPolicy {
         commands: commands(own, outer, defaults),
         early_data: Setting::known(false, by_default),
         session_tickets: defaults.or(take(&own.session_tickets, &outer.session_tickets), true),
-        alpn: take(&own.application, &outer.application)
-            .unwrap_or_else(|| Setting::known(default_application(), by_default)),
+        alpn: application(own, outer, defaults),
         client_verification: verification(own, outer, defaults),
         stapling: stapling(own, outer, defaults),
     }
+}
+
+/// The ALPN names. HTTP/1.1 is spoken whether or not `Protocols` names it (`ap_select_protocol`).
+fn application(own: &Level, outer: &Level, defaults: Defaults) -> Setting<Arc<[Token]>> {
+    let written = take(&own.application, &outer.application)
+        .unwrap_or_else(|| Setting::known(Arc::from([]), Origin::default_for(defaults.bites)));
+    map(written, |words| {
+        let is_spoken = |word: &&Token| match &*word.text {
+            "h2" => defaults.speaks_h2,
+            other => other == "http/1.1",
+        };
+        let mut spoken: Vec<Token> = words.iter().filter(is_spoken).cloned().collect();
+        if !spoken.iter().any(|word| &*word.text == "http/1.1") {
+            spoken.push(defaults.word("http/1.1"));
+        }
+        spoken.into()
+    })
 }
 
 /// Commands of the server come first, and all are applied after the other settings.

@@ -56,7 +56,7 @@ fn commands(
     let (Some(first), Some(second)) = (before.get(), after.get()) else { return after.clone() };
     let by_default = |command: &&Command| match &*command.name.text.to_ascii_lowercase() {
         "minprotocol" | "maxprotocol" | "protocol" => protocols,
-        "groups" | "curves" | "ecdhparameters" | "signaturealgorithms" => groups,
+        "groups" | "curves" | "ecdhparameters" => groups,
         _ => false,
     };
     let mixed: Arc<[Command]> =
