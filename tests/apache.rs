@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 use shakedown::model::{Deployment, Endpoint, Found, FrameKind, OriginKind, ServerKind, Transport};
+use shakedown::pipeline::{self, Options};
 use shakedown::platform::{self, Part, Version};
 use shakedown::server::{Form, Input, Root, Understood, apache};
 use shakedown::source::{Limits, Memory, Sources, Text};
@@ -549,7 +550,67 @@ fn texts_say_whose_they_are() {
     assert!(apache::looks_like(b"# x\n<VirtualHost *:80>\nServerName a\n</VirtualHost>\n"));
     assert!(apache::looks_like(b"SSLProtocol all -SSLv3\nSSLHonorCipherOrder off\n"));
     assert!(!apache::looks_like(b"server { listen 80; }\n"));
+    assert!(!apache::looks_like(b"listen 443 ssl;\ninclude snippets/*.conf;\n"));
     assert!(apache::is_whole(b"ServerRoot /etc/httpd\nListen 80\nInclude conf.modules.d/*.conf\n"));
     assert!(!apache::is_whole(b"Listen 80\n<VirtualHost *:80>\n</VirtualHost>\n"));
     assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join("rules/apache/directives.tsv").exists());
+}
+
+#[test]
+fn a_fault_of_a_macro_is_told_once_and_two_faults_twice() {
+    let text = format!(
+        "{MODULES}Listen 4443\n<Macro Site $name $file>\n<VirtualHost *:4443>\nServerName $name\nSSLEngine on\n\
+         SSLCertificateFile $file.pem\nSSLProtocol all +SSLv4\n</VirtualHost>\n</Macro>\n\
+         Use Site a.test gone\nUse Site b.test lost\nUse Site c.test lost\n"
+    );
+    let mut files = Memory::new();
+    files.insert("apache2.conf", text.into_bytes());
+    let options = Options { platform: Some("debian-12".into()), ..Options::default() };
+    let run = pipeline::lint(&files, &["apache2.conf".into()], &options).expect("a run");
+    let told = |rule: &str| run.findings.iter().filter(|one| one.rule.as_str() == rule).count();
+    assert_eq!((told("certificate-file-missing"), told("unknown-protocol")), (2, 1));
+    assert!(run.findings.iter().all(|one| one.fix.is_none()), "what a macro says is not edited");
+    assert!(run.findings.iter().any(|one| one.message.contains("a reload takes every site down")));
+}
+
+#[test]
+fn the_real_server_serves_the_certificate_of_the_model() {
+    let host = |at: &str, name: &str, alias: &str, file: &str| {
+        format!(
+            "<VirtualHost {at}:8443>\nServerName {name}\nServerAlias {alias}\nSSLEngine on\nSSLCertificateFile {file}.pem\n\
+             SSLCertificateKeyFile {file}.key\n</VirtualHost>\n"
+        )
+    };
+    let plain = "<VirtualHost *:8443>\nServerName plain.test\n</VirtualHost>\n";
+    let unnamed =
+        "<VirtualHost *:8443>\nSSLEngine on\nSSLCertificateFile b.pem\nSSLCertificateKeyFile b.key\n</VirtualHost>\n";
+    let configs = [
+        host("*", "a.test", "*.wild.test", "a") + &host("*", "b.test", "exact.wild.test", "b") + plain,
+        host("*", "a.test", "x.test", "a") + &host("127.0.0.1", "b.test", "y.test", "b"),
+        host("127.0.0.2", "a.test", "x.test", "a") + &host("_default_", "b.test", "a.test", "b"),
+        host("*", "a.test", "x.test", "a") + unnamed,
+        "SSLCertificateFile b.pem\nSSLCertificateKeyFile b.key\n".to_owned()
+            + "<VirtualHost *:8443>\nServerName c.test\nSSLEngine on\n</VirtualHost>\n"
+            + &host("*", "a.test", "x.test", "a"),
+    ];
+    let asked = ["a.test", "b.test", "exact.wild.test", "plain.test", "localhost", "nobody.test"];
+    let questions: Vec<(&String, &str)> =
+        configs.iter().flat_map(|config| asked.iter().map(move |name| (config, *name))).collect();
+    questions.par_iter().for_each(|(config, name)| {
+        let config = format!("Listen 8443\n{config}");
+        let model = whole(&format!("ServerName localhost\n{config}"));
+        let specific = model.deployment().endpoints.iter().find(|one| one.listen.to_string() == "127.0.0.1:8443");
+        let endpoint = specific.unwrap_or_else(|| model.endpoint("*:8443"));
+        let binding = match endpoint.named.find(name) {
+            Found::Binding(binding) => binding,
+            _ => endpoint.unnamed.expect("a first site"),
+        };
+        let set = model.deployment().credentials(endpoint.binding(binding).credentials);
+        let (token, _) = set.pairs[0].certificate.get().expect("a file");
+        let served = handshake(&config, "8443", Some(name), &[]).expect("it starts");
+        let leaf = recipe::standard_files()[&*token.text].clone();
+        let leaf = String::from_utf8(leaf).expect("PEM");
+        let second_line = leaf.lines().nth(3).expect("base64");
+        assert!(served.contains(second_line), "{name} is not served with {}: {config}\n{served}", token.text);
+    });
 }

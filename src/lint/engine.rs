@@ -153,14 +153,18 @@ fn guarded(rule: &'static Rule, sink: &mut Sink, look: impl FnOnce(&mut Sink)) {
     }
 }
 
+/// What fills the placeholders of a problem's words.
+type Arguments = Vec<(&'static str, String)>;
+
 /// One fault is one finding: problems of one rule and case at one place become one, with a label for each bite.
 fn merge(scope: &Scope<'_>, problems: Vec<Problem>) -> Vec<Problem> {
-    let mut index: HashMap<(RuleName, &'static str, Span), usize> = HashMap::new();
+    let mut index: HashMap<(RuleName, &'static str, Span, Arguments), usize> = HashMap::new();
     let mut merged: Vec<Problem> = Vec::with_capacity(problems.len());
     for problem in problems {
-        // What a macro says is one place, however often it is used.
+        // What a macro says is one place, however often it is used, and one fault as long as its words are the same.
         let place = scope.sources.place(problem.at).span;
-        match index.entry((problem.rule.clone(), problem.case, place)) {
+        let arguments = if place == problem.at { Vec::new() } else { problem.arguments.clone() };
+        match index.entry((problem.rule.clone(), problem.case, place, arguments)) {
             std::collections::hash_map::Entry::Vacant(entry) => {
                 entry.insert(merged.len());
                 merged.push(problem);

@@ -107,10 +107,14 @@ pub fn is_whole(text: &[u8]) -> bool {
     has(&["ServerRoot"]) && has(&["LoadModule", "Listen", "Include", "IncludeOptional"])
 }
 
-/// Whether a text could be Apache's: most of its lines begin with one of its directives.
+/// Whether a text could be Apache's: most of its lines begin with one of its directives, and do not end as those of other
+/// servers do, which have `listen` and `include` too.
 pub fn looks_like(text: &[u8]) -> bool {
     let lines = syntax::lines(text);
     let is_known = |line: &&syntax::Line| {
+        if matches!(text[line.range()].last(), Some(b';' | b'{' | b'}')) {
+            return false;
+        }
         let word = syntax::first_word(text, line.start as usize, line.end as usize);
         word.is_some_and(|word| {
             let value = word.value(text);

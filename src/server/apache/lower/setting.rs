@@ -119,6 +119,7 @@ fn engine(lowering: &mut Lowering<'_>, said: &Said<'_>, first: &Token, level: &m
         "optional" => Engine::Optional,
         _ if lowering.is_open(&first.text) => {
             let reason = format!("`{}` hangs on a variable that nothing defines", first.text);
+            lowering.unjudged.push(Unjudged { what: "tls".into(), reason: reason.clone(), at: Some(first.span) });
             level.engine = Some(Setting::unknown(reason, said.origin()));
             return;
         }
