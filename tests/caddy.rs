@@ -171,7 +171,10 @@ fn a_caddyfile_and_its_json_have_one_meaning() {
         let Ok(json) = adapt(&["caddy"], folder.path(), &path) else { continue };
         let one = read_as(&Disk::new(), &path, &text, "debian-12", &[]);
         let two = read_as(&Disk::new(), &folder.path().join("caddy.json"), &json, "debian-12", &[]);
-        assert_eq!(two.problems(), Vec::<String>::new(), "{name}: JSON that Caddy made has no fault");
+        // What only binding shows, the adapter does not.
+        let faults: Vec<String> =
+            two.problems().into_iter().filter(|one| !one.starts_with("listen-bind-conflict")).collect();
+        assert_eq!(faults, Vec::<String>::new(), "{name}: JSON that Caddy made has no fault");
         let (one, two) = (describe(one.deployment()), describe(two.deployment()));
         compared += 1;
         if one != two {

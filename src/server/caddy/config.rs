@@ -85,6 +85,8 @@ pub struct Server {
     pub automatic: Automatic,
     /// Whether HTTP/2 is spoken.
     pub has_h2: bool,
+    /// Whether HTTP/3 is, on UDP beside each socket.
+    pub has_h3: bool,
     /// Whether clients must send a PROXY header first.
     pub proxy_protocol: bool,
 }

@@ -179,7 +179,7 @@ impl Parser<'_> {
                 continue;
             }
             if brackets && word.text.contains("{args[") {
-                self.problem(super::too_new(&self.files.reading, word.span, "`{args[...]}`", "2.7.0"));
+                self.problem(super::too_new(&self.files.reading, word.span, "`{args[...]}`", "2.7.0").case("literal"));
             }
             match arguments.fill(&copy, self.files.sources) {
                 Filled::Same => out.push(copy),

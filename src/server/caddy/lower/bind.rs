@@ -8,6 +8,8 @@ mod choose;
 mod server;
 mod setting;
 
+use std::collections::HashMap;
+
 use self::choose::Chooser;
 use super::automatic;
 use super::certificate::Certificates;
@@ -15,7 +17,8 @@ use super::storage::Storage;
 use super::{Lowering, policy::Policies};
 use crate::diagnostic::Problem;
 use crate::model::{
-    Credentials, CredentialsId, Deployment, Interner, Origin, PolicyId, Setting, Site, SiteId, Transport,
+    Address, Credentials, CredentialsId, Deployment, Interner, Listen, Origin, PolicyId, Setting, Site, SiteId,
+    Transport,
 };
 use crate::server::caddy::config::{Config, Server};
 use crate::source::Span;
@@ -41,6 +44,7 @@ pub fn build(lowering: &mut Lowering<'_>, config: &Config, deployment: &mut Depl
         deployment.endpoints.extend(endpoints);
     }
     unknown_tags(&mut chooser, config);
+    udp_conflicts(&mut chooser, config, &automated);
     let Chooser { problems, unjudged, .. } = chooser;
     lowering.problems.extend(problems);
     lowering.unjudged.extend(unjudged);
@@ -72,6 +76,35 @@ fn unknown_tags(chooser: &mut Chooser<'_>, config: &Config) {
             let tags = choice.any_tag.iter().map(|tag| &**tag).collect::<Vec<_>>().join(", ");
             chooser.problems.push(Problem::new("certificate-tag-unknown", at).with("tags", tags));
         }
+    }
+}
+
+/// Up to 2.6 a socket of HTTP/3 for all addresses and one for a single address cannot be bound beside each other.
+fn udp_conflicts(chooser: &mut Chooser<'_>, config: &Config, automated: &automatic::Automated<'_>) {
+    if chooser.lowering.reading.version.at_least(2, 7, 0) {
+        return;
+    }
+    let speaks = |(server, policies): &(&Server, &Vec<_>)| server.has_h3 && !policies.is_empty();
+    let mut wide: HashMap<u16, Option<Span>> = HashMap::new();
+    let mut narrow: Vec<(Listen, Span)> = Vec::new();
+    for (server, _) in config.servers.iter().zip(&automated.policies).filter(speaks) {
+        let at = server.routes.iter().flat_map(|route| &route.uses).next().copied();
+        for listen in server.listens.iter().filter(|listen| listen.port != config.http_port) {
+            match &listen.address {
+                Address::Any => drop(wide.insert(listen.port, at)),
+                Address::Ip(_) => narrow.extend(at.map(|at| (listen.clone(), at))),
+                _ => {}
+            }
+        }
+    }
+    for (listen, at) in narrow {
+        let Some(other) = wide.get(&listen.port) else { continue };
+        let problem = Problem::new("listen-bind-conflict", at).case("udp").with("listen", listen.to_string());
+        let problem = problem.with("port", listen.port.to_string());
+        chooser.problems.push(match other {
+            Some(other) => problem.related(*other, "takes all addresses already"),
+            None => problem,
+        });
     }
 }
 

@@ -41,6 +41,7 @@ pub struct ServerOptions {
     /// The listener that it is for; absent: all.
     pub listener: Option<Arc<str>>,
     pub has_h2: bool,
+    pub has_h3: bool,
     pub proxy_protocol: bool,
 }
 
@@ -183,14 +184,17 @@ fn auto_https(lowering: &mut Lowering<'_>, node: &Node, automatic: &mut Automati
 
 fn servers(lowering: &mut Lowering<'_>, node: &Node) -> ServerOptions {
     let listener = node.words.first().map(|word| Arc::clone(&word.text));
-    let mut options = ServerOptions { listener, has_h2: true, proxy_protocol: false };
+    let mut options = ServerOptions { listener, has_h2: true, has_h3: true, proxy_protocol: false };
     for inner in node.nodes() {
         if let Some(problem) = directives::check(&lowering.reading, Place::Servers, &inner.name) {
             lowering.problem(problem);
             continue;
         }
         match &*inner.name.text {
-            "protocols" => options.has_h2 = inner.words.iter().any(|word| &*word.text == "h2"),
+            "protocols" => {
+                let has = |name: &str| inner.words.iter().any(|word| &*word.text == name);
+                (options.has_h2, options.has_h3) = (has("h2"), has("h3"));
+            }
             "listener_wrappers" => options.proxy_protocol = inner.nodes().iter().any(|one| one.is("proxy_protocol")),
             _ => {}
         }

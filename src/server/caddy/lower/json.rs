@@ -140,6 +140,7 @@ fn server(lowering: &mut Lowering<'_>, value: &Value, at: Span, config: &mut Con
         policies,
         automatic,
         has_h2: protocols.is_empty() || protocols.iter().any(|word| &*word.text == "h2"),
+        has_h3: protocols.is_empty() || protocols.iter().any(|word| &*word.text == "h3"),
         proxy_protocol,
     }
 }

@@ -132,6 +132,7 @@ fn servers(
             policies: None,
             automatic: options.automatic.clone(),
             has_h2: true,
+            has_h3: true,
             proxy_protocol: false,
         };
         let policies = policies(lowering, &mut server, sites, &blocks, options, tags, (made.len(), &mut names));
@@ -139,6 +140,7 @@ fn servers(
         let text = text.strip_prefix('*').unwrap_or(&text);
         if let Some(own) = options.servers.iter().find(|one| one.listener.as_ref().is_none_or(|name| &**name == text)) {
             server.has_h2 = own.has_h2;
+            server.has_h3 = own.has_h3;
             server.proxy_protocol = own.proxy_protocol;
         }
         made.push(policies);

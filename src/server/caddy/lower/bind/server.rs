@@ -1,6 +1,7 @@
 //! The endpoints of one server.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::super::name;
@@ -109,10 +110,36 @@ impl<'m, 'a> Maker<'m, 'a> {
                 unmatched,
             });
         }
+        if let Some(site) = rest.filter(|_| is_tls) {
+            let addresses = self.addresses(everywhere);
+            let shared: Vec<usize> = (0..endpoints.len()).filter(|at| takes_all(&endpoints[*at])).collect();
+            for at in shared {
+                for ip in &addresses {
+                    let listen = Listen { address: Address::Ip(*ip), port: endpoints[at].listen.port };
+                    let unnamed = self.unnamed(deployment, &listen, site);
+                    if unnamed != endpoints[at].unnamed && !endpoints.iter().any(|one| one.listen == listen) {
+                        endpoints.push(Endpoint { listen, unnamed, ..endpoints[at].clone() });
+                    }
+                }
+            }
+        }
         for endpoint in &mut endpoints {
             endpoint.bindings.clone_from(&self.bindings);
         }
         endpoints
+    }
+
+    /// Addresses that have a certificate of their own: clients that reach one of them without a name are served it, so that
+    /// it is an endpoint of its own.
+    fn addresses(&self, everywhere: &[String]) -> Vec<IpAddr> {
+        const MOST: usize = 64;
+        let hosts = self.server.routes.iter().flat_map(|route| &route.hosts).map(|host| &*host.text);
+        let mut found: Vec<IpAddr> =
+            hosts.chain(everywhere.iter().map(String::as_str)).filter_map(|name| name.parse().ok()).collect();
+        found.sort_unstable();
+        found.dedup();
+        found.truncate(MOST);
+        found
     }
 
     fn plain(&self) -> Unmatched {
@@ -289,6 +316,11 @@ impl<'m, 'a> Maker<'m, 'a> {
         let has = |route: &&crate::server::caddy::config::Route| route.hosts.iter().any(|host| &*host.text == name);
         self.server.routes.iter().find(has).map(|route| SiteId(route.site as u32))
     }
+}
+
+/// Whether connections to any address reach an endpoint, and speak TLS.
+fn takes_all(endpoint: &Endpoint) -> bool {
+    endpoint.transport == Transport::Tls && endpoint.listen.address == Address::Any
 }
 
 /// A host with wildcards in other places than the first label: each stands for one label.
