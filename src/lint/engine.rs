@@ -208,9 +208,10 @@ const QUIETER: &[(&str, &[&str])] = &[
     ("no-protocol", &["modern-protocol-missing"]),
     (
         "mixed-tls-and-plain-listener",
-        &["certificate-inherited-from-default-site", "certificate-name-mismatch", "no-certificate"],
+        &["certificate-inherited-from-default-site", "certificate-name-mismatch"],
     ),
-    ("plain-http-on-tls-port", &["no-certificate"]),
+    // A server that does not start is told before the way it listens.
+    ("no-certificate", &["mixed-tls-and-plain-listener", "plain-http-on-tls-port"]),
     ("certificate-inherited-from-default-site", &["certificate-name-mismatch"]),
     ("directive-unknown-in-version", &["invalid-argument"]),
 ];

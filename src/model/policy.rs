@@ -52,6 +52,8 @@ pub struct ClientVerification {
     pub authorities: Option<(Token, PathBuf)>,
     /// How many authorities may stand between client and anchor.
     pub depth: u32,
+    /// The file of revocation lists, as written and as located, which is read whether or not certificates are asked for.
+    pub revocations: Option<(Token, PathBuf)>,
 }
 
 /// OCSP stapling.

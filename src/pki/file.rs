@@ -189,6 +189,12 @@ impl PemFile {
         })
     }
 
+    /// Whether it holds a certificate or a revocation list, as a file of revocation lists must (`X509_load_cert_crl_file`).
+    pub fn holds_revocations(&self) -> bool {
+        let is_list = |block: &Block| matches!(&block.kind, BlockKind::Other(label) if label == "X509 CRL");
+        self.certificates().next().is_some() || self.blocks.iter().any(is_list)
+    }
+
     /// Why OpenSSL does not load it as a certificate with its chain.
     pub fn certificate_fault(&self) -> Option<FileFault> {
         for (order, block) in self.blocks.iter().enumerate() {

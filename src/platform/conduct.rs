@@ -42,6 +42,11 @@ pub struct Conduct {
     refuses_unknown_alpn_since: Option<String>,
     /// Whether HTTP/2 is spoken only where RFC 9113, 9.2 allows the protocol and the suite.
     pub h2_wants_modern_tls: bool,
+    /// Whether the protocols are switched by the bounds of the context, which commands move, and not by options that forbid.
+    pub protocols_are_bounds: bool,
+    /// What the server adds to the value of the command `CipherString`.
+    #[serde(default)]
+    pub cipher_string_suffix: String,
     /// Whether the library's options of the site that a connection begins with stay on under the named site.
     pub adds_options: bool,
     /// Whether `MinProtocol` and `MaxProtocol` of `openssl.cnf` reach the server.

@@ -139,6 +139,9 @@ impl Context {
     pub fn build(policy: &TlsPolicy, around: &Surroundings<'_>) -> Context {
         let mut context = Context::new(around);
         match &policy.protocols.value {
+            Value::Known(choice) if around.conduct.protocols_are_bounds => {
+                (context.min_protocol, context.max_protocol) = (choice.set.oldest(), choice.set.newest());
+            }
             Value::Known(choice) => context.protocols = choice.set,
             Value::Unknown(reason) => context.protocols_unknown = Some(reason.0.clone().into()),
         }
@@ -275,7 +278,11 @@ impl Context {
                 return;
             }
         }
-        if let Err(fault) = command::run(self, &command.name.text, &command.value.text) {
+        let mut value = command.value.text.to_string();
+        if command.name.text.eq_ignore_ascii_case("CipherString") {
+            value.push_str(&around.conduct.cipher_string_suffix);
+        }
+        if let Err(fault) = command::run(self, &command.name.text, &value) {
             self.faults.push(Fault::Command(command.clone(), fault));
         }
     }

@@ -246,10 +246,11 @@ pub fn mismatch<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
         });
     // The key belongs to a later block: the order of the file is what is wrong.
     let is_misordered = file.certificates().skip(1).any(|(_, certificate)| key.belongs_to(certificate) == Some(true));
-    if is_given_crosswise || is_misordered {
+    // Keys of one type are compared when the pair is loaded, whatever comes behind.
+    let same_type = is_compared(scope, one, key, leaf);
+    if is_given_crosswise && !same_type || is_misordered {
         return;
     }
-    let same_type = is_compared(scope, one, key, leaf);
     let mut problem = Problem::new("certificate-key-mismatch", key_token.span)
         .case(if same_type { "" } else { "type" })
         .with("certificate", &*certificate_token.text)

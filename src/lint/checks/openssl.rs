@@ -1,6 +1,8 @@
 //! What OpenSSL refuses when a site's context is built: groups, commands, parameters, authorities. The contexts are those of
 //! the predictor.
 
+use std::path::Path;
+
 use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity, Unjudged, spelling};
 use crate::handshake::openssl::command::CommandFault;
 use crate::handshake::openssl::{Context, Fault};
@@ -139,8 +141,11 @@ pub fn verify_without_ca(scope: &Scope<'_>, _: SiteId, site: &Site, sink: &mut S
 /// `client-ca-unusable`.
 pub fn client_ca(scope: &Scope<'_>, _: SiteId, site: &Site, sink: &mut Sink) {
     let setting = &scope.deployment.policy(site.policy).client_verification;
-    let Some(verification) = setting.get().filter(|one| one.mode != VerifyMode::Off) else { return };
-    if let Some((token, path)) = verification.authorities.as_ref().filter(|_| context(scope, site).is_some()) {
+    let Some(verification) = setting.get().filter(|_| context(scope, site).is_some()) else { return };
+    if let Some((token, path)) = &verification.revocations {
+        revocations(scope, token, path, sink);
+    }
+    if let Some((token, path)) = verification.authorities.as_ref().filter(|_| verification.mode != VerifyMode::Off) {
         authorities(scope, "client-ca-unusable", token, path, sink);
     }
 }
@@ -154,12 +159,30 @@ pub fn trusted(scope: &Scope<'_>, _: SiteId, site: &Site, sink: &mut Sink) {
 }
 
 /// A file that has to hold certificates of authorities.
-fn authorities(scope: &Scope<'_>, rule: &'static str, token: &Token, path: &std::path::Path, sink: &mut Sink) {
-    let problem = Problem::new(rule, token.span).with("path", &*token.text);
+fn authorities(scope: &Scope<'_>, rule: &'static str, token: &Token, path: &Path, sink: &mut Sink) {
+    let holds_none = |file: &PemFile| file.certificates().next().is_none();
+    named_file(scope, Problem::new(rule, token.span), (token, path), holds_none, sink);
+}
+
+/// A file that has to hold revocation lists.
+fn revocations(scope: &Scope<'_>, token: &Token, path: &Path, sink: &mut Sink) {
+    let problem = Problem::new("client-ca-unusable", token.span).case("revocations");
+    named_file(scope, problem, (token, path), |file| !file.holds_revocations(), sink);
+}
+
+/// A file that the server reads when it starts, and that has to hold something.
+fn named_file(
+    scope: &Scope<'_>,
+    problem: Problem,
+    (token, path): (&Token, &Path),
+    lacks: impl Fn(&PemFile) -> bool,
+    sink: &mut Sink,
+) {
+    let problem = problem.with("path", &*token.text);
     match scope.library.get(path) {
-        Some(Ok(file)) if file.certificates().next().is_none() => sink.report(problem),
+        Some(Ok(file)) if lacks(file) => sink.report(problem),
         Some(Err(ReadError::Forbidden)) => sink.unjudged.push(Unjudged {
-            what: rule.into(),
+            what: problem.rule.to_string().into(),
             reason: format!("permission denied: {} (run as root to judge it)", token.text),
             at: Some(token.span),
         }),

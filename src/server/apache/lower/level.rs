@@ -168,7 +168,7 @@ fn verification(own: &Level, outer: &Level, defaults: Defaults) -> Setting<Clien
         .unwrap_or_else(|| Setting::known(VerifyMode::Off, Origin::default_for(defaults.bites)));
     let authorities = take(&own.authorities, &outer.authorities).and_then(|file| file.get().cloned());
     let depth = take(&own.verify_depth, &outer.verify_depth).and_then(|depth| depth.get().copied()).unwrap_or(1);
-    map(mode, |mode| ClientVerification { mode, authorities, depth })
+    map(mode, |mode| ClientVerification { mode, authorities, depth, revocations: None })
 }
 
 fn stapling(own: &Level, outer: &Level, defaults: Defaults) -> Setting<Stapling> {

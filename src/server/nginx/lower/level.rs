@@ -32,6 +32,7 @@ pub struct Level {
     pub verify_depth: Option<Setting<u32>>,
     pub client_authorities: Option<File>,
     pub trusted: Option<File>,
+    pub revocations: Option<File>,
     pub stapling: Option<Setting<bool>>,
     pub stapling_file: Option<Setting<Token>>,
     pub stapling_responder: Option<Setting<Token>>,
@@ -128,7 +129,8 @@ fn verification(own: &Level, outer: &Level, defaults: Defaults) -> Setting<Clien
     let trusted = || known_file(take(&own.trusted, &outer.trusted)).filter(|_| defaults.version.at_least(1, 27, 2));
     let authorities = client.or_else(trusted);
     let depth = take(&own.verify_depth, &outer.verify_depth).and_then(|depth| depth.get().copied()).unwrap_or(1);
-    map(mode, |mode| ClientVerification { mode, authorities, depth })
+    let revocations = known_file(take(&own.revocations, &outer.revocations));
+    map(mode, |mode| ClientVerification { mode, authorities, depth, revocations })
 }
 
 fn stapling(own: &Level, outer: &Level, defaults: Defaults) -> Setting<Stapling> {
@@ -210,6 +212,7 @@ impl Level {
         first(&mut self.verify_depth, other.verify_depth);
         first(&mut self.client_authorities, other.client_authorities);
         first(&mut self.trusted, other.trusted);
+        first(&mut self.revocations, other.revocations);
         first(&mut self.stapling, other.stapling);
         first(&mut self.stapling_file, other.stapling_file);
         first(&mut self.stapling_responder, other.stapling_responder);

@@ -93,6 +93,7 @@ pub fn read(lowering: &Lowering<'_>, said: &Said<'_>, level: &mut Level, problem
         b"password_file" => set(&mut level.passwords, Some(file(lowering, said))),
         b"client_certificate" => set(&mut level.client_authorities, Some(file(lowering, said))),
         b"trusted_certificate" => set(&mut level.trusted, Some(file(lowering, said))),
+        b"crl" => set(&mut level.revocations, Some(file(lowering, said))),
         b"dhparam" => {
             let found = file(lowering, said);
             let value = match found.get() {

@@ -118,7 +118,7 @@ fn protocols(lowering: &Lowering<'_>, settings: &Settings, default: Origin) -> S
 
 /// Client certificates. A block that says nothing asks for nothing.
 fn verification(settings: &Settings, default: Origin) -> Setting<ClientVerification> {
-    let off = ClientVerification { mode: VerifyMode::Off, authorities: None, depth: u32::MAX };
+    let off = ClientVerification { mode: VerifyMode::Off, authorities: None, depth: u32::MAX, revocations: None };
     let Some(client) = &settings.client else { return Setting::known(off, default) };
     let origin = Origin::written(client.at, settings.via);
     let Client { mode, has_authority, has_leaf, has_verifier, .. } = client;
@@ -132,7 +132,7 @@ fn verification(settings: &Settings, default: Origin) -> Setting<ClientVerificat
         None if *has_verifier => VerifyMode::RequiredUnverified,
         None => VerifyMode::Off,
     };
-    Setting::known(ClientVerification { mode, authorities: client.file.clone(), depth: u32::MAX }, origin)
+    Setting::known(ClientVerification { mode, authorities: client.file.clone(), depth: u32::MAX, revocations: None }, origin)
 }
 
 /// Stapling is on wherever a certificate names a responder, which the server asks by itself.
