@@ -49,6 +49,11 @@ impl Side<'_> {
         }
     }
 
+    /// Versions without those that the options of the beginning forbid.
+    fn allowed(&self, versions: Protocols) -> Protocols {
+        if self.adds_options { versions.intersection(self.start.protocols) } else { versions }
+    }
+
     /// Whether ChaCha20 goes first for clients that put it first, with a context in force.
     fn prioritizes_chacha(&self, by: &Context) -> bool {
         (by.prioritizes_chacha || self.adds_options && self.start.prioritizes_chacha) && by.suite_b.is_none()
@@ -169,7 +174,7 @@ impl<'n> Negotiation<'n> {
         if let Some(reason) = &context.protocols_unknown {
             return unknown(Decisive::Protocols, reason);
         }
-        let offered = context.offered(self.side.choosing);
+        let offered = self.side.allowed(context.offered(self.side.choosing));
         let client = self.hello.protocols;
         story.step(Decisive::Protocols, || format!("the client offers {client}; the server has {offered}"));
         let newest = client.newest().unwrap_or(Protocol::Tls12);
@@ -200,7 +205,7 @@ impl<'n> Negotiation<'n> {
 
     /// Versions that the level takes away from what is switched on.
     fn refused_by_level(&self, context: &Context, offered: Protocols) -> String {
-        let free = context.offered_at(Level { number: 0, version: context.version }, None);
+        let free = self.side.allowed(context.offered_at(Level { number: 0, version: context.version }, None));
         let lost: Protocols = free.iter().filter(|one| !offered.contains(*one)).collect();
         match lost.is_empty() {
             true => String::new(),

@@ -55,7 +55,7 @@ fn commands(
 ) -> Setting<Arc<[Command]>> {
     let (Some(first), Some(second)) = (before.get(), after.get()) else { return after.clone() };
     let by_default = |command: &&Command| match &*command.name.text.to_ascii_lowercase() {
-        "minprotocol" | "maxprotocol" | "protocol" => protocols,
+        "minprotocol" | "maxprotocol" => protocols,
         "groups" | "curves" | "ecdhparameters" => groups,
         _ => false,
     };
