@@ -83,6 +83,16 @@ impl Candidates {
     }
 }
 
+/// Whether a certificate holds for a name as Go sees it: a first label `*` stands for any, with whatever behind it
+/// (crypto/x509, `matchHostnames`).
+fn covers(leaf: &Certificate, name: &str) -> bool {
+    let (first, rest) = name.split_once('.').unwrap_or((name, ""));
+    leaf.dns_names.iter().any(|pattern| {
+        let (own, behind) = pattern.split_once('.').unwrap_or((pattern, ""));
+        (own == "*" || own.eq_ignore_ascii_case(first)) && behind.eq_ignore_ascii_case(rest)
+    })
+}
+
 /// What a certificate that the server gets by itself will have: its kind of key and its size.
 fn managed(key_type: &str) -> Option<(KeyKind, u32)> {
     Some(match key_type {
@@ -363,7 +373,7 @@ impl<'n> Negotiation<'n> {
 
     /// Whether the client can use a certificate, as far as Go asks (`SupportsCertificate`).
     fn supports(&self, candidate: &Candidate, protocol: Protocol) -> Step<bool> {
-        let covers = candidate.chain.first().is_none_or(|leaf| leaf.matches_host(self.side.name, false));
+        let covers = candidate.chain.first().is_none_or(|leaf| covers(leaf, self.side.name));
         if !self.side.name.is_empty() && !covers {
             return Ok(false);
         }

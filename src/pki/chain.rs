@@ -45,11 +45,12 @@ pub type Sent<'a> = (&'a Block, &'a Arc<Certificate>);
 /// What is sent of a certificate file. A chain file replaces all but its first certificate; without one, a leaf alone is
 /// completed from a file of authorities, where the library has one (OpenSSL, unless `SSL_MODE_NO_AUTO_CHAIN` is set).
 pub fn sent<'a>(file: &'a PemFile, chain: Option<&'a PemFile>, authorities: Option<&'a PemFile>) -> Vec<Sent<'a>> {
-    let own = file.certificates().take(CERTIFICATES);
-    if let Some(chain) = chain {
-        return own.take(1).chain(chain.certificates().take(CERTIFICATES - 1)).collect();
-    }
+    let own = file.certificates().take(if chain.is_some() { 1 } else { CERTIFICATES });
     let mut sent: Vec<Sent<'a>> = own.collect();
+    if let Some(chain) = chain.filter(|chain| chain.certificates().next().is_some()) {
+        sent.extend(chain.certificates().take(CERTIFICATES - 1));
+        return sent;
+    }
     while let (Some(authorities), true) = (authorities, sent.len() < CERTIFICATES) {
         let Some((_, last)) = sent.last().filter(|(_, last)| !last.is_self_signed()) else { break };
         let is_completed = sent.iter().skip(1).all(|(block, _)| block.span.file != sent[0].0.span.file);

@@ -36,7 +36,8 @@ pub fn leaf_not_first<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
     let Some((token, file, chain)) = one.chain(scope) else { return };
     let Some(leaf) = chain.leaf_behind else { return };
     let (block, certificate) = chain.sent[leaf];
-    let is_refused = scope.key(one.pair).is_some_and(|key| is_compared(scope, one, key, chain.sent[0].1));
+    let is_compared = |key| one.set.keys_by_place || is_compared(scope, one, key, chain.sent[0].1);
+    let is_refused = scope.key(one.pair).is_some_and(is_compared);
     let mut problem = Problem::new("certificate-chain-order", token.span)
         .case(if is_refused { "" } else { "type" })
         .with("path", &*token.text)

@@ -18,7 +18,7 @@ pub fn context<'s>(scope: &'s Scope<'_>, site: &Site) -> Option<&'s Context> {
     let is_built =
         !scope.deployment.credentials(site.credentials).pairs.is_empty() || site.rejects.get() == Some(&true);
     let is_openssl = scope.deployment.platform.tls_library.kind == TlsLibraryKind::OpenSsl;
-    (is_built && is_openssl).then(|| scope.predictor.contexts().of(site.policy))
+    (is_built && is_openssl && site.loads_credentials).then(|| scope.predictor.contexts().of(site.policy))
 }
 
 fn faults<'s>(scope: &'s Scope<'_>, site: &Site) -> &'s [Fault] {

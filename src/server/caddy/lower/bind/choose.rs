@@ -69,12 +69,12 @@ impl<'a> Chooser<'a> {
             && name.is_empty()
             && let Some(default) = &policy.default_sni
         {
-            served = self.served(policy, default);
+            served = self.of(policy, default);
         }
         if served == Served::default()
             && let Some(fallback) = &policy.fallback_sni
         {
-            served = self.served(policy, fallback);
+            served = self.of(policy, fallback);
         }
         if served == Served::default() {
             served.managed = self.automated.on_demand(name);
@@ -88,6 +88,14 @@ impl<'a> Chooser<'a> {
     /// The set without any certificate.
     pub fn none(&self) -> CredentialsId {
         self.none
+    }
+
+    /// What serves this very name: no wildcard does for a default or fallback name (CertMagic's `selectCert`).
+    fn of(&self, policy: &Policy, name: &str) -> Served {
+        match &policy.choice {
+            Some(_) => self.served(policy, name),
+            None => Served { loaded: self.certificates.of(name).to_vec(), managed: self.automated.of(name) },
+        }
     }
 
     fn served(&self, policy: &Policy, name: &str) -> Served {
