@@ -68,7 +68,7 @@ pub fn run(scope: &Scope<'_>, settings: &Settings) -> Judged {
         }
     }
     sink.problems.retain(|problem| settings.wants(&problem.rule));
-    let problems = silence(merge(scope, sink.problems));
+    let problems = silence(scope, merge(scope, sink.problems));
     let mut findings: Vec<Finding> = problems.into_iter().map(|problem| words(scope, problem, settings)).collect();
     sort(scope, &mut findings);
     let mut seen = HashSet::new();
@@ -208,23 +208,37 @@ const QUIETER: &[(&str, &[&str])] = &[
     ("no-protocol", &["modern-protocol-missing"]),
     (
         "mixed-tls-and-plain-listener",
-        &["certificate-inherited-from-default-site", "certificate-name-mismatch"],
+        &["certificate-inherited-from-default-site", "certificate-name-mismatch", "no-certificate"],
     ),
-    // A server that does not start is told before the way it listens.
-    ("no-certificate", &["mixed-tls-and-plain-listener", "plain-http-on-tls-port"]),
+    ("plain-http-on-tls-port", &["no-certificate"]),
     ("certificate-inherited-from-default-site", &["certificate-name-mismatch"]),
     ("directive-unknown-in-version", &["invalid-argument"]),
 ];
+
+/// How a socket is written.
+const SOCKETS: &[&str] = &["mixed-tls-and-plain-listener", "plain-http-on-tls-port"];
 
 /// What a text lacks cannot be said where a part of it was not understood.
 const ABSENCES: &[&str] = &["no-certificate", "no-key"];
 const NOT_UNDERSTOOD: &[&str] = &["syntax-error", "unknown-directive", "invalid-argument"];
 
-fn silence(problems: Vec<Problem>) -> Vec<Problem> {
-    let mut quiet: HashSet<(&'static str, Span)> = HashSet::new();
+/// Leaves out what another problem at the same place says better. What stops the server is never left out for what does not;
+/// there, how a socket is written is what is left out.
+fn silence(scope: &Scope<'_>, problems: Vec<Problem>) -> Vec<Problem> {
+    let stops = |problem: &Problem| {
+        let text = |rule: &'static Rule| rule.page().text(scope.deployment.server.name(), problem.case);
+        find(problem.rule.as_str()).is_some_and(|rule| text(rule).contains("{no-start}"))
+    };
+    let mut quiet: HashMap<(&'static str, Span), bool> = HashMap::new();
     for problem in &problems {
-        if let Some((_, others)) = QUIETER.iter().find(|(rule, _)| *rule == problem.rule.as_str()) {
-            quiet.extend(others.iter().map(|other| (*other, problem.at)));
+        let stops = stops(problem);
+        let others = match QUIETER.iter().find(|(rule, _)| *rule == problem.rule.as_str()) {
+            Some((_, others)) => others,
+            None if problem.rule.as_str() == "no-certificate" && stops => SOCKETS,
+            None => continue,
+        };
+        for other in others {
+            *quiet.entry((*other, problem.at)).or_default() |= stops;
         }
     }
     let is_one_of = |problem: &Problem, names: &[&str]| names.contains(&problem.rule.as_str());
@@ -234,7 +248,7 @@ fn silence(problems: Vec<Problem>) -> Vec<Problem> {
         .map(|one| one.at.file)
         .collect();
     let is_quiet = |problem: &Problem| {
-        quiet.contains(&(problem.rule.as_str(), problem.at))
+        quiet.get(&(problem.rule.as_str(), problem.at)).is_some_and(|by| *by || !stops(problem))
             || is_one_of(problem, ABSENCES) && doubtful.contains(&problem.at.file)
     };
     problems.into_iter().filter(|problem| !is_quiet(problem)).collect()

@@ -76,6 +76,8 @@ pub struct Context {
     pub signatures: Vec<u16>,
     /// Whether the server's order counts.
     pub server_preference: Known<bool>,
+    /// The same as it is set, whether or not Suite B is on.
+    pub own_preference: Known<bool>,
     /// Whether ChaCha20 goes first for clients that put it first.
     pub prioritizes_chacha: bool,
     /// What a string of Suite B forces on connections.
@@ -118,6 +120,7 @@ impl Context {
             own_groups: Ok(GroupList::default()),
             signatures: signature::schemes().iter().map(|scheme| scheme.code_point).collect(),
             server_preference: Ok(false),
+            own_preference: Ok(false),
             prioritizes_chacha: false,
             suite_b: None,
             dh: Dh::None,
@@ -232,6 +235,7 @@ impl Context {
     /// Suite B wins over all other settings, whenever they were made (`tls1_suiteb`).
     fn force_suite_b(&mut self) {
         self.own_groups = self.groups.clone();
+        self.own_preference = self.server_preference.clone();
         if let Some(mode) = self.suite_b {
             self.groups = Ok(suite_b::groups(mode));
             self.signatures = suite_b::signatures(mode);

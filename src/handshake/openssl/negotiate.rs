@@ -41,7 +41,7 @@ pub struct Side<'a> {
 impl Side<'_> {
     /// Whether the server's order counts, with a context in force.
     fn prefers_server(&self, by: &Context, decisive: Decisive) -> Step<bool> {
-        let began = if self.adds_options { &self.start.server_preference } else { &Ok(false) };
+        let began = if self.adds_options { &self.start.own_preference } else { &Ok(false) };
         match (&by.server_preference, began) {
             (Ok(true), _) | (_, Ok(true)) => Ok(true),
             (Err(reason), _) | (_, Err(reason)) => unknown(decisive, reason),
@@ -186,6 +186,7 @@ impl<'n> Negotiation<'n> {
         };
         match chosen {
             Some(protocol) if client.contains(protocol) => {
+                self.fallback(protocol, offered)?;
                 story.step(Decisive::Protocols, || format!("both speak {protocol}"));
                 Ok(protocol)
             }
@@ -201,6 +202,20 @@ impl<'n> Negotiation<'n> {
                 )
             }
         }
+    }
+
+    /// A server that speaks TLS 1.2 says so in its hello to a client that gets less (RFC 8446, 4.1.3); a client that speaks
+    /// more than it gets then takes that for an attack (`ssl_choose_client_version`).
+    fn fallback(&self, protocol: Protocol, offered: Protocols) -> Step<()> {
+        let newest = self.client.protocols.newest().unwrap_or(protocol);
+        let is_told = offered.contains(Protocol::Tls12) || offered.contains(Protocol::Tls13);
+        if protocol >= Protocol::Tls12 || newest <= protocol || !is_told {
+            return Ok(());
+        }
+        let words = format!(
+            "the server has {offered} and gives {protocol} to a client that speaks {newest}: the client takes it for a downgrade"
+        );
+        failed("inappropriate-fallback", Decisive::Protocols, words)
     }
 
     /// Versions that the level takes away from what is switched on.

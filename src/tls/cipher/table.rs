@@ -184,24 +184,31 @@ pub struct CipherLibrary {
 }
 
 static OPENSSL_1_1_1: LazyLock<CipherLibrary> =
-    LazyLock::new(|| read("1.1.1", include_str!("../../../rules/openssl/ciphers-1.1.1.tsv")));
+    LazyLock::new(|| read("1.1.1", include_str!("../../../rules/openssl/ciphers-1.1.1.tsv"), &[]));
 static OPENSSL_3_0: LazyLock<CipherLibrary> =
-    LazyLock::new(|| read("3.0", include_str!("../../../rules/openssl/ciphers-3.0.tsv")));
+    LazyLock::new(|| read("3.0", include_str!("../../../rules/openssl/ciphers-3.0.tsv"), &[]));
 static OPENSSL_3_5: LazyLock<CipherLibrary> =
-    LazyLock::new(|| read("3.5", include_str!("../../../rules/openssl/ciphers-3.5.tsv")));
+    LazyLock::new(|| read("3.5", include_str!("../../../rules/openssl/ciphers-3.5.tsv"), &["3DES"]));
+static OPENSSL_3_5_WEAK: LazyLock<CipherLibrary> =
+    LazyLock::new(|| read("3.5", include_str!("../../../rules/openssl/ciphers-3.5.tsv"), &[]));
 
 /// All releases. OpenSSL 3.0 comes first: what clients offer is told by its tables.
-static EVERY_RELEASE: [&LazyLock<CipherLibrary>; 3] = [&OPENSSL_3_0, &OPENSSL_3_5, &OPENSSL_1_1_1];
+static EVERY_RELEASE: [&LazyLock<CipherLibrary>; 3] = [&OPENSSL_3_0, &OPENSSL_3_5_WEAK, &OPENSSL_1_1_1];
 
 impl CipherLibrary {
     /// The release line that a version of OpenSSL belongs to, as numbers `major, minor, patch`: 1.1.1, 3.0 to 3.1, and 3.2 and
-    /// newer, which know the names of the registry.
+    /// newer, which know the names of the registry. Those from 3.0 on are as they are built by default, without 3DES.
     pub fn of(version: [u32; 3]) -> &'static CipherLibrary {
         match version {
             [0..=2, ..] => &OPENSSL_1_1_1,
             [3, 0..=1, _] => &OPENSSL_3_0,
             _ => &OPENSSL_3_5,
         }
+    }
+
+    /// The release line from 3.2 on, built with `enable-weak-ssl-ciphers`.
+    pub fn with_weak_suites() -> &'static CipherLibrary {
+        &OPENSSL_3_5_WEAK
     }
 
     pub(super) fn suite(&self, word: &str) -> Option<usize> {
@@ -225,7 +232,8 @@ fn bits(field: &str, names: &[&str]) -> u32 {
     if is_complement { !bits } else { bits }
 }
 
-fn read(name: &'static str, text: &str) -> CipherLibrary {
+/// Reads a table, but for suites with some encryptions.
+fn read(name: &'static str, text: &str, left_out: &[&str]) -> CipherLibrary {
     let mut library = CipherLibrary {
         name,
         suites: Vec::new(),
@@ -245,6 +253,7 @@ fn read(name: &'static str, text: &str) -> CipherLibrary {
             class: bits(field(9), CLASSES),
         };
         match field(0) {
+            "suite" if left_out.contains(&field(6)) => {}
             "suite" => {
                 let at = library.suites.len();
                 library.by_name.insert(field(1).to_owned(), at);

@@ -48,8 +48,12 @@ impl Handshake {
         let (stdout, stderr) = (String::from_utf8_lossy(stdout), String::from_utf8_lossy(stderr));
         let is_finished = stderr.lines().any(|line| line == "SSL_connect:SSLv3/TLS read finished");
         // A server that leaves without a word after the handshake (Go's, when HTTP/2 is spoken wrongly) ends nothing.
-        let left = |line: &str| is_finished && line.contains("unexpected eof while reading");
-        let is_end = |line: &&str| line.contains(":fatal:") || line.contains(":error:") && !left(line);
+        // The client then says so in an alert, which nobody hears.
+        let left = |line: &str| {
+            is_finished && (line.contains("unexpected eof while reading") || line == "SSL3 alert write:fatal:decode error")
+        };
+        let is_left = stderr.lines().any(left);
+        let is_end = |line: &&str| (line.contains(":fatal:") || line.contains(":error:")) && !left(line);
         let ended: Vec<&str> = stderr.lines().filter(is_end).collect();
         let has = |word: &str| ended.iter().any(|line| line.contains(word));
         let answered = stdout.contains("\nHTTP/1.") || stdout.contains("ALPN protocol: h2");
@@ -58,7 +62,7 @@ impl Handshake {
         let outcome = match (is_finished, ended.is_empty()) {
             (false, true) if is_silent => Outcome::Connect,
             (true, true) if answered => Outcome::Ok,
-            (true, true) if stderr.contains("read:errno=104") => Outcome::Cut,
+            (true, true) if is_left || stderr.contains("read:errno=104") => Outcome::Cut,
             (_, true) => Outcome::Unclear,
             (_, false) if has("certificate required") || has("SSL alert number 116") => Outcome::ClientCertificate,
             (_, false) if has("Connection refused") || has("wrong version number") || has("http request") => {
