@@ -113,7 +113,9 @@ impl<'a> Predictor<'a> {
     /// The certificates of a set, as the library holds them.
     pub fn slots(&self, id: CredentialsId) -> &Slots {
         let at = id.0 as usize;
-        self.slots[at].get_or_init(|| Slots::load(&self.deployment.credentials[at], self.library, self.deployment.conduct.completes_chain))
+        self.slots[at].get_or_init(|| {
+            Slots::load(&self.deployment.credentials[at], self.library, self.deployment.conduct.completes_chain)
+        })
     }
 
     /// The certificates of a set, as Go holds them.

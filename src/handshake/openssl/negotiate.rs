@@ -207,7 +207,7 @@ impl<'n> Negotiation<'n> {
     /// A server that speaks TLS 1.2 says so in its hello to a client that gets less (RFC 8446, 4.1.3); a client that speaks
     /// more than it gets then takes that for an attack (`ssl_choose_client_version`).
     fn fallback(&self, protocol: Protocol, offered: Protocols) -> Step<()> {
-        let newest = self.client.protocols.newest().unwrap_or(protocol);
+        let newest = self.hello.protocols.newest().unwrap_or(protocol);
         let is_told = offered.contains(Protocol::Tls12) || offered.contains(Protocol::Tls13);
         if protocol >= Protocol::Tls12 || newest <= protocol || !is_told {
             return Ok(());

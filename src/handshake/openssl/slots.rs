@@ -108,13 +108,7 @@ impl Slots {
         None
     }
 
-    fn certificate(
-        &mut self,
-        pair: usize,
-        file: &PemFile,
-        chain: Option<&PemFile>,
-        authorities: Option<&PemFile>,
-    ) {
+    fn certificate(&mut self, pair: usize, file: &PemFile, chain: Option<&PemFile>, authorities: Option<&PemFile>) {
         let sent = pki::sent(file, chain, authorities);
         let sent: Vec<Arc<Certificate>> = sent.into_iter().map(|(_, one)| Arc::clone(one)).collect();
         let Some(leaf) = sent.first() else { return };

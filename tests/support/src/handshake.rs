@@ -50,7 +50,8 @@ impl Handshake {
         // A server that leaves without a word after the handshake (Go's, when HTTP/2 is spoken wrongly) ends nothing.
         // The client then says so in an alert, which nobody hears.
         let left = |line: &str| {
-            is_finished && (line.contains("unexpected eof while reading") || line == "SSL3 alert write:fatal:decode error")
+            is_finished
+                && (line.contains("unexpected eof while reading") || line == "SSL3 alert write:fatal:decode error")
         };
         let is_left = stderr.lines().any(left);
         let is_end = |line: &&str| (line.contains(":fatal:") || line.contains(":error:")) && !left(line);

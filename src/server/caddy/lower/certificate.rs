@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::{Lowering, name};
 use crate::model::{Credential, Origin, Setting, Token};
-use crate::pki::Library;
+use crate::pki::{Library, PemFile};
 use crate::server::caddy::config::{Choice, Config, Loader};
 use crate::source::{FileKind, Sources};
 
@@ -65,7 +65,22 @@ impl Certificates {
             by_tag: HashMap::new(),
             is_partial: config.opaque_loader.is_some(),
         };
+        // The same certificates in another file are kept once, too: the tags of the second count only since CertMagic 0.17.3.
+        let counts_all_tags = lowering.reading.version.at_least(2, 7, 0);
+        let mut same: HashMap<Vec<[u8; 32]>, usize> = HashMap::new();
         for loader in loaders {
+            let file = library.get(&loader.certificate.1).and_then(|file| file.as_ref().ok());
+            let chain: Vec<[u8; 32]> =
+                file.into_iter().flat_map(PemFile::certificates).map(|(_, one)| one.sha256).collect();
+            let next = all.pairs.len();
+            let first = if chain.is_empty() { next } else { *same.entry(chain).or_insert(next) };
+            if first != next {
+                for tag in loader.tags.iter().filter(|_| counts_all_tags) {
+                    all.by_tag.entry(Arc::clone(tag)).or_default().push(first);
+                }
+                all.pairs.push(pair(&loader));
+                continue;
+            }
             let names = library.get(&loader.certificate.1).and_then(|file| file.as_ref().ok()?.leaf()).map(|leaf| {
                 let addresses = leaf.addresses.iter().map(ToString::to_string);
                 let names = leaf.common_names.iter().chain(&leaf.dns_names).map(|name| name.to_lowercase());

@@ -132,7 +132,10 @@ fn verification(settings: &Settings, default: Origin) -> Setting<ClientVerificat
         None if *has_verifier => VerifyMode::RequiredUnverified,
         None => VerifyMode::Off,
     };
-    Setting::known(ClientVerification { mode, authorities: client.file.clone(), depth: u32::MAX, revocations: None }, origin)
+    Setting::known(
+        ClientVerification { mode, authorities: client.file.clone(), depth: u32::MAX, revocations: None },
+        origin,
+    )
 }
 
 /// Stapling is on wherever a certificate names a responder, which the server asks by itself.
