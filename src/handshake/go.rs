@@ -276,7 +276,7 @@ impl<'n> Negotiation<'n> {
         let newest = client.newest().unwrap_or(Protocol::Tls12);
         let chosen = match newest {
             Protocol::Tls13 => server.intersection(client).newest(),
-            _ => server.iter().filter(|one| *one <= newest).next_back(),
+            _ => server.iter().rfind(|one| *one <= newest),
         };
         let shared = chosen.filter(|one| client.contains(*one));
         shared.map_or_else(

@@ -101,7 +101,7 @@ impl Client {
             matches!(suite.key_exchange(), "kECDHE" | "kECDHEPSK") || suite.authentication() == "aECDSA"
         };
         let mut groups: Vec<&Group> = Vec::new();
-        if newest == Protocol::Tls13 || suites.iter().any(|suite| uses_curves(&suite)) {
+        if newest == Protocol::Tls13 || suites.iter().any(uses_curves) {
             let is_valid = |group: &&Group| {
                 group.first <= newest && group.last.is_none_or(|last| last >= oldest) && level.allows_group(group)
             };

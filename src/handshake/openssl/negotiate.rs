@@ -182,7 +182,7 @@ impl<'n> Negotiation<'n> {
         // client's, which the client may not have.
         let chosen = match newest {
             Protocol::Tls13 => offered.intersection(client).newest(),
-            _ => offered.iter().filter(|one| *one <= newest).next_back(),
+            _ => offered.iter().rfind(|one| *one <= newest),
         };
         match chosen {
             Some(protocol) if client.contains(protocol) => {
