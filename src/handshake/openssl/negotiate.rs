@@ -208,8 +208,7 @@ impl<'n> Negotiation<'n> {
     /// more than it gets then takes that for an attack (`ssl_choose_client_version`).
     fn fallback(&self, protocol: Protocol, offered: Protocols) -> Step<()> {
         let newest = self.hello.protocols.newest().unwrap_or(protocol);
-        let is_told = offered.contains(Protocol::Tls12) || offered.contains(Protocol::Tls13);
-        if protocol >= Protocol::Tls12 || newest <= protocol || !is_told {
+        if protocol >= Protocol::Tls12 || newest <= protocol || !offered.contains(Protocol::Tls12) {
             return Ok(());
         }
         let words = format!(
