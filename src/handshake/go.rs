@@ -51,12 +51,14 @@ pub struct Candidates {
     pub all: Vec<Candidate>,
     /// Why others are not.
     pub unknown: Option<Arc<str>>,
+    /// Whether they have no order.
+    pub unordered: bool,
 }
 
 impl Candidates {
     /// Loads a set. `key_type` is the kind of key of a certificate that the server has yet to get.
     pub fn load(set: &Credentials, library: &Library, key_type: Option<&str>) -> Candidates {
-        let mut found = Candidates::default();
+        let mut found = Candidates { unordered: set.unordered, ..Candidates::default() };
         for (pair, credential) in set.pairs.iter().enumerate() {
             let file: Option<&PemFile> = match &credential.certificate.value {
                 Value::Known((_, path)) => library.get(path).and_then(|file| file.as_ref().ok()),
@@ -363,10 +365,16 @@ impl<'n> Negotiation<'n> {
             }
             ([only], _) => Ok(only),
             (all, _) => {
-                let mut supported = all.iter().filter(|one| self.supports(one, protocol).unwrap_or(false));
-                let last = supported.clone().next_back();
-                let valid = supported.find(|one| one.is_valid(self.side.now));
-                Ok(valid.or(last).unwrap_or(&all[0]))
+                let supported: Vec<&Candidate> =
+                    all.iter().filter(|one| self.supports(one, protocol).unwrap_or(false)).collect();
+                let valid: Vec<&Candidate> =
+                    supported.iter().copied().filter(|one| one.is_valid(self.side.now)).collect();
+                let fitting = [valid.len(), supported.len(), all.len()].into_iter().find(|count| *count > 0);
+                if self.side.candidates.unordered && fitting != Some(1) {
+                    let words = "no certificate has the name: Caddy takes any of those of the site, by chance";
+                    return Err(Outcome::Unknown(Cause::unknown(Decisive::Credentials, words)));
+                }
+                Ok(valid.first().or(supported.last()).copied().unwrap_or(&all[0]))
             }
         }
     }

@@ -68,6 +68,8 @@ pub struct Credentials {
     pub keys_by_place: bool,
     /// A program that is asked for passwords at start (Apache).
     pub dialog: Option<Token>,
+    /// Whether the pairs have no order: which of those that fit is served is chance (Caddy).
+    pub unordered: bool,
 }
 
 /// A server block, virtual host or site block.

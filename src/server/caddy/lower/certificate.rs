@@ -120,8 +120,9 @@ impl Certificates {
     }
 
     /// The certificates that a policy chooses from for a name, by its tags: those of the name if one of them has a tag, else
-    /// those of the next wildcard, and all where no certificate has the name.
-    pub fn tagged(&self, name: &str, choice: &Choice) -> Vec<usize> {
+    /// those of the next wildcard, and all where no certificate has the name. Those come from a map, in no order: the second
+    /// value tells.
+    pub fn tagged(&self, name: &str, choice: &Choice) -> (Vec<usize>, bool) {
         let mut tagged: Vec<usize> =
             choice.any_tag.iter().filter_map(|tag| self.by_tag.get(tag)).flatten().copied().collect();
         tagged.sort_unstable();
@@ -129,14 +130,14 @@ impl Certificates {
         for candidate in name::candidates(name) {
             let here = self.of(&candidate);
             if here.is_empty() {
-                return tagged;
+                return (tagged, true);
             }
             let found: Vec<usize> = here.iter().copied().filter(|one| tagged.contains(one)).collect();
             if !found.is_empty() {
-                return found;
+                return (found, false);
             }
         }
-        Vec::new()
+        (Vec::new(), false)
     }
 }
 

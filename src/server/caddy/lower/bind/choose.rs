@@ -17,6 +17,7 @@ use crate::source::Span;
 struct Served {
     loaded: Vec<usize>,
     managed: Option<Managed>,
+    unordered: bool,
 }
 
 /// Chooses certificates, each set once.
@@ -94,19 +95,24 @@ impl<'a> Chooser<'a> {
     fn of(&self, policy: &Policy, name: &str) -> Served {
         match &policy.choice {
             Some(_) => self.served(policy, name),
-            None => Served { loaded: self.certificates.of(name).to_vec(), managed: self.automated.of(name) },
+            None => Served {
+                loaded: self.certificates.of(name).to_vec(),
+                managed: self.automated.of(name),
+                unordered: false,
+            },
         }
     }
 
     fn served(&self, policy: &Policy, name: &str) -> Served {
         if let Some(choice) = &policy.choice {
-            return Served { loaded: self.certificates.tagged(name, choice), managed: None };
+            let (loaded, unordered) = self.certificates.tagged(name, choice);
+            return Served { unordered: unordered && loaded.len() > 1, loaded, managed: None };
         }
         for candidate in name::candidates(name).filter(|one| !one.is_empty()) {
             let loaded = self.certificates.of(&candidate).to_vec();
             let managed = self.automated.of(&candidate);
             if !loaded.is_empty() || managed.is_some() {
-                return Served { loaded, managed };
+                return Served { loaded, managed, unordered: false };
             }
         }
         Served::default()
@@ -127,7 +133,9 @@ impl<'a> Chooser<'a> {
         if let Some(managed) = &served.managed {
             pairs.push(self.managed(managed, at));
         }
-        let id = interner.credentials(deployment, Credentials { pairs, keys_by_place: true, ..Credentials::default() });
+        let unordered = served.unordered;
+        let set = Credentials { pairs, keys_by_place: true, unordered, ..Credentials::default() };
+        let id = interner.credentials(deployment, set);
         if let Some(managed) = &served.managed {
             deployment.managed.insert(id, managed.clone());
         }
