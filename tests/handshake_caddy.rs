@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use shakedown_testing::caddy::{SETTINGS, case};
 use shakedown_testing::handshake::Outcome;
 use shakedown_testing::judge::{Judge, Verdict};
+use shakedown_testing::kept;
 use shakedown_testing::prediction::Platform;
 
 fn parameter(name: &str, default: &str) -> String {
@@ -46,6 +47,9 @@ fn handshakes_agree_with_caddy() {
     let began = std::time::Instant::now();
     let numbers = (0..count).into_par_iter().map(|number| seed * 1_000_003 + number);
     let verdict = numbers.map(|number| judge.judge(&case(number, &caddy))).reduce(Verdict::default, Verdict::and);
+    let kept = kept::caddy().into_par_iter().map(|case| judge.judge(&case)).reduce(Verdict::default, Verdict::and);
+    let failed: Vec<&str> = kept.disagreements.iter().map(|one| one.words.as_str()).collect();
+    assert!(failed.is_empty(), "{} disagreements in kept cases:\n{}", failed.len(), failed.join("\n"));
     let rate = verdict.handshakes() as f64 / began.elapsed().as_secs_f64();
     println!("{}\n{rate:.0} handshakes a second", verdict.figures());
 

@@ -10,6 +10,7 @@ use std::process::Command;
 use rayon::prelude::*;
 use shakedown_testing::handshake::Outcome;
 use shakedown_testing::judge::{Judge, Verdict};
+use shakedown_testing::kept;
 use shakedown_testing::nginx::{SETTINGS, case};
 use shakedown_testing::prediction::Platform;
 
@@ -47,6 +48,10 @@ fn handshakes_agree_with_nginx() {
     };
     let seed: u64 = parameter("SHAKEDOWN_SEED", "1").parse().expect("a seed");
     let count: u64 = parameter("SHAKEDOWN_COUNT", "150").parse().expect("a count");
+    let kept = kept::nginx().into_par_iter().map(|case| judge.judge(&case)).reduce(Verdict::default, Verdict::and);
+    let failed: Vec<&str> = kept.disagreements.iter().map(|one| one.words.as_str()).collect();
+    assert!(failed.is_empty(), "{} disagreements in kept cases:\n{}", failed.len(), failed.join("\n"));
+    assert!(kept.count(Outcome::Ok) * 5 >= kept.handshakes(), "few of the kept cases mean anything");
     let began = std::time::Instant::now();
     let numbers = (0..count).into_par_iter().map(|number| seed * 1_000_003 + number);
     let verdict = numbers.map(|number| judge.judge(&case(number))).reduce(Verdict::default, Verdict::and);

@@ -12,6 +12,7 @@ pub mod client;
 pub mod der;
 pub mod handshake;
 pub mod judge;
+pub mod kept;
 pub mod key;
 pub mod material;
 pub mod nginx;

@@ -1,0 +1,182 @@
+//! Smallest configurations on which a prediction was once wrong, tried with every known client.
+
+use std::collections::BTreeMap;
+
+use crate::case::{Attempt, Case};
+use crate::client::{Client, clients};
+use crate::material::common_files;
+use crate::recipe::file;
+
+/// Where kept configurations listen.
+const LISTEN: &str = "127.0.0.1:8443";
+
+/// Two pairs of different types, and what may lie beside them.
+fn files() -> BTreeMap<String, Vec<u8>> {
+    let mut files = common_files();
+    for (name, recipes) in [
+        ("a.pem", &["leaf a.test key=rsa1", "intermediate"][..]),
+        ("a.key", &["key rsa1"]),
+        ("b.pem", &["leaf b.test key=ec2", "intermediate"]),
+        ("b.key", &["key ec2"]),
+        ("c.pem", &["leaf c.test key=p384-1", "intermediate"]),
+        ("c.key", &["key p384-1"]),
+        ("wild.pem", &["leaf *.test key=rsa1", "intermediate"]),
+        ("same.pem", &["leaf *.test key=rsa1", "intermediate"]),
+        ("leaf.pem", &["leaf a.test key=rsa1"]),
+        ("middle.pem", &["intermediate"]),
+        ("garbage.pem", &["text nothing"]),
+        ("ec1.key", &["key ec1"]),
+    ] {
+        files.insert(name.to_owned(), file(recipes.iter().copied()));
+    }
+    files
+}
+
+fn all_clients() -> Vec<Client> {
+    let mut all = clients();
+    // None of the known ones has these versions alone.
+    let mut old = all.iter().find(|client| client.name == "all-protocols").expect("it is known").clone();
+    old.name = "tls10-to-11".to_owned();
+    old.protocols = vec!["TLSv1.0", "TLSv1.1"];
+    all.push(old);
+    all
+}
+
+fn case(name: &str, main: &'static str, text: String) -> Case {
+    let clients = all_clients();
+    let attempt = |host: &str, client| Attempt {
+        listen: LISTEN.to_owned(),
+        host: host.to_owned(),
+        client,
+        differing: Vec::new(),
+    };
+    let attempts = ["a.test", "b.test", "other.test"]
+        .into_iter()
+        .flat_map(|host| (0..clients.len()).map(move |client| attempt(host, client)))
+        .collect();
+    let mut files = files();
+    files.insert(main.to_owned(), text.into_bytes());
+    Case { name: format!("kept: {name}"), main, files, clients, attempts }
+}
+
+/// Two servers on one socket, the first the default.
+fn nginx_case(name: &str, http: &str, first: &str, second: &str) -> Case {
+    let server =
+        |host: &str, words: &str| format!("server {{\nlisten {LISTEN} ssl;\nserver_name {host}.test;\n{words}\n}}\n");
+    let text = format!("events {{}}\nhttp {{\n{http}\n{}{}}}\n", server("a", first), server("b", second));
+    case(name, "nginx.conf", text)
+}
+
+/// Kept configurations of nginx.
+pub fn nginx() -> Vec<Case> {
+    const A: &str = "ssl_certificate a.pem; ssl_certificate_key a.key;";
+    const B: &str = "ssl_certificate b.pem; ssl_certificate_key b.key;";
+    let with = |pair: &str, words: &str| format!("{pair} {words}");
+    let both =
+        |name: &str, http: &str, first: &str, second: &str| nginx_case(name, http, &with(A, first), &with(B, second));
+    let mixed = format!(
+        "events {{}}\nhttp {{\nserver {{ listen {LISTEN}; }}\nserver {{ listen {LISTEN} ssl; server_name b.test; {B} }}\n}}\n"
+    );
+    vec![
+        both("Suite B of the default server", "", "ssl_ciphers SUITEB128;", ""),
+        both("Suite B of the named server", "", "", "ssl_ciphers SUITEB128;"),
+        both("Suite B of both", "ssl_ciphers SUITEB192;", "", "ssl_ecdh_curve P-384;"),
+        both("Suite B, and groups without it", "ssl_ecdh_curve ffdhe2048:ffdhe3072;", "", "ssl_ciphers SUITEB128;"),
+        both("no suite of TLS 1.3", "", "ssl_protocols TLSv1.2 TLSv1.3; ssl_conf_command Ciphersuites \"\";", ""),
+        both("a hole between protocols", "ssl_ciphers DEFAULT:@SECLEVEL=0;", "ssl_protocols TLSv1 TLSv1.2;", ""),
+        both("a hole below TLS 1.3", "ssl_ciphers DEFAULT:@SECLEVEL=0;", "ssl_protocols TLSv1.1 TLSv1.3;", ""),
+        both("a revocation list that is not there", "", "", "ssl_crl absent.pem;"),
+        both("no Diffie-Hellman parameters", "ssl_ciphers DHE-RSA-AES128-GCM-SHA256;", "", ""),
+        both("only the second server has a curve", "ssl_ecdh_curve P-521;", "", "ssl_ecdh_curve X25519;"),
+        both("passwords of another server", "", "ssl_password_file passwords;", ""),
+        nginx_case("a default server that refuses", "", "ssl_reject_handshake on;", B),
+        nginx_case("a refusal that is lent", "", A, "ssl_reject_handshake on;"),
+        nginx_case(
+            "keys crosswise, compared when loaded",
+            "",
+            "ssl_certificate c.pem; ssl_certificate a.pem; ssl_certificate_key ec1.key; ssl_certificate_key c.key;",
+            B,
+        ),
+        case("a default server without a certificate", "nginx.conf", mixed),
+    ]
+}
+
+/// Kept configurations of Apache; `modules` is where its modules lie.
+pub fn apache(modules: &str) -> Vec<Case> {
+    const A: &str = "SSLEngine on\nSSLCertificateFile a.pem\nSSLCertificateKeyFile a.key\n";
+    const B: &str = "SSLEngine on\nSSLCertificateFile b.pem\nSSLCertificateKeyFile b.key\n";
+    let head = |more: &[&str]| {
+        let all = ["mpm_event", "authz_core", "ssl"].iter().chain(more);
+        let loads: String = all.map(|name| format!("LoadModule {name}_module {modules}/mod_{name}.so\n")).collect();
+        format!(
+            "{loads}User nobody\nGroup nogroup\nPidFile apache.pid\nErrorLog error.log\nListen {LISTEN}\nServerName m.test\n"
+        )
+    };
+    let both = |name: &str, more: &[&str], server: &str, first: &str, second: &str| {
+        let host = |host: &str, words: &str| {
+            format!("<VirtualHost *:8443>\nServerName {host}.test\n{words}\n</VirtualHost>\n")
+        };
+        case(name, "apache2.conf", head(more) + server + "\n" + &host("a", first) + &host("b", second))
+    };
+    let usual = |name: &str, server: &str, first: &str, second: &str| {
+        both(name, &[], server, &format!("{A}{first}"), &format!("{B}{second}"))
+    };
+    vec![
+        usual("the order of the first host stays", "", "SSLHonorCipherOrder on", "SSLHonorCipherOrder off"),
+        usual("a protocol that the first forbids", "", "SSLOpenSSLConfCmd Protocol -TLSv1.3", ""),
+        usual("a protocol that the named forbids", "", "", "SSLOpenSSLConfCmd Protocol -TLSv1.3"),
+        usual("bounds that a command takes away", "SSLProtocol all -TLSv1.3", "SSLOpenSSLConfCmd MaxProtocol None", ""),
+        usual("a bound above the protocols", "SSLProtocol +TLSv1.2", "SSLOpenSSLConfCmd MaxProtocol TLSv1.3", ""),
+        usual("suites of a command", "SSLOpenSSLConfCmd CipherString ALL:@SECLEVEL=0", "", ""),
+        usual("signatures of the first host", "", "SSLOpenSSLConfCmd SignatureAlgorithms RSA+SHA256:ECDSA+SHA256", ""),
+        usual("signatures of the named host", "", "", "SSLOpenSSLConfCmd SignatureAlgorithms RSA+SHA256:ECDSA+SHA256"),
+        usual("Suite B of the first host", "", "SSLCipherSuite SUITEB128", ""),
+        usual("HTTP/2 without its module", "Protocols h2 http/1.1", "", ""),
+        both("HTTP/2", &["http2"], "Protocols h2", A, B),
+        both(
+            "a chain file without a certificate",
+            &[],
+            "",
+            &format!("{A}SSLCertificateChainFile garbage.pem\nSSLCACertificateFile middle.pem"),
+            B,
+        ),
+        both(
+            "a leaf that authorities complete",
+            &[],
+            "",
+            "SSLEngine on\nSSLCertificateFile leaf.pem\nSSLCertificateKeyFile a.key\nSSLCACertificateFile middle.pem",
+            B,
+        ),
+        both("a host without TLS before one without a certificate", &[], "", "", "SSLEngine on"),
+        both("commands that nobody runs", &[], "", "SSLOpenSSLConfCmd MinProtocol TLSv9\nSSLCertificateFile a.pem", B),
+    ]
+}
+
+/// Kept configurations of Caddy.
+pub fn caddy() -> Vec<Case> {
+    let both = |name: &str, options: &str, first: &str, second: &str| {
+        let text = format!(
+            "{{\n\tadmin off\n\tskip_install_trust\n\tauto_https off\n\thttps_port 8443\n\t{options}\n}}\n{first}\n{second}\n"
+        );
+        case(name, "Caddyfile", text)
+    };
+    const B: &str = "b.test {\n\ttls b.pem b.key\n}";
+    const WILD: &str = "a.test {\n\ttls wild.pem a.key\n}";
+    vec![
+        both("a default name that only a wildcard has", "default_sni other.test", WILD, B),
+        both("a default name", "default_sni b.test", WILD, B),
+        both(
+            "one certificate in two files",
+            "",
+            "a.test {\n\ttls wild.pem a.key\n}",
+            "b.test {\n\ttls same.pem a.key\n}",
+        ),
+        both("a wildcard of one label", "", "127.0.0.1 {\n\ttls b.pem b.key\n}", WILD),
+        both(
+            "protocols and suites",
+            "",
+            "a.test {\n\ttls a.pem a.key {\n\t\tprotocols tls1.3\n\t\tcurves p521\n\t}\n}",
+            B,
+        ),
+    ]
+}
