@@ -1,9 +1,11 @@
-//! How long a lint takes on many sites that share certificates, and on many certificates.
+//! How long a lint takes on many sites that share certificates, and on many certificates, and how long all known clients take
+//! on many sites.
 
 use std::path::PathBuf;
 
 use criterion::{BatchSize, Criterion};
-use shakedown::pipeline::{self, Options, TrustSource};
+use shakedown::handshake::client;
+use shakedown::pipeline::{self, Options, Question, TrustSource};
 use shakedown::server::nginx::syntax;
 use shakedown::source::Memory;
 use shakedown_testing::certificate::Certificate;
@@ -62,14 +64,22 @@ fn tree(sites: usize, certificates: usize) -> Memory {
     files
 }
 
-fn lint(files: &Memory) -> usize {
-    let options = Options {
+fn options() -> Options {
+    Options {
         platform: Some("debian-12".into()),
         now: NOW,
         trust: vec![TrustSource::File("root.pem".into())],
         ..Options::default()
-    };
-    pipeline::lint(files, &[PathBuf::from("nginx.conf")], &options).expect("a run").findings.len()
+    }
+}
+
+fn lint(files: &Memory) -> usize {
+    pipeline::lint(files, &[PathBuf::from("nginx.conf")], &options()).expect("a run").findings.len()
+}
+
+fn handshakes(files: &Memory) -> usize {
+    let question = Question { clients: client::clients().to_vec(), ..Question::default() };
+    pipeline::handshake(files, &[PathBuf::from("nginx.conf")], &options(), &question).expect("a run").rows.len()
 }
 
 fn benchmarks(criterion: &mut Criterion) {
@@ -84,6 +94,13 @@ fn benchmarks(criterion: &mut Criterion) {
         let name = format!("{sites} sites, {certificates} certificates");
         group.bench_function(name, |bencher| bencher.iter_batched(|| (), |()| lint(&files), BatchSize::PerIteration));
     }
+    group.finish();
+    let mut group = criterion.benchmark_group("handshake");
+    group.sample_size(10);
+    let files = tree(3000, 50);
+    group.bench_function("3000 sites, 50 certificates, all clients", |bencher| {
+        bencher.iter_batched(|| (), |()| handshakes(&files), BatchSize::PerIteration)
+    });
 }
 
 fn main() {
