@@ -345,7 +345,7 @@ impl<'n> Negotiation<'n> {
             format!("the client's groups {}; the server's {server}", names(client.iter().map(|group| group.name)))
         });
         let chosen = match decided.version >= [3, 5, 0] {
-            true => self.key_share_by_tuples(&server.tuples)?,
+            true => self.key_share_by_tuples()?,
             false => self.key_share_first(server)?,
         };
         match chosen {
@@ -386,12 +386,26 @@ impl<'n> Negotiation<'n> {
     }
 
     /// OpenSSL 3.5 and newer: tuple by tuple, a key share of the tuple, else a group of it that the client has.
-    fn key_share_by_tuples(&self, tuples: &[Vec<u16>]) -> Step<Option<KeyShare>> {
+    /// The groups of Suite B are cut into tuples of the sizes that the others have (`tls1_get_group_tuples`).
+    fn key_share_by_tuples(&self) -> Step<Option<KeyShare>> {
         let choosing = self.side.choosing;
-        let prefers_server = self.side.prefers_server(choosing, Decisive::Groups)?;
+        let own = match &self.side.decided.own_groups {
+            Ok(groups) => &groups.tuples,
+            Err(reason) => return unknown(Decisive::Groups, reason),
+        };
+        let cut = |mode| {
+            let mut rest: Vec<u16> = suite_b::groups(mode).iter().collect();
+            own.iter().map(|tuple| rest.drain(..tuple.len().min(rest.len())).collect()).collect()
+        };
+        let tuples: Vec<Vec<u16>> = choosing.suite_b.map_or_else(|| own.clone(), cut);
+        let began = self.side.adds_options && self.side.start.own_preference == Ok(true);
+        let prefers_server = match &choosing.own_preference {
+            Ok(prefers) => *prefers || began,
+            Err(reason) => return unknown(Decisive::Groups, reason),
+        };
         let level = choosing.strength();
         let client: Vec<u16> = self.hello.groups.iter().map(|group| group.code_point).collect();
-        for tuple in tuples {
+        for tuple in &tuples {
             let overlap = |client: &[u16]| {
                 let (order, other) = if prefers_server { (&tuple[..], client) } else { (client, &tuple[..]) };
                 order.iter().filter(|code| other.contains(code)).find_map(|code| self.shares(*code, level))
