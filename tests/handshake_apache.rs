@@ -7,16 +7,11 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use rayon::prelude::*;
 use shakedown_testing::apache::{SETTINGS, case};
-use shakedown_testing::handshake::Outcome;
-use shakedown_testing::judge::{Judge, Verdict};
+use shakedown_testing::judge::Judge;
 use shakedown_testing::kept;
 use shakedown_testing::prediction::Platform;
-
-fn parameter(name: &str, default: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| default.to_owned())
-}
+use shakedown_testing::trial::{Trial, parameter};
 
 /// The second word behind a head in what a command says.
 fn said(command: &str, head: &str) -> String {
@@ -45,34 +40,14 @@ fn handshakes_agree_with_apache() {
         patience: 12.into(),
         is_text: |path| path.ends_with(".conf"),
     };
-    let seed: u64 = parameter("SHAKEDOWN_SEED", "1").parse().expect("a seed");
-    let count: u64 = parameter("SHAKEDOWN_COUNT", "130").parse().expect("a count");
-    let kept =
-        kept::apache(&modules).into_par_iter().map(|case| judge.judge(&case)).reduce(Verdict::default, Verdict::and);
-    let failed: Vec<&str> = kept.disagreements.iter().map(|one| one.words.as_str()).collect();
-    assert!(failed.is_empty(), "{} disagreements in kept cases:\n{}", failed.len(), failed.join("\n"));
-    assert!(kept.count(Outcome::Ok) * 5 >= kept.handshakes(), "few of the kept cases mean anything");
-    let began = std::time::Instant::now();
-    let numbers = (0..count).into_par_iter().map(|number| seed * 1_000_003 + number);
-    let verdict = numbers.map(|number| judge.judge(&case(number, &modules))).reduce(Verdict::default, Verdict::and);
-    let rate = verdict.handshakes() as f64 / began.elapsed().as_secs_f64();
-    println!("{}\n{rate:.0} handshakes a second", verdict.figures());
-
-    let words: Vec<&str> = verdict.disagreements.iter().map(|one| one.words.as_str()).collect();
-    let shown = words[..words.len().min(60)].join("\n");
-    assert!(words.is_empty(), "{} disagreements:\n{shown}", words.len());
-    // The figures below are those of a run of the usual size.
-    if count < 130 {
-        return;
-    }
-    assert!(verdict.handshakes() >= 1_500, "too few handshakes: {}", verdict.handshakes());
-    assert!(verdict.count(Outcome::Ok) * 3 >= verdict.handshakes(), "too few succeed");
-    assert!(verdict.started * 2 >= verdict.cases, "too few configurations start");
-    assert!(verdict.started < verdict.cases, "no configuration fails to start");
-    assert!(verdict.unknowns() * 50 <= verdict.handshakes(), "too much is unknown: {}", verdict.unknowns());
-    // Other seeds show other settings more and less often.
-    for setting in SETTINGS.iter().filter(|_| seed == 1) {
-        let seen = verdict.differing.get(setting).copied().unwrap_or(0);
-        assert!(seen >= 20, "{setting} differs between first and named host in {seen} handshakes only");
-    }
+    let trial = Trial {
+        judge,
+        kept: kept::apache(&modules),
+        usual: 130,
+        least_handshakes: 1_500,
+        one_unknown_in: 50,
+        settings: SETTINGS,
+        sides: "first and named host",
+    };
+    trial.run(|number| case(number, &modules));
 }

@@ -24,6 +24,7 @@ pub mod random;
 pub mod recipe;
 pub mod server;
 mod shrink;
+pub mod trial;
 
 /// 2026-11-23T00:00:00Z, the time at which examples are judged. Seconds since 1970-01-01 UTC.
 pub const NOW: i64 = 1_795_392_000;
