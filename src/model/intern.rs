@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 
-use super::{Credentials, CredentialsId, Deployment, PolicyId, TlsPolicy};
+use super::{Credentials, CredentialsId, Deployment, PolicyId, TlsPolicy, UpstreamPolicy, UpstreamPolicyId};
 
 /// What a deployment holds already. One serves one deployment while it is built.
 #[derive(Debug, Default)]
 pub struct Interner {
     policies: HashMap<TlsPolicy, PolicyId>,
     credentials: HashMap<Credentials, CredentialsId>,
+    upstreams: HashMap<UpstreamPolicy, UpstreamPolicyId>,
 }
 
 impl Interner {
@@ -31,6 +32,17 @@ impl Interner {
         let id = CredentialsId(deployment.credentials.len() as u32);
         deployment.credentials.push(credentials.clone());
         self.credentials.insert(credentials, id);
+        id
+    }
+
+    /// The id of a policy towards upstream servers, which is added where it is new.
+    pub fn upstream(&mut self, deployment: &mut Deployment, policy: UpstreamPolicy) -> UpstreamPolicyId {
+        if let Some(id) = self.upstreams.get(&policy) {
+            return *id;
+        }
+        let id = UpstreamPolicyId(deployment.upstream_policies.len() as u32);
+        deployment.upstream_policies.push(policy.clone());
+        self.upstreams.insert(policy, id);
         id
     }
 }

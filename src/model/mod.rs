@@ -11,6 +11,7 @@ mod managed;
 mod policy;
 mod setting;
 mod site;
+mod upstream;
 
 pub use change::{Change, Editor, Edits, Target};
 pub use endpoint::{
@@ -22,6 +23,10 @@ pub use managed::{Authority, Managed, Obstacle};
 pub use policy::{ClientVerification, Command, PolicyId, ProtocolChoice, Stapling, TlsPolicy, VerifyMode};
 pub use setting::{Frame, FrameId, FrameKind, Frames, Origin, OriginKind, Reason, Setting, Token, Value};
 pub use site::{Credential, Credentials, CredentialsId, Name, NameKind, Site, SiteId};
+pub use upstream::{
+    Upstream, UpstreamAuthorities, UpstreamPolicy, UpstreamPolicyId, UpstreamTarget, UpstreamTransport,
+    UpstreamVerification,
+};
 
 use std::collections::HashMap;
 
@@ -97,6 +102,10 @@ pub struct Deployment {
     pub credentials: Vec<Credentials>,
     /// Sets in which a certificate is one that the server gets by itself, and what is known of it.
     pub managed: HashMap<CredentialsId, Managed>,
+    /// Where requests are sent on to other servers, with the settings that hold there.
+    pub upstreams: Vec<Upstream>,
+    /// Interned policies towards upstream servers.
+    pub upstream_policies: Vec<UpstreamPolicy>,
     /// How values got to where they bite: includes, macros, imports.
     pub frames: Frames,
     /// What was wrong with the text itself.
@@ -118,6 +127,8 @@ impl Deployment {
             policies: Vec::new(),
             credentials: Vec::new(),
             managed: HashMap::new(),
+            upstreams: Vec::new(),
+            upstream_policies: Vec::new(),
             frames: Frames::default(),
             problems: Vec::new(),
             unjudged: Vec::new(),
@@ -142,6 +153,11 @@ impl Deployment {
     /// The certificates of an id of this deployment.
     pub fn credentials(&self, id: CredentialsId) -> &Credentials {
         &self.credentials[id.0 as usize]
+    }
+
+    /// The policy towards upstream servers of an id of this deployment.
+    pub fn upstream_policy(&self, id: UpstreamPolicyId) -> &UpstreamPolicy {
+        &self.upstream_policies[id.0 as usize]
     }
 
     /// The endpoints that speak TLS, with their ids.
