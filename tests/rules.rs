@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
+use shakedown::config;
 use shakedown::diagnostic::{Finding, Severity};
 use shakedown::lint::page::{Effect, Example, Expect};
 use shakedown::lint::{self, Page};
@@ -34,12 +35,18 @@ fn carets(config: &str, are_lines: bool) -> BTreeSet<(u32, u32, u32)> {
 }
 
 fn judge(example: &Example) -> (Run, &'static str) {
-    let (tree, shown) = example_files_of(&example.server, &example.config, example.context.as_deref(), &example.files);
+    let is_settings = example.server == "shakedown";
+    let (tree, shown) = match is_settings {
+        // The example is a shakedown.toml: a configuration without faults stands beside it.
+        true => example_files_of("nginx", "", None, &example.files),
+        false => example_files_of(&example.server, &example.config, example.context.as_deref(), &example.files),
+    };
     let mut files = Memory::new();
     for (path, bytes) in tree {
         files.insert(path, bytes);
     }
-    let options = Options {
+    let settings = if is_settings { Some(&example.config) } else { example.settings.as_ref() };
+    let mut options = Options {
         platform: Some(example.platform.clone().unwrap_or_else(|| "debian-12".to_owned())),
         server_version: example.server_version.as_deref().map(|text| Version::parse(text).expect("a version")),
         now: NOW,
@@ -47,6 +54,12 @@ fn judge(example: &Example) -> (Run, &'static str) {
         trust_is_a_guess: !example.trust_is_given,
         ..Options::default()
     };
+    options.lint.profile = example.profile.as_ref().map(|name| lint::profile(name).expect("a profile"));
+    if let Some(text) = settings {
+        let bytes = text.clone().into_bytes();
+        options.settle(config::parse(&files, Path::new(config::NAME), bytes.into()).expect("a shakedown.toml"));
+    }
+    let shown = if is_settings { config::NAME } else { shown };
     let run =
         pipeline::lint(&files, &[PathBuf::from(main_file(example, shown))], &options).expect("an example can be run");
     (run, shown)
@@ -54,7 +67,11 @@ fn judge(example: &Example) -> (Run, &'static str) {
 
 /// The file that the server is started with.
 fn main_file(example: &Example, shown: &'static str) -> &'static str {
-    if example.server == "caddy" { shown } else { recipe::main_file(&example.server) }
+    match &*example.server {
+        "caddy" => shown,
+        "shakedown" => recipe::main_file("nginx"),
+        server => recipe::main_file(server),
+    }
 }
 
 fn place(run: &Run, finding: &Finding) -> (String, u32, u32, u32) {
@@ -76,7 +93,7 @@ fn told(run: &Run) -> String {
 
 /// Every page with its name.
 fn pages() -> impl Iterator<Item = (&'static str, &'static Page)> {
-    lint::rules().iter().map(|rule| (rule.name, rule.page()))
+    lint::rules().iter().map(|rule| (&*rule.name, rule.page()))
 }
 
 #[test]
@@ -195,7 +212,7 @@ fn table_and_folder_agree() {
         .expect("the folder of the pages")
         .map(|entry| entry.expect("an entry").path().file_stem().expect("a name").to_string_lossy().into_owned())
         .collect();
-    let table: Vec<&str> = lint::rules().iter().map(|rule| rule.name).collect();
+    let table: Vec<&str> = lint::rules().iter().map(|rule| &*rule.name).collect();
     assert!(table.is_sorted());
     assert_eq!(files, table.iter().map(|name| (*name).to_owned()).collect());
 }

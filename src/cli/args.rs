@@ -1,13 +1,12 @@
 //! What may stand on the command line, and what it means.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::diagnostic::Severity;
-use crate::lint;
+use crate::lint::{self, Level};
 use crate::model::ServerKind;
 use crate::pipeline::{Failure, Options, TrustSource};
 use crate::platform::{TlsLibrary, Version};
@@ -31,6 +30,14 @@ pub enum Command {
     Handshake(Box<HandshakeArguments>),
     /// Show what an OpenSSL cipher string selects, in order, and what of it is ignored
     Ciphers(CiphersArguments),
+    /// List all rules, or test those of one's own
+    Rules(Box<RulesArguments>),
+    /// Write a shakedown.toml for what is found here, and a hook for pre-commit
+    Init(InitArguments),
+    /// Print completions for a shell
+    Completions(CompletionsArguments),
+    /// Print the manual page
+    Man(ManArguments),
     /// Show what this program does, on a small configuration with faults that it brings along
     Demo(DemoArguments),
 }
@@ -123,63 +130,208 @@ pub struct LintArguments {
     pub target: TargetArguments,
 
     /// How to show findings
-    #[arg(long, value_enum, default_value_t = Format::Pretty)]
-    pub format: Format,
+    #[arg(long, value_enum, default_value_t = LintFormat::Pretty, help_heading = OUTPUT)]
+    pub format: LintFormat,
 
     /// Only these rules
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', help_heading = RULES)]
     pub select: Vec<String>,
 
     /// Not these rules
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', help_heading = RULES)]
     pub ignore: Vec<String>,
 
-    /// Another severity for a rule
-    #[arg(long, value_name = "NAME=LEVEL", value_parser = severity_of_rule)]
-    pub severity: Vec<(String, Severity)>,
+    /// Another severity for a rule: error, warning, info or off
+    #[arg(long, value_name = "NAME=LEVEL", value_parser = severity_of_rule, help_heading = RULES)]
+    pub severity: Vec<(String, Level)>,
 
-    /// From which severity on findings make the run fail
-    #[arg(long, value_enum, default_value_t = Threshold::Warning, value_name = "LEVEL")]
-    pub fail_on: Threshold,
+    /// Hold all sites against a recommendation: mozilla-modern, mozilla-intermediate or mozilla-old
+    #[arg(long, value_name = "NAME", help_heading = RULES)]
+    pub profile: Option<String>,
+
+    /// From which severity on findings make the run fail [default: warning]
+    #[arg(long, value_enum, value_name = "LEVEL", help_heading = GATE)]
+    pub fail_on: Option<Threshold>,
 
     /// What could not be judged makes the run fail too
-    #[arg(long)]
+    #[arg(long, help_heading = GATE)]
     pub strict: bool,
 
+    /// Leave out findings that stand in this file
+    #[arg(long, value_name = "FILE", help_heading = GATE)]
+    pub baseline: Option<PathBuf>,
+
+    /// Write all findings to a file that --baseline takes, and end well
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["fix", "unsafe_fixes", "diff", "baseline", "add_ignores"], help_heading = GATE)]
+    pub write_baseline: Option<PathBuf>,
+
+    /// Write a comment above each directive with a finding, so that it may stay: --add-ignores="why"
+    #[arg(
+        long,
+        value_name = "REASON",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "known before shakedown was run here",
+        conflicts_with_all = ["fix", "unsafe_fixes", "diff"],
+        help_heading = GATE
+    )]
+    pub add_ignores: Option<String>,
+
     /// Repair what can be repaired without changing what works
-    #[arg(long)]
+    #[arg(long, help_heading = REPAIR)]
     pub fix: bool,
 
     /// Repair also what changes behaviour
-    #[arg(long)]
+    #[arg(long, help_heading = REPAIR)]
     pub unsafe_fixes: bool,
 
     /// Print what --fix (or --unsafe-fixes) would do as a patch, and change nothing
-    #[arg(long, conflicts_with = "format")]
+    #[arg(long, conflicts_with = "format", help_heading = REPAIR)]
     pub diff: bool,
 }
 
-/// Options that all commands share.
+/// `rules`.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct RulesArguments {
+    /// What to do with them.
+    #[command(subcommand)]
+    pub command: Option<RulesCommand>,
+
+    /// Options that all commands share.
+    #[command(flatten)]
+    pub shared: Shared,
+
+    /// Read this file instead of the shakedown.toml that is found upward from here
+    #[arg(long, value_name = "FILE", conflicts_with = "isolated")]
+    pub config: Option<PathBuf>,
+
+    /// Read no shakedown.toml
+    #[arg(long)]
+    pub isolated: bool,
+
+    /// Show what a page of a rule of one's own may hold
+    #[arg(long)]
+    pub show_templates: bool,
+
+    /// How to show them
+    #[arg(long, value_enum, default_value_t = Format::Pretty)]
+    pub format: Format,
+}
+
+/// What to do with rules.
+#[derive(Debug, Subcommand)]
+pub enum RulesCommand {
+    /// Hold rules of one's own against the examples of their pages
+    Test {
+        /// A folder with one TOML file a rule
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
+
+        /// Options that all commands share.
+        #[command(flatten)]
+        shared: Shared,
+    },
+}
+
+/// `completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArguments {
+    /// The shell
+    #[arg(value_enum, value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
+}
+
+/// `man`.
+#[derive(Debug, Args)]
+pub struct ManArguments {
+    /// Write the pages of all commands into this folder, instead of the main one to standard output
+    #[arg(long, value_name = "FOLDER")]
+    pub folder: Option<PathBuf>,
+}
+
+/// `init`.
+#[derive(Debug, Args)]
+pub struct InitArguments {
+    /// The folder that gets the files
+    #[arg(value_name = "FOLDER", default_value = ".")]
+    pub folder: PathBuf,
+
+    /// Write over a shakedown.toml that is there
+    #[arg(long)]
+    pub force: bool,
+
+    /// Write no hook for pre-commit
+    #[arg(long)]
+    pub no_hook: bool,
+
+    /// Options that all commands share.
+    #[command(flatten)]
+    pub shared: Shared,
+}
+
+const TARGET: &str = "The system that it is for";
+const OUTPUT: &str = "Output";
+const RULES: &str = "Which rules";
+const GATE: &str = "What makes the run fail, and what may stay";
+const REPAIR: &str = "Repairs";
+
+/// How to show findings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LintFormat {
+    /// For people, with source frames
+    Pretty,
+    /// One line a finding
+    Concise,
+    /// One JSON document
+    Json,
+    /// One JSON object a line
+    Ndjson,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+    /// Annotations of GitHub Actions
+    Github,
+    /// GitLab's code quality report
+    Gitlab,
+    /// JUnit's XML, as test reports take it
+    Junit,
+    /// Checkstyle's XML, as review tools take it
+    Checkstyle,
+    /// Prometheus' text format, for the textfile collector
+    Prometheus,
+}
+
+impl From<Format> for LintFormat {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Pretty => LintFormat::Pretty,
+            Format::Concise => LintFormat::Concise,
+            Format::Json => LintFormat::Json,
+        }
+    }
+}
+
+/// Options that all commands share.
+#[derive(Debug, Default, Args)]
 pub struct Shared {
     /// Write the report to a file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
     pub output_file: Option<PathBuf>,
 
     /// When to use colours (NO_COLOR is honoured)
-    #[arg(long, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
+    #[arg(long, value_enum, default_value_t = Color::Auto, value_name = "WHEN", help_heading = OUTPUT)]
     pub color: Color,
 
     /// How many threads work side by side
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), help_heading = OUTPUT)]
     pub jobs: Option<u16>,
 
     /// Findings only, no summary
-    #[arg(short, long)]
+    #[arg(short, long, help_heading = OUTPUT)]
     pub quiet: bool,
 
     /// Say more
-    #[arg(short, long)]
+    #[arg(short, long, help_heading = OUTPUT)]
     pub verbose: bool,
 }
 
@@ -187,31 +339,31 @@ pub struct Shared {
 #[derive(Debug, Args)]
 pub struct TargetArguments {
     /// Which server reads the configuration
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, help_heading = TARGET)]
     pub server: Option<Server>,
 
     /// The system that the configuration is for, such as debian-12
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help_heading = TARGET)]
     pub platform: Option<String>,
 
     /// Version of the server, instead of the platform's
-    #[arg(long, value_name = "V", value_parser = version)]
+    #[arg(long, value_name = "V", value_parser = version, help_heading = TARGET)]
     pub server_version: Option<Version>,
 
     /// TLS library, such as openssl-3.0.19, instead of the platform's
-    #[arg(long, value_name = "NAME", value_parser = library)]
+    #[arg(long, value_name = "NAME", value_parser = library, help_heading = TARGET)]
     pub tls_library: Option<TlsLibrary>,
 
     /// OpenSSL's security level, instead of the platform's
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=5))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=5), help_heading = TARGET)]
     pub security_level: Option<u8>,
 
     /// Who reads certificates and keys, instead of the platform's users
-    #[arg(long, value_name = "USER")]
+    #[arg(long, value_name = "USER", help_heading = TARGET)]
     pub run_as: Option<String>,
 
     /// Follow absolute paths below this folder
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", help_heading = TARGET)]
     pub root: Option<PathBuf>,
 
     /// Define a name as Apache's -D does; with a value, a variable and what the environment holds (repeatable)
@@ -219,23 +371,31 @@ pub struct TargetArguments {
     pub define: Vec<(String, Option<String>)>,
 
     /// The time to judge at: RFC 3339, or an offset from the clock such as +30d or -2h
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = time)]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = time, help_heading = TARGET)]
     pub now: Option<Time>,
 
     /// What clients trust: a PEM file, system or mozilla; may be given several times
-    #[arg(long, value_name = "FILE|system|mozilla")]
+    #[arg(long, value_name = "FILE|system|mozilla", help_heading = TARGET)]
     pub trust: Vec<PathBuf>,
 
     /// Judge a part by itself, even where a main file includes it
-    #[arg(long)]
+    #[arg(long, help_heading = TARGET)]
     pub fragment: bool,
 
     /// The name of standard input
-    #[arg(long, value_name = "PATH", default_value = "-")]
+    #[arg(long, value_name = "PATH", default_value = "-", help_heading = TARGET)]
     pub stdin_filename: String,
 
+    /// Certificates and keys that are not here lie on the server: not judged, instead of missing
+    #[arg(long, help_heading = TARGET)]
+    pub certificates_elsewhere: bool,
+
+    /// Read this file instead of the shakedown.toml that is found upward from the path
+    #[arg(long, value_name = "FILE", conflicts_with = "isolated", help_heading = TARGET)]
+    pub config: Option<PathBuf>,
+
     /// Read no shakedown.toml
-    #[arg(long)]
+    #[arg(long, help_heading = TARGET)]
     pub isolated: bool,
 }
 
@@ -251,9 +411,10 @@ pub enum Format {
 }
 
 /// When to use colours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Color {
     /// On a terminal, unless NO_COLOR is set
+    #[default]
     Auto,
     /// Always
     Always,
@@ -272,6 +433,17 @@ pub enum Threshold {
     Info,
     /// None
     Never,
+}
+
+impl From<Level> for Threshold {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::Off => Threshold::Never,
+            Level::At(Severity::Error) => Threshold::Error,
+            Level::At(Severity::Warning) => Threshold::Warning,
+            Level::At(Severity::Info) => Threshold::Info,
+        }
+    }
 }
 
 impl Threshold {
@@ -323,14 +495,9 @@ fn definition(text: &str) -> Result<(String, Option<String>), String> {
     }
 }
 
-fn severity_of_rule(text: &str) -> Result<(String, Severity), String> {
+fn severity_of_rule(text: &str) -> Result<(String, Level), String> {
     let (name, level) = text.split_once('=').ok_or("write NAME=LEVEL")?;
-    let level = match level {
-        "error" => Severity::Error,
-        "warning" => Severity::Warning,
-        "info" => Severity::Info,
-        _ => return Err("the level is error, warning or info".to_owned()),
-    };
+    let level = Level::parse(level).ok_or("the level is error, warning, info or off")?;
     Ok((name.to_owned(), level))
 }
 
@@ -374,11 +541,7 @@ impl TargetArguments {
             Some(Time::At(at)) => at,
             Some(Time::Offset(offset)) => clock + offset,
         };
-        let trust = self.trust.iter().map(|one| match one.to_str() {
-            Some("system") => TrustSource::System,
-            Some("mozilla") => TrustSource::Mozilla,
-            _ => TrustSource::File(one.clone()),
-        });
+        let trust = self.trust.iter().cloned().map(TrustSource::of);
         let mut options = Options {
             server: self.server.map(|server| match server {
                 Server::Nginx => ServerKind::Nginx,
@@ -390,6 +553,7 @@ impl TargetArguments {
             tls_library: self.tls_library.clone(),
             security_level: self.security_level,
             definitions: self.define.clone(),
+            certificates_elsewhere: self.certificates_elsewhere,
             run_as: self.run_as.clone(),
             root: self.root.clone(),
             fragment: self.fragment,
@@ -414,29 +578,6 @@ fn standard_input(limit: u64) -> Result<Vec<u8>, Failure> {
             Err(Failure::new(format!("standard input is larger than the limit of {limit} bytes")))
         }
         Ok(_) => Ok(bytes),
-    }
-}
-
-impl LintArguments {
-    /// What is asked of the rules.
-    ///
-    /// # Errors
-    /// Where a rule is named that does not exist.
-    pub fn settings(&self) -> Result<lint::Settings, Failure> {
-        let named = self.select.iter().chain(&self.ignore).chain(self.severity.iter().map(|(name, _)| name));
-        for name in named {
-            if lint::find(name).is_none() {
-                let failure = Failure::new(format!("no such rule: {name}"));
-                return Err(match lint::nearest(name) {
-                    Some(meant) => failure.help(format!("did you mean {meant}?")),
-                    None => failure,
-                });
-            }
-        }
-        let canonical = |name: &String| lint::find(name).map_or_else(|| name.clone(), |rule| rule.name.to_owned());
-        let severities: BTreeMap<String, Severity> =
-            self.severity.iter().map(|(name, level)| (canonical(name), *level)).collect();
-        Ok(lint::Settings { select: self.select.clone(), ignore: self.ignore.clone(), severities })
     }
 }
 

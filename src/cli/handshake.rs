@@ -1,13 +1,14 @@
 //! `shakedown handshake`.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::args::{Format, HandshakeArguments};
-use super::{CLEAN, FINDINGS, output, style};
+use super::{CLEAN, FINDINGS, output, settle, style};
 use crate::diagnostic::spelling;
 use crate::handshake::{self, Client, Outcome};
 use crate::lint;
-use crate::pipeline::{self, Failure, Handshakes, Question, Start};
+use crate::pipeline::{self, Failure, Handshakes, Options, Question, Start};
 use crate::report;
 
 /// Runs the command.
@@ -17,8 +18,11 @@ use crate::report;
 pub fn run(arguments: &HandshakeArguments) -> Result<u8, Failure> {
     let paths: Vec<_> = arguments.path.iter().cloned().collect();
     let files = arguments.target.files();
-    let options = arguments.target.options(&paths, lint::Settings::default())?;
-    let question = question(arguments)?;
+    let mut options = arguments.target.options(&paths, lint::Settings::default())?;
+    if let Some(config) = settle::config(&files, &paths, &arguments.target)? {
+        options.settle(config);
+    }
+    let question = question(arguments, &options)?;
     let run = pipeline::handshake(&files, &paths, &options, &question)?;
     let text = match arguments.format {
         Format::Json => report::handshake::json(&run, &question)
@@ -30,12 +34,20 @@ pub fn run(arguments: &HandshakeArguments) -> Result<u8, Failure> {
     Ok(code(&run, &question, arguments.strict, !options.trust.is_empty()))
 }
 
-fn question(arguments: &HandshakeArguments) -> Result<Question, Failure> {
+fn question(arguments: &HandshakeArguments, options: &Options) -> Result<Question, Failure> {
     let named = arguments.client.iter().map(|name| client(name)).collect::<Result<Vec<_>, _>>()?;
     let is_one = named.len() == 1 && arguments.host.len() == 1;
+    let required: Vec<Arc<str>> = options.lint.required.iter().map(|client| Arc::clone(&client.name)).collect();
+    let clients = if named.is_empty() {
+        let own = options.lint.required.iter().filter(|client| handshake::find(&client.name).is_none());
+        handshake::clients().iter().chain(own).cloned().collect()
+    } else {
+        named
+    };
     Ok(Question {
-        clients_are_named: !named.is_empty(),
-        clients: if named.is_empty() { handshake::clients().to_vec() } else { named },
+        clients_are_named: !arguments.client.is_empty(),
+        required,
+        clients,
         hosts: arguments.host.clone(),
         listens: arguments.listen.clone(),
         tells_steps: arguments.shared.verbose && is_one,
@@ -68,6 +80,10 @@ fn client(name: &str) -> Result<Client, Failure> {
 fn code(run: &Handshakes, question: &Question, is_strict: bool, trust_is_given: bool) -> u8 {
     let is_open = is_strict && (run.start == Start::Unknown || run.rows.iter().any(|row| row.connects().is_none()));
     if run.start == Start::Fail || is_open {
+        return FINDINGS;
+    }
+    let is_required = |row: &pipeline::Row| question.required.contains(&question.clients[row.client].name);
+    if run.rows.iter().any(|row| is_required(row) && row.connects() == Some(false)) {
         return FINDINGS;
     }
     if question.clients_are_named {

@@ -1,71 +1,127 @@
 //! `shakedown lint`.
 
-use super::args::{Format, LintArguments};
+use std::path::Path;
+
+use super::args::{LintArguments, LintFormat};
+use super::progress::Progress;
+use super::settle::{self, Asked};
 use super::{CLEAN, FINDINGS, output, style};
 use crate::diagnostic::Safety;
-use crate::pipeline::{self, Failure, Fixed, Run};
+use crate::pipeline::{self, Changed, Failure, Run};
 use crate::source::FileSystem;
 use crate::{fix, report};
 
 /// Runs the command.
 ///
 /// # Errors
-/// Where the run cannot be done, or a fixed file cannot be written.
+/// Where the run cannot be done, or a file cannot be written.
 pub fn run(arguments: &LintArguments) -> Result<u8, Failure> {
-    let files = arguments.target.files();
-    let options = arguments.target.options(&arguments.paths, arguments.settings()?)?;
+    let disk = arguments.target.files();
+    let asked = settle::lint(&disk, arguments)?;
+    let progress = Progress::start(&disk, &arguments.shared);
+    let files: &dyn FileSystem = &progress;
+    let options = &asked.options;
     let most = if arguments.unsafe_fixes { Safety::Unsafe } else { Safety::Safe };
-    let wants_fixes = arguments.fix || arguments.unsafe_fixes;
     if arguments.diff {
-        let before = pipeline::lint(&files, &arguments.paths, &options)?;
-        let fixed = pipeline::fix(&files, &arguments.paths, &options, most)?;
+        let before = pipeline::lint(files, &arguments.paths, options)?;
+        let fixed = pipeline::fix(files, &arguments.paths, options, most)?;
+        progress.end();
         let changed = fixed.files.iter().map(|(path, (before, after))| (path.as_path(), &**before, &after[..]));
         output(&arguments.shared, &report::whole_patch(changed))?;
-        return Ok(code(&before, arguments));
+        return Ok(code(&before, &asked));
     }
-    let run = if wants_fixes {
-        let fixed = pipeline::fix(&files, &arguments.paths, &options, most)?;
-        write(&files, &fixed)?;
+    if let Some(path) = &arguments.write_baseline {
+        let run = pipeline::lint(files, &arguments.paths, options)?;
+        progress.end();
+        return write_baseline(&run, path, arguments.shared.quiet);
+    }
+    if let Some(reason) = &arguments.add_ignores {
+        let added = pipeline::add_ignores(files, &arguments.paths, options, reason)?;
+        progress.end();
+        write(files, &added.files)?;
+        if !arguments.shared.quiet {
+            let (count, files) = (added.count, added.files.len());
+            eprintln!("added {count} comment{} in {files} file{}", plural(count), plural(files));
+        }
+        show(&added.run, arguments)?;
+        return Ok(code(&added.run, &asked));
+    }
+    let run = if arguments.fix || arguments.unsafe_fixes {
+        let fixed = pipeline::fix(files, &arguments.paths, options, most)?;
+        progress.end();
+        write(files, &fixed.files)?;
+        if fixed.applied > 0 {
+            let (applied, changed) = (fixed.applied, fixed.files.len());
+            eprintln!("fixed {applied} fault{} in {changed} file{}", plural(applied), plural(changed));
+        }
         fixed.run
     } else {
-        pipeline::lint(&files, &arguments.paths, &options)?
+        pipeline::lint(files, &arguments.paths, options)?
     };
+    progress.end();
     show(&run, arguments)?;
-    Ok(code(&run, arguments))
+    Ok(code(&run, &asked))
 }
 
 /// Replaces the files that changed.
-fn write(files: &dyn FileSystem, fixed: &Fixed) -> Result<(), Failure> {
-    for (path, (before, after)) in &fixed.files {
+fn write(files: &dyn FileSystem, changed: &Changed) -> Result<(), Failure> {
+    for (path, (before, after)) in changed {
         let real =
             files.canonical(path).map_err(|error| Failure::new(format!("cannot write {}: {error}", path.display())))?;
         fix::replace(&real, before, after).map_err(|error| Failure::new(error.to_string()))?;
     }
-    if fixed.applied > 0 {
-        let (applied, changed) = (fixed.applied, fixed.files.len());
-        eprintln!("fixed {applied} fault{} in {changed} file{}", plural(applied), plural(changed));
-    }
     Ok(())
+}
+
+/// Writes the findings of a run as a baseline. A file that is something else is never written over.
+fn write_baseline(run: &Run, path: &Path, is_quiet: bool) -> Result<u8, Failure> {
+    let shown = path.display();
+    if let Ok(bytes) = std::fs::read(path)
+        && !bytes.is_empty()
+        && report::baseline::parse(&bytes).is_err()
+    {
+        let failure = Failure::new(format!("{shown} is there and is no baseline: it is not written over"));
+        return Err(failure.help("name another file: --write-baseline shakedown-baseline.json"));
+    }
+    let (text, count) = report::baseline::render(run).map_err(unwritable)?;
+    std::fs::write(path, text).map_err(|error| Failure::new(format!("cannot write {shown}: {error}")))?;
+    if !is_quiet {
+        eprintln!(
+            "{count} finding{} written to {shown}: runs with --baseline {shown} tell of new ones alone",
+            plural(count)
+        );
+    }
+    Ok(CLEAN)
 }
 
 fn plural(count: usize) -> &'static str {
     if count == 1 { "" } else { "s" }
 }
 
+fn unwritable(error: impl std::fmt::Display) -> Failure {
+    Failure::new(format!("cannot write the report: {error}"))
+}
+
 /// Shows a run in the wanted format.
-pub fn show(run: &Run, arguments: &LintArguments) -> Result<(), Failure> {
+fn show(run: &Run, arguments: &LintArguments) -> Result<(), Failure> {
     let report = match arguments.format {
-        Format::Pretty => report::pretty(run, style(&arguments.shared, &std::io::stdout())),
-        Format::Concise => report::concise(run),
-        Format::Json => serde_json::to_string_pretty(&report::json::document(run))
-            .map_err(|error| Failure::new(format!("cannot write the report: {error}")))?,
+        LintFormat::Pretty => report::pretty(run, style(&arguments.shared, &std::io::stdout())),
+        LintFormat::Concise => report::concise(run),
+        LintFormat::Json => serde_json::to_string_pretty(&report::json::document(run)).map_err(unwritable)?,
+        LintFormat::Ndjson => report::ndjson::ndjson(run).map_err(unwritable)?,
+        LintFormat::Sarif => report::sarif::sarif(run).map_err(unwritable)?,
+        LintFormat::Github => report::github::github(run),
+        LintFormat::Gitlab => report::gitlab::gitlab(run).map_err(unwritable)?,
+        LintFormat::Junit => report::junit::junit(run).map_err(unwritable)?,
+        LintFormat::Checkstyle => report::checkstyle::checkstyle(run).map_err(unwritable)?,
+        LintFormat::Prometheus => report::prometheus::prometheus(run),
     };
     output(&arguments.shared, report.as_bytes())
 }
 
 /// What remains decides the exit code.
-fn code(run: &Run, arguments: &LintArguments) -> u8 {
-    let fails = arguments.fail_on.severity().is_some_and(|least| run.worst().is_some_and(|worst| worst >= least));
-    let is_open = arguments.strict && !run.unjudged.is_empty();
+fn code(run: &Run, asked: &Asked) -> u8 {
+    let fails = asked.fail_on.severity().is_some_and(|least| run.worst().is_some_and(|worst| worst >= least));
+    let is_open = asked.strict && !run.unjudged.is_empty();
     if fails || is_open { FINDINGS } else { CLEAN }
 }

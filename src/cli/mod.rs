@@ -2,17 +2,23 @@
 
 mod args;
 mod ciphers;
+mod completions;
 mod demo;
+mod examples;
 mod handshake;
+mod init;
 mod lint;
+mod progress;
+mod rules;
+mod settle;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 
-use self::args::{Arguments, Color, Command, Format, Shared};
+use self::args::{Arguments, Color, Command, LintFormat, RulesCommand, Shared};
 use crate::pipeline::Failure;
 use crate::report::{self, Style};
 
@@ -29,18 +35,32 @@ pub fn main() -> ExitCode {
 }
 
 fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
-    let arguments = match Arguments::try_parse_from(arguments) {
+    let words: Vec<OsString> = arguments.into_iter().collect();
+    let arguments = match Arguments::try_parse_from(&words) {
         Ok(arguments) => arguments,
         Err(error) => {
             let _ = error.print();
+            let format = format_of(&words);
+            if error.use_stderr() && !matches!(format, LintFormat::Pretty | LintFormat::Concise) {
+                let told = error.to_string();
+                let first = told.lines().next().unwrap_or_default().trim_start_matches("error: ");
+                failed(&Failure::new(first).help("see --help"), &Shared::default(), format);
+            }
             return if error.use_stderr() { FAILED } else { CLEAN };
         }
     };
+    let quiet = Shared::default();
     let (shared, format) = match &arguments.command {
         Command::Lint(lint) => (&lint.shared, lint.format),
-        Command::Handshake(handshake) => (&handshake.shared, handshake.format),
-        Command::Ciphers(ciphers) => (&ciphers.shared, ciphers.format),
-        Command::Demo(demo) => (&demo.shared, Format::Pretty),
+        Command::Handshake(handshake) => (&handshake.shared, handshake.format.into()),
+        Command::Ciphers(ciphers) => (&ciphers.shared, ciphers.format.into()),
+        Command::Rules(rules) => match &rules.command {
+            Some(RulesCommand::Test { shared, .. }) => (shared, LintFormat::Pretty),
+            None => (&rules.shared, rules.format.into()),
+        },
+        Command::Init(init) => (&init.shared, LintFormat::Pretty),
+        Command::Completions(_) | Command::Man(_) => (&quiet, LintFormat::Pretty),
+        Command::Demo(demo) => (&demo.shared, LintFormat::Pretty),
     };
     if let Some(jobs) = shared.jobs {
         // Fails only where a pool exists already, and then that one serves.
@@ -50,6 +70,10 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Lint(lint) => lint::run(lint),
         Command::Handshake(handshake) => handshake::run(handshake),
         Command::Ciphers(ciphers) => ciphers::run(ciphers),
+        Command::Rules(rules) => rules::run(rules),
+        Command::Init(init) => init::run(init),
+        Command::Completions(completions) => completions::completions(completions),
+        Command::Man(man) => completions::man(man),
         Command::Demo(demo) => demo::run(demo),
     };
     done.unwrap_or_else(|failure| {
@@ -58,17 +82,34 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     })
 }
 
-/// Says why a run could not be done, in machine formats as one document on standard output.
-fn failed(failure: &Failure, shared: &Shared, format: Format) {
-    match format {
-        Format::Json => {
-            let document = serde_json::to_string_pretty(&report::json::error(failure));
-            let _ = output(shared, document.unwrap_or_default().as_bytes());
-        }
-        Format::Pretty | Format::Concise => {
+/// Says why a run could not be done, in machine formats as one document where the report was wanted.
+fn failed(failure: &Failure, shared: &Shared, format: LintFormat) {
+    let document = match format {
+        LintFormat::Pretty | LintFormat::Concise => {
             let _ = write!(std::io::stderr(), "{}", report::failure(failure, style(shared, &std::io::stderr())));
+            return;
         }
+        LintFormat::Json => serde_json::to_string_pretty(&report::json::error(failure)).unwrap_or_default(),
+        LintFormat::Ndjson => report::ndjson::failure(failure).unwrap_or_default(),
+        LintFormat::Sarif => report::sarif::failure(failure).unwrap_or_default(),
+        LintFormat::Github => report::github::failure(failure),
+        LintFormat::Gitlab => report::gitlab::failure(failure).unwrap_or_default(),
+        LintFormat::Junit => report::junit::failure(failure).unwrap_or_default(),
+        LintFormat::Checkstyle => report::checkstyle::failure(failure).unwrap_or_default(),
+        LintFormat::Prometheus => report::prometheus::failure(),
+    };
+    if output(shared, document.as_bytes()).is_err() || shared.output_file.is_some() {
+        // Nobody may look into the file.
+        let _ = write!(std::io::stderr(), "{}", report::failure(failure, style(shared, &std::io::stderr())));
     }
+}
+
+/// The format that arguments ask for which are wrong otherwise.
+fn format_of(arguments: &[OsString]) -> LintFormat {
+    let words: Vec<&str> = arguments.iter().filter_map(|one| one.to_str()).collect();
+    let spaced = words.windows(2).find(|pair| pair[0] == "--format").map(|pair| pair[1]);
+    let named = spaced.or_else(|| words.iter().find_map(|word| word.strip_prefix("--format=")));
+    named.and_then(|name| LintFormat::from_str(name, false).ok()).unwrap_or(LintFormat::Pretty)
 }
 
 /// Writes the report where the user wants it. A reader that went away (`| head`) is no failure.

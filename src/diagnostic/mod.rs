@@ -127,6 +127,8 @@ pub struct Finding {
     pub fix: Option<Fix>,
     /// Whether the server does not start with it, and refuses a reload.
     pub stops: bool,
+    /// Tells it from others across runs: the same while unrelated lines change. Empty until the run gives it one.
+    pub fingerprint: String,
 }
 
 /// Something a front end met while reading. The page of `rule` gives it words: `arguments` fill its placeholders.

@@ -61,7 +61,14 @@ impl Candidates {
         let mut found = Candidates { unordered: set.unordered, ..Candidates::default() };
         for (pair, credential) in set.pairs.iter().enumerate() {
             let file: Option<&PemFile> = match &credential.certificate.value {
-                Value::Known((_, path)) => library.get(path).and_then(|file| file.as_ref().ok()),
+                Value::Known((_, path)) => {
+                    if let Some(Err(error)) =
+                        library.get(path).filter(|file| file.as_ref().is_err_and(|one| one.is_hidden()))
+                    {
+                        found.unknown = Some(format!("{error}: {}", path.display()).into());
+                    }
+                    library.get(path).and_then(|file| file.as_ref().ok())
+                }
                 Value::Unknown(reason) => {
                     found.unknown = Some(reason.0.clone().into());
                     None

@@ -1,15 +1,16 @@
 //! Walks a deployment with all rules, merges what is one fault, and gives it words.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 
 use rayon::prelude::*;
 
 use super::scope::{Scope, Sink, Use};
-use super::{Check, Rule, checks, find, rule_name};
+use super::{Check, Rule, Settings, find, rule_name};
 use crate::diagnostic::{Finding, Fix, Label, Problem, RuleName, Severity, Unjudged};
 use crate::model::{EndpointId, SiteId};
-use crate::source::{FileId, Span};
+use crate::source::{FileId, Sources, Span};
 
 /// How many bites of one fault are shown.
 const LABELS: usize = 5;
@@ -17,24 +18,6 @@ const LABELS: usize = 5;
 const CHUNK: usize = 256;
 /// Pairs of certificate and key that one worker takes at a time: each may cost some signatures.
 const PAIRS: usize = 32;
-
-/// What the user asks of the rules.
-#[derive(Clone, Debug, Default)]
-pub struct Settings {
-    /// Only these, where there is any.
-    pub select: Vec<String>,
-    /// Not these.
-    pub ignore: Vec<String>,
-    /// Severities instead of the pages'; absent severity: off.
-    pub severities: BTreeMap<String, Severity>,
-}
-
-impl Settings {
-    fn wants(&self, rule: &RuleName) -> bool {
-        let is = |name: &String| name == rule.as_str() || find(name).is_some_and(|found| found.name == rule.as_str());
-        (self.select.is_empty() || self.select.iter().any(is)) && !self.ignore.iter().any(is)
-    }
-}
 
 /// What the rules said.
 #[derive(Debug, Default)]
@@ -50,9 +33,9 @@ pub fn run(scope: &Scope<'_>, settings: &Settings) -> Judged {
     let mut sink = Sink { problems: scope.deployment.problems.clone(), unjudged: scope.deployment.unjudged.clone() };
     let uses = Use::all(scope.deployment);
     let server = scope.deployment.server.name();
-    let speaks = |rule: &&'static Rule| rule.page().servers.iter().any(|name| name == server);
-    let rules: Vec<&'static Rule> =
-        checks::RULES.iter().filter(|rule| settings.wants(&rule_name(rule))).filter(speaks).collect();
+    let speaks = |rule: &&Rule| rule.page().servers.iter().any(|name| name == server);
+    let rules: Vec<&Rule> =
+        settings.rules.all().filter(|rule| settings.wants(&rule_name(rule))).filter(speaks).collect();
     let work = pieces(scope, &rules, &uses);
     // The pieces differ much in weight: each may go to another worker.
     let parts: Vec<Sink> = work.par_iter().with_max_len(1).map(|piece| piece.run(scope)).collect();
@@ -78,13 +61,15 @@ pub fn run(scope: &Scope<'_>, settings: &Settings) -> Judged {
 
 /// A share of the work.
 enum Work<'w, 'a> {
-    Endpoints(&'static Rule),
-    Sites(&'static Rule, std::ops::Range<usize>),
+    Endpoints(&'w Rule),
+    Sites(&'w Rule, std::ops::Range<usize>),
     /// All rules about certificates together, since they look at the same chains.
-    Credentials(&'w [&'static Rule], &'w [Use<'a>]),
+    Credentials(&'w [&'w Rule], &'w [Use<'a>]),
+    /// A template.
+    Template(&'w Rule, &'w [Use<'a>]),
 }
 
-fn pieces<'w, 'a>(scope: &Scope<'a>, rules: &'w [&'static Rule], uses: &'w [Use<'a>]) -> Vec<Work<'w, 'a>> {
+fn pieces<'w, 'a>(scope: &Scope<'a>, rules: &'w [&'w Rule], uses: &'w [Use<'a>]) -> Vec<Work<'w, 'a>> {
     let mut work: Vec<Work<'w, 'a>> = uses.chunks(PAIRS).map(|chunk| Work::Credentials(rules, chunk)).collect();
     for rule in rules {
         match rule.check {
@@ -94,7 +79,8 @@ fn pieces<'w, 'a>(scope: &Scope<'a>, rules: &'w [&'static Rule], uses: &'w [Use<
                 let chunks = (0..count).step_by(CHUNK);
                 work.extend(chunks.map(|from| Work::Sites(rule, from..count.min(from + CHUNK))));
             }
-            Check::Credential(_) | Check::Closing(_) | Check::Reading => {}
+            Check::Template => work.push(Work::Template(rule, uses)),
+            Check::Credential(_) | Check::Closing(_) | Check::Reading | Check::Running => {}
         }
     }
     work
@@ -122,6 +108,11 @@ impl<'a> Work<'_, 'a> {
                     });
                 }
             }
+            Work::Template(rule, uses) => {
+                if let Some(template) = scope.settings.template(rule) {
+                    guarded(rule, &mut sink, |sink| template.look(scope, &rule_name(rule), uses, sink));
+                }
+            }
             Work::Credentials(rules, uses) => {
                 for rule in *rules {
                     if let Check::Credential(check) = rule.check {
@@ -135,7 +126,7 @@ impl<'a> Work<'_, 'a> {
 }
 
 /// Lets a check look. One that panics is a defect of this tool: it is said, and the rest goes on.
-fn guarded(rule: &'static Rule, sink: &mut Sink, look: impl FnOnce(&mut Sink)) {
+fn guarded(rule: &Rule, sink: &mut Sink, look: impl FnOnce(&mut Sink)) {
     let done = catch_unwind(AssertUnwindSafe(|| {
         let mut own = Sink::default();
         look(&mut own);
@@ -148,7 +139,7 @@ fn guarded(rule: &'static Rule, sink: &mut Sink, look: impl FnOnce(&mut Sink)) {
         }
         Err(_) => {
             let reason = "the check failed: this is a defect of shakedown, please report it".to_owned();
-            sink.unjudged.push(Unjudged { what: rule.name.into(), reason, at: None });
+            sink.unjudged.push(Unjudged { what: rule.name.clone(), reason, at: None });
         }
     }
 }
@@ -263,9 +254,15 @@ pub fn severity_of(problem: &Problem) -> Severity {
     problem.severity.or_else(by_page).unwrap_or(Severity::Error)
 }
 
-/// Gives a problem the words of its page.
+/// Gives a problem of a deployment the words of its page.
 fn words(scope: &Scope<'_>, mut problem: Problem, settings: &Settings) -> Finding {
-    let Some(rule) = find(problem.rule.as_str()) else {
+    problem.fix = problem.fix.and_then(|fix| written(scope, fix));
+    told(scope.deployment.server.name(), problem, settings)
+}
+
+/// Gives a problem the words that its page has for a server.
+pub fn told(server: &str, mut problem: Problem, settings: &Settings) -> Finding {
+    let Some(rule) = settings.rules.find(problem.rule.as_str()) else {
         // A front end names a rule without a page: a test holds that there is none.
         return Finding {
             severity: problem.severity.unwrap_or(Severity::Error),
@@ -277,24 +274,24 @@ fn words(scope: &Scope<'_>, mut problem: Problem, settings: &Settings) -> Findin
             help: None,
             fix: problem.fix,
             stops: false,
+            fingerprint: String::new(),
         };
     };
-    let said = rule.page().say(scope.deployment.server.name(), problem.case, &problem.arguments);
+    let said = rule.page().say(server, problem.case, &problem.arguments);
     let more = problem.related.len().saturating_sub(LABELS);
     problem.related.truncate(LABELS);
-    let fix = problem.fix.and_then(|fix| written(scope, fix));
     let text = if more > 0 { format!("{} (and {more} more places)", said.text) } else { said.text };
-    let severity = settings.severities.get(rule.name).copied();
     Finding {
-        severity: severity.or(problem.severity).unwrap_or(said.severity),
+        severity: settings.severity(&rule.name).or(problem.severity).unwrap_or(said.severity),
         message: text,
         primary: Label::new(problem.at, said.caption),
         rule: rule_name(rule),
         related: problem.related,
         note: said.note,
         help: said.help,
-        fix,
+        fix: problem.fix,
         stops: said.stops,
+        fingerprint: String::new(),
     }
 }
 
@@ -309,9 +306,11 @@ fn written(scope: &Scope<'_>, mut fix: Fix) -> Option<Fix> {
 
 /// By file, position and rule.
 fn sort(scope: &Scope<'_>, findings: &mut [Finding]) {
-    let place = |finding: &Finding| scope.sources.place(finding.primary.span).span;
-    findings.sort_by_cached_key(|finding| {
-        let at = place(finding);
-        (scope.sources.file(at.file).path().to_path_buf(), at.start, finding.rule.clone(), finding.message.clone())
-    });
+    findings.sort_by_cached_key(|finding| place(scope.sources, finding));
+}
+
+/// What findings are in order by: file, position, rule, words.
+pub fn place(sources: &Sources, finding: &Finding) -> (PathBuf, u32, RuleName, String) {
+    let at = sources.place(finding.primary.span).span;
+    (sources.file(at.file).path().to_path_buf(), at.start, finding.rule.clone(), finding.message.clone())
 }

@@ -6,15 +6,25 @@
 mod checks;
 mod engine;
 pub mod page;
+mod profile;
+mod rules;
 mod scope;
+mod settings;
+pub mod suppression;
+mod template;
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
 pub use self::checks::cipher::suggestion as cipher_suggestion;
-pub use self::engine::{Judged, Settings, run};
+pub use self::engine::{Judged, place, run, told};
 pub use self::page::Page;
-pub use self::scope::{Scope, Sink, Trust, Use, is_host};
-use crate::diagnostic::{Problem, RuleName};
+pub use self::profile::{Profile, profile, profiles};
+pub use self::rules::Rules;
+pub use self::scope::{Question, Scope, Sink, Trust, Use, is_host};
+pub use self::settings::{Level, Settings};
+pub use self::template::Template;
+use crate::diagnostic::{Problem, RuleName, spelling};
 use crate::model::{Endpoint, EndpointId, Site, SiteId};
 
 /// What a rule looks at, one at a time.
@@ -30,26 +40,49 @@ pub enum Check {
     Closing(fn(&Scope<'_>, &[Problem], &mut Sink)),
     /// Nothing: front ends report it while reading.
     Reading,
+    /// What the template of its page looks at, with the parameters there or those of a profile.
+    Template,
+    /// Nothing: the run itself reports it, about its own settings and comments.
+    Running,
 }
 
-/// A rule of the table.
+/// A rule: of the table, or of the user's own.
 pub struct Rule {
     /// Its name: that of its page.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// Its page, as text.
-    pub source: &'static str,
+    pub source: Cow<'static, str>,
     check: Check,
     page: OnceLock<Page>,
 }
 
 impl Rule {
     const fn new(name: &'static str, source: &'static str, check: Check) -> Self {
-        Rule { name, source, check, page: OnceLock::new() }
+        Rule { name: Cow::Borrowed(name), source: Cow::Borrowed(source), check, page: OnceLock::new() }
+    }
+
+    /// A rule of the user's own, whose page names a template.
+    ///
+    /// # Errors
+    /// What the text lacks or has too much.
+    pub fn own(name: String, source: String) -> Result<Self, toml::de::Error> {
+        let page = Page::parse(&source)?;
+        Ok(Rule { name: name.into(), source: source.into(), check: Check::Template, page: OnceLock::from(page) })
+    }
+
+    /// Whether it speaks of the run's own settings and comments.
+    pub fn is_about_the_run(&self) -> bool {
+        matches!(self.check, Check::Running)
+    }
+
+    /// Whether it looks into certificates, keys and other files that the configuration names.
+    pub fn looks_at_files(&self) -> bool {
+        !matches!(self.check, Check::Reading | Check::Running)
     }
 
     /// The page, read at first use.
     pub fn page(&self) -> &Page {
-        self.page.get_or_init(|| Page::parse(self.source).expect("a test reads every embedded page"))
+        self.page.get_or_init(|| Page::parse(&self.source).expect("a test reads every embedded page"))
     }
 
     /// A parameter of the page.
@@ -66,7 +99,7 @@ pub fn rules() -> &'static [Rule] {
 /// The rule of a name or of a former name.
 pub fn find(name: &str) -> Option<&'static Rule> {
     let rules = rules();
-    match rules.binary_search_by_key(&name, |rule| rule.name) {
+    match rules.binary_search_by_key(&name, |rule| &rule.name) {
         Ok(at) => Some(&rules[at]),
         Err(_) => rules.iter().find(|rule| rule.page().aliases.iter().any(|alias| alias == name)),
     }
@@ -74,15 +107,20 @@ pub fn find(name: &str) -> Option<&'static Rule> {
 
 /// The rule whose name is most like a name that is none.
 pub fn nearest(name: &str) -> Option<&'static str> {
+    let near = spelling::nearest(name, rules().iter().map(|rule| &*rule.name), 4).map(|(one, _)| one);
     let letters = |word: &str| word.split('-').map(str::to_owned).collect::<Vec<_>>();
     let wanted = letters(name);
-    let shared = |rule: &Rule| letters(rule.name).iter().filter(|part| wanted.contains(part)).count();
-    let best =
-        rules().iter().max_by_key(|rule| (shared(rule), std::cmp::Reverse(rule.name.len().abs_diff(name.len()))))?;
-    (shared(best) > 0).then_some(best.name)
+    let shared = |rule: &Rule| letters(&rule.name).iter().filter(|part| wanted.contains(part)).count();
+    let by_words = || {
+        let best = rules()
+            .iter()
+            .max_by_key(|rule| (shared(rule), std::cmp::Reverse(rule.name.len().abs_diff(name.len()))))?;
+        (shared(best) > 0).then_some(&*best.name)
+    };
+    near.or_else(by_words)
 }
 
 /// The name as findings carry it.
-fn rule_name(rule: &'static Rule) -> RuleName {
-    RuleName::new(rule.name)
+fn rule_name(rule: &Rule) -> RuleName {
+    RuleName(rule.name.clone())
 }

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+use super::Template;
 use crate::diagnostic::Severity;
 
 /// A page of `rules/lint/`.
@@ -18,16 +19,21 @@ pub struct Page {
     /// `nginx`, `apache`, `caddy`.
     pub servers: Vec<String>,
     /// Whether a fix is offered, and of what kind.
+    #[serde(default)]
     pub fix: Fixability,
     /// What it means for clients.
     pub why: String,
     /// When the rule does not apply.
+    #[serde(default)]
     pub not_when: String,
     /// Where the facts come from.
+    #[serde(default)]
     pub citation: Vec<String>,
     /// Former names.
     #[serde(default)]
     pub aliases: Vec<String>,
+    /// What does the looking, where no code of the rule's own does.
+    pub template: Option<Template>,
     /// Numbers that the rule reads.
     #[serde(default)]
     pub parameters: BTreeMap<String, i64>,
@@ -40,11 +46,12 @@ pub struct Page {
     #[serde(default)]
     pub words: BTreeMap<String, ServerWords>,
     /// Configurations that the rule speaks of, and ones that it does not.
+    #[serde(default)]
     pub example: Vec<Example>,
 }
 
 /// Whether a rule offers a fix.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Fixability {
     /// What works today still works.
@@ -52,6 +59,7 @@ pub enum Fixability {
     /// Behaviour changes: a person looks first.
     Unsafe,
     /// None.
+    #[default]
     None,
 }
 
@@ -134,6 +142,10 @@ pub struct Example {
     pub platform: Option<String>,
     /// Another version of the server.
     pub server_version: Option<String>,
+    /// A profile that is chosen.
+    pub profile: Option<String>,
+    /// The text of a shakedown.toml that the run reads.
+    pub settings: Option<String>,
     /// Whether the trust anchors count as named by the user.
     #[serde(default)]
     pub trust_is_given: bool,

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
+use super::Settings;
 use crate::diagnostic::{Edit, Fix, Problem, Safety, Unjudged};
 use crate::handshake::Predictor;
 use crate::model::{
@@ -30,6 +31,8 @@ pub struct Scope<'a> {
     pub anchors: &'a Anchors,
     /// Whether the user named what clients trust, so that it is law.
     pub trust_is_given: bool,
+    /// What the user asks of the rules.
+    pub settings: &'a Settings,
     /// The way back to the text.
     pub editor: &'a (dyn Editor + Sync),
     /// What clients get.
@@ -47,6 +50,17 @@ pub struct Trust<'a> {
     pub anchors: &'a Anchors,
     /// Whether the user named them.
     pub is_given: bool,
+}
+
+/// What is asked about a deployment.
+#[derive(Clone, Copy)]
+pub struct Question<'a> {
+    /// What clients trust.
+    pub trust: Trust<'a>,
+    /// What the user asks of the rules.
+    pub settings: &'a Settings,
+    /// Seconds since 1970-01-01 UTC.
+    pub now: i64,
 }
 
 /// A certificate with its key, and who serves it.
@@ -157,15 +171,14 @@ impl Sink {
 }
 
 impl<'a> Scope<'a> {
-    /// A run over a deployment at a time, in seconds since 1970-01-01 UTC.
+    /// A run over a deployment.
     pub fn new(
         deployment: &'a Deployment,
         system: &'a SystemTls,
         library: &'a Library,
         sources: &'a Sources,
-        trust: Trust<'a>,
         editor: &'a (dyn Editor + Sync),
-        now: i64,
+        question: Question<'a>,
     ) -> Self {
         let mut bound = vec![Vec::new(); deployment.sites.len()];
         for (at, endpoint) in deployment.endpoints.iter().enumerate() {
@@ -173,7 +186,7 @@ impl<'a> Scope<'a> {
                 bound[binding.site.0 as usize].push((EndpointId(at as u32), BindingId(order as u32)));
             }
         }
-        let Trust { anchors, is_given } = trust;
+        let Question { trust: Trust { anchors, is_given }, settings, now } = question;
         Scope {
             deployment,
             library,
@@ -181,6 +194,7 @@ impl<'a> Scope<'a> {
             now,
             anchors,
             trust_is_given: is_given,
+            settings,
             editor,
             predictor: Predictor::new(deployment, library, system, now),
             expansions: Mutex::default(),

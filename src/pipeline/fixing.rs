@@ -12,10 +12,13 @@ use crate::source::{FileSystem, Overlay, Text};
 /// How often fixes are applied and the result is read again.
 const ROUNDS: usize = 10;
 
+/// Files that change: what they hold now, and what they would hold.
+pub type Changed = BTreeMap<PathBuf, (Arc<[u8]>, Vec<u8>)>;
+
 /// What fixes would make of a tree.
 pub struct Fixed {
     /// Files that change: what they hold now, and what they would hold.
-    pub files: BTreeMap<PathBuf, (Arc<[u8]>, Vec<u8>)>,
+    pub files: Changed,
     /// The run over the result.
     pub run: Run,
     /// How many fixes were applied.
@@ -27,7 +30,7 @@ pub struct Fixed {
 /// # Errors
 /// As [`lint`].
 pub fn fix(files: &dyn FileSystem, paths: &[PathBuf], options: &Options, most: Safety) -> Result<Fixed, Failure> {
-    let mut changed: BTreeMap<PathBuf, (Arc<[u8]>, Vec<u8>)> = BTreeMap::new();
+    let mut changed = Changed::new();
     let mut applied = 0;
     let mut run = lint(files, paths, options)?;
     for _ in 0..ROUNDS {

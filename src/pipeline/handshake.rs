@@ -3,17 +3,18 @@
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::{Failure, Loaded, Options, TargetInfo, load};
+use super::{Failure, Loaded, Names, Options, TargetInfo, load, suppress};
 use crate::diagnostic::{Finding, Unjudged};
 use crate::handshake::{Client, Handshake, Outcome, Predictor};
 use crate::lint;
 use crate::model::{Address, Deployment, Endpoint, EndpointId, NameKind, Transport};
 use crate::pki::{Anchors, Certificate, Verdict};
 use crate::platform::Reload;
-use crate::source::{FileSystem, Sources, Span};
+use crate::source::{FileSystem, Mapped, Sources, Span};
 
 /// Who asks for what.
 #[derive(Debug, Default)]
@@ -22,6 +23,8 @@ pub struct Question {
     pub clients: Vec<Client>,
     /// Whether they were named by the user, so that each has to get through.
     pub clients_are_named: bool,
+    /// The names of those that must get through, whoever else is asked.
+    pub required: Vec<Arc<str>>,
     /// The hosts; empty: every exact name that the configuration serves.
     pub hosts: Vec<String>,
     /// Local addresses; empty: all that speak TLS, or ought to.
@@ -108,6 +111,8 @@ pub fn handshake(
     options: &Options,
     question: &Question,
 ) -> Result<Handshakes, Failure> {
+    let mapped = Mapped::new(files, options.path_maps.clone());
+    let files: &dyn FileSystem = &mapped;
     let mut loaded = load(files, paths, options)?;
     if loaded.readings.len() > 1 {
         let all: Vec<String> = loaded.readings.iter().map(|reading| reading.path.display().to_string()).collect();
@@ -122,12 +127,17 @@ pub fn handshake(
     let reading = &loaded.readings[0];
     let deployment = reading.understood.deployment();
     let editor = reading.understood.editor();
-    let trust =
-        lint::Trust { anchors: &loaded.anchors, is_given: !options.trust.is_empty() && !options.trust_is_a_guess };
-    let scope =
-        lint::Scope::new(deployment, &reading.system, &loaded.library, &loaded.sources, trust, &*editor, options.now);
-    let judged = lint::run(&scope, &lint::Settings::default());
-    let causes: Vec<Finding> = judged.findings.into_iter().filter(|finding| finding.stops).collect();
+    // Whether the server starts does not hang on what the user wants to hear of.
+    let settings = lint::Settings::default();
+    let asked = lint::Question { settings: &settings, ..loaded.question(options) };
+    let scope = lint::Scope::new(deployment, &reading.system, &loaded.library, &loaded.sources, &*editor, asked);
+    let judged = lint::run(&scope, &settings);
+    let mut causes: Vec<Finding> = judged.findings.into_iter().filter(|finding| finding.stops).collect();
+    let mut names = Names::new(files, options);
+    for finding in &causes {
+        names.of(&loaded.sources, loaded.sources.place(finding.primary.span).span.file);
+    }
+    suppress::fingerprint(&loaded, &names.known, &mut causes);
     let start = start(deployment, &causes, &judged.unjudged);
     let asked = Asked::of(deployment, question)?;
     let rows = match start {
@@ -175,7 +185,8 @@ fn own_anchors(
 
 fn start(deployment: &Deployment, causes: &[Finding], unjudged: &[Unjudged]) -> Start {
     let is_needed = |one: &Unjudged| {
-        matches!(&*one.what, "certificate" | "key") && one.reason.starts_with("permission denied")
+        matches!(&*one.what, "certificate" | "key")
+            && ["permission denied", "not at hand"].iter().any(|words| one.reason.starts_with(words))
             || matches!(&*one.what, "include" | "template")
     };
     match (causes.is_empty(), deployment.fragment || unjudged.iter().any(is_needed)) {

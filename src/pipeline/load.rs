@@ -10,7 +10,7 @@ use crate::model::ServerKind;
 use crate::pki::{Anchors, Library};
 use crate::platform::{self, Platform, SystemTls};
 use crate::server::{self, Form, Input, Root, Understood};
-use crate::source::{FileSystem, Sources, Span, Text};
+use crate::source::{Elsewhere, FileSystem, Sources, Span, Text};
 
 /// One configuration, read and understood.
 pub struct Reading {
@@ -27,6 +27,11 @@ pub struct Reading {
 }
 
 impl Reading {
+    /// Whether it is a whole configuration of which all was asked for.
+    pub fn is_whole(&self) -> bool {
+        self.only.is_none() && !self.understood.deployment().fragment
+    }
+
     /// Whether what lies at a place was asked for.
     pub fn shows(&self, sources: &Sources, span: Span) -> bool {
         let is_asked = |only: &HashSet<PathBuf>| only.contains(sources.file(sources.place(span).span.file).path());
@@ -87,7 +92,9 @@ pub fn load(files: &dyn FileSystem, paths: &[PathBuf], options: &Options) -> Res
     let Reader { mut sources, readings, .. } = reader;
     let (anchors, trust, trust_is_assumed) = anchors(files, &mut sources, options)?;
     let deployments = readings.iter().map(|reading| reading.understood.deployment());
-    let library = certificates::load(files, &mut sources, &options.limits, deployments, &anchors);
+    let elsewhere = Elsewhere::of_certificates(files);
+    let certificates: &dyn FileSystem = if options.certificates_elsewhere { &elsewhere } else { files };
+    let library = certificates::load(certificates, &mut sources, &options.limits, deployments, &anchors);
     Ok(Loaded { sources, readings, library, anchors, trust, trust_is_assumed })
 }
 
@@ -170,7 +177,9 @@ impl Reader<'_> {
     }
 
     fn read(&mut self, server: ServerKind, input: Input, platform: Platform) -> Box<dyn Understood> {
-        server::read(server, self.files, &mut self.sources, &self.options.limits, input, platform)
+        let elsewhere = Elsewhere::of_configuration(self.files);
+        let files: &dyn FileSystem = if self.options.certificates_elsewhere { &elsewhere } else { self.files };
+        server::read(server, files, &mut self.sources, &self.options.limits, input, platform)
     }
 }
 

@@ -2,23 +2,33 @@
 
 mod certificates;
 mod ciphers;
+mod example;
 mod fixing;
 mod handshake;
+mod ignoring;
 mod load;
+mod settle;
+mod suppress;
 mod target;
 
-use std::path::PathBuf;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use self::ciphers::{CipherReport, CipherRow, IgnoredWord, Verdict, ciphers};
-pub use self::fixing::{Fixed, fix};
+pub use self::example::{Tried, examples};
+pub use self::fixing::{Changed, Fixed, fix};
 pub use self::handshake::{Handshakes, Question, Row, Start, handshake};
+pub use self::ignoring::{Added, add_ignores};
 pub use self::load::{Loaded, Reading, load};
-use crate::diagnostic::{Finding, Severity, Unjudged};
+pub use self::suppress::{By, Suppressed};
+pub use self::target::main_file;
+use crate::config::Config;
+use crate::diagnostic::{Finding, RuleName, Severity, Unjudged};
 use crate::lint;
 use crate::model::ServerKind;
 use crate::platform::{Platform, TlsLibrary, Version};
-use crate::source::{FileSystem, Limits, Sources};
+use crate::source::{FileId, FileSystem, Limits, Mapped, Sources, Text};
 
 /// Why a run could not be done at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +96,14 @@ pub struct Options {
     pub run_as: Option<String>,
     /// What `--define` names, some with a value.
     pub definitions: Vec<(String, Option<String>)>,
+    /// Whether certificates and keys that are not at hand lie on the server.
+    pub certificates_elsewhere: bool,
+    /// Paths on the server, each with where it is found here; the longest first.
+    pub path_maps: Vec<(PathBuf, PathBuf)>,
+    /// Findings that are known: fingerprints, each with the path of its file as seen from the project's folder.
+    pub baseline: Option<BTreeMap<String, String>>,
+    /// The `shakedown.toml` that the rest was settled with.
+    pub config: Option<Arc<Config>>,
 }
 
 /// One configuration of a run, as reports name it.
@@ -127,9 +145,25 @@ pub struct Run {
     pub unjudged: Vec<Unjudged>,
     /// How much was looked at.
     pub counts: Counts,
+    /// Findings that are left out.
+    pub suppressed: Vec<Suppressed>,
+    /// Fingerprints of known findings that are no more.
+    pub gone: Vec<String>,
+    /// The rules that were asked.
+    pub rules: lint::Rules,
+    /// Which server reads which file.
+    servers: ignoring::Servers,
+    /// Paths of files with findings, as seen from the project's folder.
+    names: HashMap<FileId, String>,
 }
 
 impl Run {
+    /// The path of a file as seen from the project's folder: that of `shakedown.toml`, else the current one.
+    pub fn name(&self, file: FileId) -> String {
+        let shown = || self.sources.file(file).path().to_string_lossy().into_owned();
+        self.names.get(&file).cloned().unwrap_or_else(shown)
+    }
+
     /// How many findings have this severity.
     pub fn count(&self, severity: Severity) -> usize {
         self.findings.iter().filter(|finding| finding.severity == severity).count()
@@ -146,36 +180,145 @@ impl Run {
 /// # Errors
 /// Where a path cannot be read, its server cannot be told, or the options name what does not exist.
 pub fn lint(files: &dyn FileSystem, paths: &[PathBuf], options: &Options) -> Result<Run, Failure> {
-    let loaded = load(files, paths, options)?;
-    Ok(judge(loaded, options))
+    let mapped = Mapped::new(files, options.path_maps.clone());
+    let loaded = load(&mapped, paths, options)?;
+    Ok(judge(&mapped, loaded, options))
+}
+
+impl Loaded {
+    /// What is asked about each deployment.
+    fn question<'a>(&'a self, options: &'a Options) -> lint::Question<'a> {
+        let is_given = !options.trust.is_empty() && !options.trust_is_a_guess;
+        let trust = lint::Trust { anchors: &self.anchors, is_given };
+        lint::Question { trust, settings: &options.lint, now: options.now }
+    }
 }
 
 /// Lints what was loaded.
-fn judge(loaded: Loaded, options: &Options) -> Run {
-    let mut findings = Vec::new();
+fn judge(files: &dyn FileSystem, mut loaded: Loaded, options: &Options) -> Run {
+    let mut findings = about_settings(&mut loaded.sources, options);
     let mut unjudged = Vec::new();
+    let mut suppressed = Vec::new();
+    let mut names = Names::new(files, options);
     let mut counts = Counts { certificates: loaded.certificate_count(), ..Counts::default() };
     for reading in &loaded.readings {
         let deployment = reading.understood.deployment();
         counts.sites += deployment.sites.len();
         counts.files += reading.understood.paths().len();
         let editor = reading.understood.editor();
-        let trust =
-            lint::Trust { anchors: &loaded.anchors, is_given: !options.trust.is_empty() && !options.trust_is_a_guess };
-        let scope = lint::Scope::new(
-            deployment,
-            &reading.system,
-            &loaded.library,
-            &loaded.sources,
-            trust,
-            &*editor,
-            options.now,
-        );
+        let question = loaded.question(options);
+        let scope = lint::Scope::new(deployment, &reading.system, &loaded.library, &loaded.sources, &*editor, question);
         let judged = lint::run(&scope, &options.lint);
         let is_shown = |span| reading.shows(&loaded.sources, span);
-        findings.extend(judged.findings.into_iter().filter(|finding| is_shown(finding.primary.span)));
+        let shown = judged.findings.into_iter().filter(|finding| is_shown(finding.primary.span));
+        let mut comments = suppress::Comments::read(&loaded, reading, options);
+        let told = |problem| lint::told(deployment.server.name(), problem, &options.lint);
+        let malformed = std::mem::take(&mut comments.problems);
+        let mut own: Vec<Finding> = Vec::new();
+        for finding in shown.chain(malformed.into_iter().map(told)) {
+            let file = loaded.sources.place(finding.primary.span).span.file;
+            let path = names.of(&loaded.sources, file);
+            let Some(finding) = suppress::by_path(options, path, finding) else { continue };
+            match comments.meet(&loaded.sources, &finding) {
+                Some(reason) => suppressed.push(Suppressed { finding, by: By::Comment(reason) }),
+                None => own.push(finding),
+            }
+        }
+        own.extend(comments.unused(reading, options, &judged.unjudged).into_iter().map(told));
+        own.retain(|finding| is_shown(finding.primary.span) && options.lint.wants(&finding.rule));
+        for finding in own.iter().chain(suppressed.iter().map(|one: &Suppressed| &one.finding)) {
+            let labels = finding.related.iter().map(|label| label.span).chain([finding.primary.span]);
+            let edits = finding.fix.iter().flat_map(|fix| &fix.edits).map(|edit| edit.span);
+            for span in labels.chain(edits) {
+                names.of(&loaded.sources, loaded.sources.place(span).span.file);
+            }
+        }
+        own.sort_by_cached_key(|finding| lint::place(&loaded.sources, finding));
+        findings.extend(own);
         unjudged.extend(judged.unjudged.into_iter().filter(|one| one.at.is_none_or(is_shown)));
     }
+    for finding in &findings {
+        names.of(&loaded.sources, finding.primary.span.file);
+    }
+    let whole = if options.baseline.is_some() { whole(&loaded, &mut names) } else { HashSet::new() };
+    let names = names.known;
+    let order = findings.len();
+    let mut all: Vec<Finding> = findings.into_iter().chain(suppressed.iter().map(|one| one.finding.clone())).collect();
+    suppress::fingerprint(&loaded, &names, &mut all);
+    for (one, finding) in suppressed.iter_mut().zip(all.drain(order..)) {
+        one.finding = finding;
+    }
+    let mut findings = all;
+    let mut gone = Vec::new();
+    if let Some(known) = &options.baseline {
+        let is_known = |finding: &Finding| known.contains_key(&finding.fingerprint);
+        let present: HashSet<&str> = findings.iter().map(|finding| finding.fingerprint.as_str()).collect();
+        let is_gone = |one: &(&String, &String)| whole.contains(one.1) && !present.contains(one.0.as_str());
+        gone = known.iter().filter(is_gone).map(|(fingerprint, _)| fingerprint.clone()).collect();
+        let (old, new) = findings.into_iter().partition(is_known);
+        findings = new;
+        let old: Vec<Finding> = old;
+        suppressed.extend(old.into_iter().map(|finding| Suppressed { finding, by: By::Baseline }));
+    }
     let targets = loaded.readings.iter().map(|reading| loaded.info(reading)).collect();
-    Run { sources: loaded.sources, targets, findings, unjudged, counts }
+    let rules = options.lint.rules.clone();
+    let read = loaded.readings.iter().map(|reading| ignoring::servers(reading.understood.paths(), reading.server));
+    let servers = read.flatten().collect();
+    Run { sources: loaded.sources, targets, findings, unjudged, counts, suppressed, gone, rules, servers, names }
+}
+
+/// The files that were read as parts of a whole, so that what is not found there is not there.
+fn whole(loaded: &Loaded, names: &mut Names<'_>) -> HashSet<String> {
+    let mut paths: HashSet<&Path> = HashSet::new();
+    for reading in loaded.readings.iter().filter(|reading| reading.is_whole()) {
+        paths.extend(reading.understood.paths());
+    }
+    let files = loaded.sources.iter().filter(|(_, file)| paths.contains(file.path()));
+    files.map(|(id, _)| names.of(&loaded.sources, id).to_owned()).collect()
+}
+
+/// What is wrong with `shakedown.toml` and the user's own rules.
+fn about_settings(sources: &mut Sources, options: &Options) -> Vec<Finding> {
+    let Some(config) = options.config.as_ref().filter(|config| !config.misfits.is_empty()) else { return Vec::new() };
+    let main = sources.add(config.path.clone(), Arc::clone(&config.bytes), Text::File);
+    let mut others: HashMap<PathBuf, FileId> = HashMap::new();
+    let mut findings = Vec::new();
+    for misfit in &config.misfits {
+        let file = match &misfit.file {
+            Some((path, bytes)) => {
+                let add = || sources.add(path.clone(), Arc::clone(bytes), Text::File);
+                *others.entry(path.clone()).or_insert_with(add)
+            }
+            None => main,
+        };
+        findings.push(lint::told("shakedown", misfit.problem(file), &options.lint));
+    }
+    findings.retain(|finding| options.lint.wants(&RuleName(finding.rule.0.clone())));
+    findings
+}
+
+/// Paths as seen from the project's folder, each looked up once.
+struct Names<'a> {
+    files: &'a dyn FileSystem,
+    folder: Option<PathBuf>,
+    known: HashMap<FileId, String>,
+}
+
+impl<'a> Names<'a> {
+    fn new(files: &'a dyn FileSystem, options: &Options) -> Self {
+        let folder = options.config.as_ref().map_or(Path::new("."), |config| config.folder());
+        Names { files, folder: files.canonical(folder).ok(), known: HashMap::new() }
+    }
+
+    fn of(&mut self, sources: &Sources, file: FileId) -> &str {
+        let (files, folder) = (self.files, &self.folder);
+        self.known.entry(file).or_insert_with(|| {
+            let path = sources.file(file).path();
+            let whole = files.canonical(path).ok();
+            let inside =
+                whole.as_ref().zip(folder.as_ref()).and_then(|(whole, folder)| whole.strip_prefix(folder).ok());
+            let shown = inside.unwrap_or(path).to_string_lossy().into_owned();
+            shown.strip_prefix("./").map_or(shown.clone(), str::to_owned)
+        })
+    }
 }

@@ -20,6 +20,11 @@ const MAIN_FILES: &[(&str, ServerKind)] = &[
     ("caddy.json", ServerKind::Caddy),
 ];
 
+/// The server whose main file has this name.
+pub fn main_file(name: &str) -> Option<ServerKind> {
+    MAIN_FILES.iter().find(|(main, _)| *main == name).map(|(_, server)| *server)
+}
+
 /// How far up a main file is looked for.
 const UPWARD: usize = 4;
 

@@ -93,8 +93,8 @@ struct WireStep<'r> {
 /// # Errors
 /// None in practice: the document holds nothing that JSON cannot say.
 pub fn json(run: &Handshakes, question: &Question) -> Result<String, serde_json::Error> {
-    let mut seen = HashMap::new();
-    let causes = run.causes.iter().map(|finding| json::wire(&run.sources, finding, &mut seen)).collect();
+    let rules = crate::lint::Rules::default();
+    let causes = run.causes.iter().map(|finding| json::wire(&run.sources, &rules, finding)).collect();
     serde_json::to_string_pretty(&Document {
         version: 1,
         tool: TOOL,

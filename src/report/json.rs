@@ -1,7 +1,5 @@
 //! The JSON document, version 1: wire structs of its own, apart from what the program works with.
 
-use std::collections::HashMap;
-
 use serde::Serialize;
 
 use crate::diagnostic::{Finding, Label, Safety, Severity, Unjudged};
@@ -15,9 +13,25 @@ pub struct Document {
     version: u32,
     tool: Tool,
     targets: Vec<Target>,
-    findings: Vec<WireFinding>,
-    unjudged: Vec<WireUnjudged>,
+    pub(super) findings: Vec<WireFinding>,
+    pub(super) unjudged: Vec<WireUnjudged>,
     summary: Summary,
+}
+
+/// What a document says beside its findings.
+#[derive(Debug, Serialize)]
+pub(super) struct Closing<'d> {
+    version: u32,
+    tool: &'d Tool,
+    targets: &'d [Target],
+    summary: &'d Summary,
+}
+
+impl Document {
+    /// What it says beside its findings.
+    pub(super) fn closing(&self) -> Closing<'_> {
+        Closing { version: self.version, tool: &self.tool, targets: &self.targets, summary: &self.summary }
+    }
 }
 
 /// The document of a run that failed.
@@ -37,8 +51,8 @@ struct WireError {
 
 #[derive(Debug, Serialize)]
 pub(super) struct Tool {
-    name: &'static str,
-    version: &'static str,
+    pub(super) name: &'static str,
+    pub(super) version: &'static str,
 }
 
 pub(super) const TOOL: Tool = Tool { name: "shakedown", version: env!("CARGO_PKG_VERSION") };
@@ -119,11 +133,12 @@ pub(super) struct WireUnjudged {
 }
 
 #[derive(Debug, Serialize)]
-struct Summary {
+pub(super) struct Summary {
     error: usize,
     warning: usize,
     info: usize,
     fixable: usize,
+    suppressed: usize,
     files: usize,
     sites: usize,
     certificates: usize,
@@ -131,18 +146,18 @@ struct Summary {
 
 /// The document of a run.
 pub fn document(run: &Run) -> Document {
-    let mut seen: HashMap<u64, u32> = HashMap::new();
     Document {
         version: 1,
         tool: TOOL,
         targets: run.targets.iter().map(target).collect(),
-        findings: run.findings.iter().map(|finding| wire(&run.sources, finding, &mut seen)).collect(),
+        findings: run.findings.iter().map(|finding| wire(&run.sources, &run.rules, finding)).collect(),
         unjudged: run.unjudged.iter().map(|one| unjudged(&run.sources, one)).collect(),
         summary: Summary {
             error: run.count(Severity::Error),
             warning: run.count(Severity::Warning),
             info: run.count(Severity::Info),
             fixable: run.findings.iter().filter(|finding| finding.fix.is_some()).count(),
+            suppressed: run.suppressed.len(),
             files: run.counts.files,
             sites: run.counts.sites,
             certificates: run.counts.certificates,
@@ -189,13 +204,9 @@ fn related(sources: &Sources, label: &Label) -> Related {
     Related { location: location(sources, label.span, ""), message: label.caption.clone() }
 }
 
-pub(super) fn wire(sources: &Sources, finding: &Finding, seen: &mut HashMap<u64, u32>) -> WireFinding {
-    let rule = lint::find(finding.rule.as_str());
-    let citation = rule.and_then(|rule| {
-        rule.page().citation.iter().find_map(|one| {
-            one.split(|letter: char| letter.is_whitespace() || letter == ',').find(|word| word.starts_with("https://"))
-        })
-    });
+pub(super) fn wire(sources: &Sources, rules: &lint::Rules, finding: &Finding) -> WireFinding {
+    let rule = rules.find(finding.rule.as_str());
+    let citation = rule.and_then(|rule| link(rule.page()));
     let fix = finding.fix.as_ref().map(|fix| WireFix {
         title: fix.title.clone(),
         safety: if fix.safety == Safety::Safe { "safe" } else { "unsafe" },
@@ -221,24 +232,16 @@ pub(super) fn wire(sources: &Sources, finding: &Finding, seen: &mut HashMap<u64,
         location: location(sources, finding.primary.span, &finding.primary.caption),
         related: finding.related.iter().map(|label| related(sources, label)).chain(steps).collect(),
         fix,
-        fingerprint: fingerprint(sources, finding, seen),
+        fingerprint: finding.fingerprint.clone(),
         url: citation.map(str::to_owned),
     }
 }
 
-/// FNV-1a over rule, file and the text that is pointed at, with a number where several are alike: it stays the same when
-/// lines are added elsewhere.
-fn fingerprint(sources: &Sources, finding: &Finding, seen: &mut HashMap<u64, u32>) -> String {
-    let span = sources.place(finding.primary.span).span;
-    let path = sources.file(span.file).path().as_os_str().as_encoded_bytes();
-    let parts: [&[u8]; 3] = [finding.rule.as_str().as_bytes(), path, sources.bytes(span)];
-    let hash = parts
-        .iter()
-        .flat_map(|part| part.iter().copied().chain([0]))
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-    let count = seen.entry(hash).or_insert(0);
-    *count += 1;
-    if *count == 1 { format!("{hash:016x}") } else { format!("{hash:016x}-{count}") }
+/// The first address that a page cites.
+pub(super) fn link(page: &lint::Page) -> Option<&str> {
+    page.citation.iter().find_map(|one| {
+        one.split(|letter: char| letter.is_whitespace() || letter == ',').find(|word| word.starts_with("https://"))
+    })
 }
 
 pub(super) fn unjudged(sources: &Sources, one: &Unjudged) -> WireUnjudged {

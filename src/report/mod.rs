@@ -1,13 +1,24 @@
 //! What people and programs see of a run: one file a format.
 
+pub mod baseline;
+pub mod checkstyle;
 pub mod ciphers;
 mod concise;
+pub mod github;
+pub mod gitlab;
 pub mod handshake;
 pub mod json;
+pub mod junit;
+pub mod ndjson;
+mod place;
 mod pretty;
+pub mod prometheus;
+pub mod rules;
+pub mod sarif;
+mod xml;
 
 pub use concise::concise;
-pub use pretty::{Style, failure, pretty, whole_patch};
+pub use pretty::{Style, failure, finding as one, pretty, whole_patch};
 
 /// Words for a terminal: control characters and marks that turn the reading direction come from the files that are judged,
 /// and are replaced.

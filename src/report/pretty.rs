@@ -11,7 +11,7 @@ use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, S
 use super::plain;
 use crate::diagnostic::{Finding, Label, Safety, Severity};
 use crate::fix;
-use crate::pipeline::{Failure, Run};
+use crate::pipeline::{By, Failure, Run};
 use crate::source::{FileId, Sources, Span};
 
 /// How a report is drawn.
@@ -69,7 +69,7 @@ pub fn pretty(run: &Run, style: Style) -> String {
 }
 
 /// One finding, with frames and the patch that mends it.
-pub(super) fn finding(out: &mut String, sources: &Sources, finding: &Finding, style: Style) {
+pub fn finding(out: &mut String, sources: &Sources, finding: &Finding, style: Style) {
     let rule = style.paint("2", finding.rule.as_str());
     let message = style.paint("1", &plain(&finding.message));
     let _ = writeln!(out, "{}: {message}   {rule}", style.severity(finding.severity));
@@ -266,6 +266,22 @@ fn summary(out: &mut String, run: &Run, style: Style) {
         );
     }
     out.push('\n');
+    let by_comment = run.suppressed.iter().filter(|one| matches!(one.by, By::Comment(_))).count();
+    let known = run.suppressed.len() - by_comment;
+    let mut left: Vec<String> = Vec::new();
+    if by_comment > 0 {
+        left.push(format!("{by_comment} by comments"));
+    }
+    if known > 0 {
+        left.push(format!("{known} known from the baseline"));
+    }
+    if !left.is_empty() {
+        let _ = writeln!(out, "left out: {}", left.join(", "));
+    }
+    if !run.gone.is_empty() {
+        let gone = counted(run.gone.len(), "finding");
+        let _ = writeln!(out, "baseline: {gone} in it are no more: write it anew with --write-baseline");
+    }
     let mut reasons: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     for one in &run.unjudged {
         *reasons.entry((&one.what, &one.reason)).or_default() += 1;

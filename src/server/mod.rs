@@ -4,10 +4,12 @@
 pub mod apache;
 pub mod caddy;
 pub mod nginx;
+mod outline;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use self::outline::{Outline, Stretch};
 use crate::model::{Deployment, Editor, ServerKind};
 use crate::platform::Platform;
 use crate::source::{FileSystem, Limits, Sources, Text};
@@ -68,5 +70,17 @@ pub fn read(
         ServerKind::Nginx => Box::new(nginx::read(files, sources, limits, input, platform)),
         ServerKind::Apache => Box::new(apache::read(files, sources, limits, input, platform)),
         ServerKind::Caddy => Box::new(caddy::read(files, sources, limits, input, platform)),
+    }
+}
+
+/// Where comments and directives stand in a text of a server's language; nothing where that has no comments.
+pub fn outline(server: ServerKind, path: &Path, text: &[u8]) -> Outline {
+    match server {
+        ServerKind::Nginx => nginx::outline(text),
+        ServerKind::Apache => apache::outline(text),
+        ServerKind::Caddy if caddy::looks_like_json(text) || path.extension().is_some_and(|end| end == "json") => {
+            Outline::default()
+        }
+        ServerKind::Caddy => caddy::outline(text),
     }
 }

@@ -97,6 +97,8 @@ pub enum ReadError {
     LinkLoop,
     /// We may not read it (EACCES, EPERM). Never the same as missing: the server may well read it.
     Forbidden,
+    /// It is not here, and the user says that it lies on the server.
+    Elsewhere,
     /// It exists and is no regular file.
     NotRegular(FileKind),
     /// It is larger than the limit; sizes in bytes.
@@ -117,6 +119,7 @@ impl fmt::Display for ReadError {
             ReadError::Dangling { target } => write!(out, "a link to {}, which does not exist", target.display()),
             ReadError::LinkLoop => out.write_str("symbolic links lead in a circle"),
             ReadError::Forbidden => out.write_str("permission denied"),
+            ReadError::Elsewhere => out.write_str("not at hand"),
             ReadError::NotRegular(kind) => write!(out, "{kind}"),
             ReadError::TooLarge { size, limit } => write!(out, "{size} bytes, more than the limit of {limit}"),
             ReadError::Other(words) => out.write_str(words),
@@ -127,6 +130,19 @@ impl fmt::Display for ReadError {
 impl std::error::Error for ReadError {}
 
 impl ReadError {
+    /// Whether it may well be there for the server, and only we cannot see it.
+    pub fn is_hidden(&self) -> bool {
+        matches!(self, ReadError::Forbidden | ReadError::Elsewhere)
+    }
+
+    /// What to say of a path that is hidden from us.
+    pub fn hidden(&self, path: &str) -> String {
+        match self {
+            ReadError::Elsewhere => format!("not at hand: {path}"),
+            _ => format!("{self}: {path} (run as root to judge it)"),
+        }
+    }
+
     /// Whether the server too would find nothing there.
     pub fn is_missing(&self) -> bool {
         matches!(self, ReadError::Missing | ReadError::Dangling { .. })

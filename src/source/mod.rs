@@ -8,10 +8,12 @@ mod disk;
 mod filesystem;
 mod glob;
 mod map;
+mod mapped;
 mod memory;
 
 pub use disk::Disk;
 pub use filesystem::{Entry, FileKind, FileSystem, Limits, Metadata, ReadError};
 pub use glob::{Pattern, expand, has_wildcard};
 pub use map::{FileId, Place, Position, Segment, SourceFile, Sources, Span, Text};
+pub use mapped::{Elsewhere, Mapped};
 pub use memory::{Memory, Overlay};

@@ -265,7 +265,8 @@ impl Context {
                     Dh::None
                 }
             },
-            Some(Err(ReadError::Forbidden)) | None => Dh::Unknown,
+            Some(Err(error)) if error.is_hidden() => Dh::Unknown,
+            None => Dh::Unknown,
             Some(Err(error)) => {
                 self.faults.push(Fault::DhFile(token.clone(), error.clone()));
                 Dh::None

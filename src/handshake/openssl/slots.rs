@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use crate::model::{Credentials, Value};
 use crate::pki::{self, Certificate, Key, KeyKind, Library, PemFile};
-use crate::source::ReadError;
 use crate::tls::signature::SigningKey;
 
 /// A certificate with its chain and key.
@@ -98,8 +97,8 @@ impl Slots {
         match &setting.value {
             Value::Known((_, path)) => match library.get(path) {
                 Some(Ok(file)) => return Some(file),
-                Some(Err(ReadError::Forbidden)) => {
-                    self.unknown = Some(format!("permission denied: {}", path.display()).into());
+                Some(Err(error)) if error.is_hidden() => {
+                    self.unknown = Some(format!("{error}: {}", path.display()).into());
                 }
                 _ => {}
             },

@@ -36,6 +36,42 @@ pub fn nobody(scope: &Scope<'_>, found: &[Problem], sink: &mut Sink) {
     }
 }
 
+/// `client-cannot-connect`: of the clients that the user requires, where some get through.
+pub fn required(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
+    let named = &scope.settings.required;
+    if named.is_empty() || scope.deployment.fragment || !scope.predictor.is_judged() {
+        return;
+    }
+    for endpoint in scope.deployment.endpoints.iter().filter(|one| one.transport == Transport::Tls) {
+        for (at, binding) in endpoint.bindings.iter().enumerate() {
+            let site = scope.deployment.site(binding.site);
+            let names = scope.exact_names(endpoint, BindingId(at as u32), site);
+            let Some(name) = names.first().filter(|_| !binding.rejects && refusal(scope, binding).is_none()) else {
+                continue;
+            };
+            // Clients that fail at one place are told of together.
+            let mut lost: Vec<(Span, Cause, Vec<&str>)> = Vec::new();
+            for client in named {
+                let outcome = scope.predictor.outcome(binding, client);
+                let Outcome::Failed(cause) = &*outcome else { continue };
+                let place = scope.predictor.place(binding, cause.decisive).unwrap_or(site.head);
+                match lost.iter_mut().find(|(other, ..)| *other == place) {
+                    Some((_, _, clients)) => clients.push(&client.name),
+                    None => lost.push((place, cause.clone(), vec![&client.name])),
+                }
+            }
+            for (place, cause, clients) in lost {
+                let problem = Problem::new("client-cannot-connect", place)
+                    .with("client", clients.join(", "))
+                    .with("name", &*name.text)
+                    .with("listen", shown(endpoint))
+                    .with("reason", cause.message);
+                sink.report(problem.related(site.head, format!("holds for {}", scope.site_name(site))));
+            }
+        }
+    }
+}
+
 fn shown(endpoint: &Endpoint) -> String {
     endpoint.listen.to_string()
 }
@@ -43,7 +79,8 @@ fn shown(endpoint: &Endpoint) -> String {
 /// Why the first of the current clients is refused, where all of them are.
 fn refusal(scope: &Scope<'_>, binding: &Binding) -> Option<Cause> {
     let mut first = None;
-    for client in clients().iter().filter(|client| !client.is_old) {
+    let named = &scope.settings.required;
+    for client in clients().iter().filter(|client| named.is_empty() && !client.is_old).chain(named) {
         match &*scope.predictor.outcome(binding, client) {
             Outcome::Failed(cause) if cause.stage == Stage::Negotiate => {
                 first.get_or_insert_with(|| cause.clone());

@@ -38,8 +38,8 @@ fn readable<'a>(
     let (token, found) = found?;
     match found {
         Ok(file) => return Some((token, file)),
-        Err(ReadError::Forbidden) => {
-            let reason = format!("permission denied: {} (run as root to judge it)", token.text);
+        Err(error) if error.is_hidden() => {
+            let reason = error.hidden(&token.text);
             sink.unjudged.push(Unjudged { what: what.into(), reason, at: Some(token.span) });
         }
         Err(error) => {

@@ -9,7 +9,7 @@ use crate::source::Span;
 use crate::tls::group::{self, GroupList};
 
 /// Where the groups of a policy are written: in a command for the library, else in the server's own directive.
-fn written(policy: &TlsPolicy) -> Option<Span> {
+pub fn written(policy: &TlsPolicy) -> Option<Span> {
     let is_list = |one: &&Command| {
         ["Groups", "Curves", "ECDHParameters"].iter().any(|name| one.name.text.eq_ignore_ascii_case(name))
     };

@@ -12,7 +12,8 @@ mod socket;
 mod stapling;
 mod validity;
 
-use super::Check::{Closing, Credential, Endpoint, Reading, Site};
+pub(super) use self::group::written as written_groups;
+use super::Check::{Closing, Credential, Endpoint, Reading, Running, Site, Template};
 use super::Rule;
 
 macro_rules! rules {
@@ -52,7 +53,9 @@ rules! {
     "cipher-certificate-mismatch": Site(cipher::certificate_mismatch),
     "cipher-list-empty": Site(cipher::empty),
     "cipher-list-syntax": Site(cipher::syntax),
+    "cipher-outside-profile": Template,
     "client-ca-unusable": Site(openssl::client_ca),
+    "client-cannot-connect": Closing(client::required),
     "client-verify-without-ca": Site(openssl::verify_without_ca),
     "config-bom": Reading,
     "crl-check-without-crl": Reading,
@@ -66,16 +69,21 @@ rules! {
     "duplicate-default-server": Reading,
     "duplicate-listen": Reading,
     "duplicate-listen-options": Reading,
+    "group-outside-profile": Template,
     "implicit-default-server": Endpoint(socket::implicit_default),
     "include-cycle": Reading,
     "include-missing": Reading,
     "inline-comment": Reading,
     "invalid-argument": Site(openssl::command),
+    "invalid-setting": Running,
+    "invalid-suppression": Running,
     "ipv6-listen-missing": Endpoint(socket::ipv6_missing),
     "key-encrypted": Credential(file::key_encrypted),
     "key-file-missing": Credential(file::key_missing),
+    "key-outside-profile": Template,
     "key-password-wrong": Credential(file::password_wrong),
     "key-unparseable": Credential(file::key_unparseable),
+    "lifetime-outside-profile": Template,
     "listen-bind-conflict": Reading,
     "listen-proxy-protocol-mixed": Endpoint(socket::proxy_protocol_mixed),
     "listen-specific-shadows-wildcard": Endpoint(socket::specific_shadows_wildcard),
@@ -88,6 +96,7 @@ rules! {
     "no-key": Credential(file::no_key),
     "no-protocol": Reading,
     "plain-http-on-tls-port": Endpoint(socket::plain_on_tls_port),
+    "protocol-outside-profile": Template,
     "protocol-unreachable": Site(protocol::unreachable),
     "quic-incompatible-parameter": Reading,
     "server-name-invalid-wildcard": Reading,
@@ -96,6 +105,7 @@ rules! {
     "shadowed-site": Endpoint(name::shadowed),
     "socache-module-missing": Reading,
     "ssl-module-not-loaded": Reading,
+    "stale-setting": Running,
     "stapling-without-cache": Reading,
     "stapling-without-resolver": Site(stapling::without_resolver),
     "stapling-without-responder": Site(stapling::without_responder),
@@ -108,6 +118,8 @@ rules! {
     "unknown-directive": Reading,
     "unknown-group": Site(openssl::unknown_group),
     "unknown-protocol": Reading,
+    "unknown-setting": Running,
+    "unused-suppression": Running,
     "weak-cipher": Site(cipher::weak),
     "weak-dh-parameters": Site(openssl::dh_weak),
     "weak-key": Credential(chain::weak_key),

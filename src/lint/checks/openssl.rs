@@ -10,7 +10,6 @@ use crate::lint::{Scope, Sink};
 use crate::model::{Site, SiteId, Token, VerifyMode};
 use crate::pki::PemFile;
 use crate::platform::TlsLibraryKind;
-use crate::source::ReadError;
 use crate::tls::group::{self, GroupErrorKind};
 
 /// The context of a site, where the server builds one: only for a site with a certificate, or one that rejects.
@@ -181,9 +180,9 @@ fn named_file(
     let problem = problem.with("path", &*token.text);
     match scope.library.get(path) {
         Some(Ok(file)) if lacks(file) => sink.report(problem),
-        Some(Err(ReadError::Forbidden)) => sink.unjudged.push(Unjudged {
+        Some(Err(error)) if error.is_hidden() => sink.unjudged.push(Unjudged {
             what: problem.rule.to_string().into(),
-            reason: format!("permission denied: {} (run as root to judge it)", token.text),
+            reason: error.hidden(&token.text),
             at: Some(token.span),
         }),
         Some(Err(error)) => sink.report(problem.case("not-readable").with("reason", error.to_string())),

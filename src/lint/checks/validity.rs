@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::diagnostic::Problem;
-use crate::lint::{Scope, Sink, Use, find};
+use crate::lint::{Scope, Sink, Use};
 use crate::model::Token;
 use crate::pki::Certificate;
 
@@ -83,7 +83,7 @@ pub fn not_yet<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
 /// `certificate-expires-soon`: less is left than the smaller of a number of days and a share of the lifetime.
 pub fn soon<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
     let Some((token, leaf)) = leaf(scope, one) else { return };
-    let parameter = |name| find("certificate-expires-soon").map_or(0, |rule| rule.parameter(name));
+    let parameter = |name| scope.settings.parameter("certificate-expires-soon", name);
     let lifetime = leaf.not_after - leaf.not_before;
     let threshold = (parameter("days") * DAY).min(lifetime / parameter("share").max(1));
     let left = leaf.not_after - scope.now;

@@ -4,12 +4,14 @@ mod directives;
 mod edit;
 mod include;
 mod lower;
+mod outline;
 pub mod syntax;
 
 use std::path::{Path, PathBuf};
 
 pub use self::edit::ApacheEditor;
 use self::include::{Loaded, Start, Variables};
+pub use self::outline::outline;
 use super::{Form, Input, Understood};
 use crate::model::{Deployment, Editor};
 use crate::platform::Platform;

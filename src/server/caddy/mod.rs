@@ -6,12 +6,14 @@ mod edit;
 mod include;
 mod json;
 mod lower;
+mod outline;
 mod syntax;
 
 use std::path::{Path, PathBuf};
 
 pub use self::edit::CaddyEditor;
 use self::include::{Loaded, Reading};
+pub use self::outline::outline;
 use super::{Form, Input, Understood};
 use crate::model::{Deployment, Editor, ServerKind};
 use crate::platform::Platform;

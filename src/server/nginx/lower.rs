@@ -370,7 +370,7 @@ impl<'a> Lowering<'a> {
             ReadError::TooLarge { .. } | ReadError::LinkLoop | ReadError::Other(_) => {
                 out.problems.push(problem.case("unreadable").with("reason", error.to_string()));
             }
-            ReadError::Forbidden => out.unjudged.push(Unjudged {
+            ReadError::Forbidden | ReadError::Elsewhere => out.unjudged.push(Unjudged {
                 what: "include".into(),
                 reason: format!("{}: {error}", path.display()),
                 at: Some(at),

@@ -11,7 +11,7 @@ use std::path::Path;
 use self::directives::Context;
 pub use self::edit::NginxEditor;
 use self::include::Loaded;
-use super::{Form, Input, Understood};
+use super::{Form, Input, Outline, Stretch, Understood};
 use crate::model::{Deployment, Editor};
 use crate::platform::Platform;
 use crate::source::{FileSystem, Limits, Sources};
@@ -59,6 +59,14 @@ impl Understood for Nginx {
     fn editor(&self) -> Box<dyn Editor + Sync + '_> {
         Box::new(NginxEditor::new(&self.loaded, &self.deployment))
     }
+}
+
+/// Where comments and directives stand.
+pub fn outline(text: &[u8]) -> Outline {
+    let tree = syntax::parse(text);
+    let comments = tree.comments.iter().map(|(start, end)| Stretch { start: *start, end: *end });
+    let directives = tree.directives.iter().map(|one| Stretch { start: one.start, end: one.end });
+    Outline { comments: comments.collect(), directives: directives.collect() }
 }
 
 /// Whether a text could be nginx's: at least one of its directives is, and none is cut wrongly before it.

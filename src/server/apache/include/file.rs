@@ -249,7 +249,7 @@ impl Reader<'_> {
             ReadError::TooLarge { .. } | ReadError::LinkLoop | ReadError::Other(_) => {
                 self.out.problems.push(problem.case("unreadable"));
             }
-            ReadError::Forbidden => {
+            ReadError::Forbidden | ReadError::Elsewhere => {
                 let reason = format!("{}: {error}", path.display());
                 self.out.unjudged.push(Unjudged { what: "include".into(), reason, at: Some(at) });
             }
