@@ -31,6 +31,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("webpki_root_certs", &["pki"]),
     ("walkdir", &["source"]),
     ("rustix", &["source"]),
+    ("memchr", &["source", "server", "pki"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),

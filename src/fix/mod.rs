@@ -5,5 +5,5 @@ mod diff;
 mod write;
 
 pub use choose::{apply, choose};
-pub use diff::unified;
+pub use diff::{patch, unified};
 pub use write::{WriteError, replace};

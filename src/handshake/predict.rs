@@ -87,7 +87,7 @@ pub struct Predictor<'a> {
 impl<'a> Predictor<'a> {
     /// A predictor that has looked at nothing yet, at a time in seconds since 1970-01-01 UTC.
     pub fn new(deployment: &'a Deployment, library: &'a Library, system: &'a SystemTls, now: i64) -> Self {
-        let around = Surroundings { platform: &deployment.platform, system, conduct: deployment.conduct, library };
+        let around = Surroundings::new(&deployment.platform, system, deployment.conduct, library);
         let refuses = deployment.conduct.refuses_unknown_alpn(deployment.platform.server_version);
         let names = |policy: &crate::model::TlsPolicy| {
             let known = policy.alpn.get().filter(|_| refuses).into_iter().flat_map(|list| list.iter());

@@ -1,9 +1,8 @@
 //! Walks a deployment with all rules, merges what is one fault, and gives it words.
 
-use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
 
+use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 use rayon::prelude::*;
 
 use super::scope::{Scope, Sink, Use};
@@ -52,7 +51,7 @@ pub fn run(scope: &Scope<'_>, settings: &Settings) -> Judged {
     }
     sink.problems.retain(|problem| settings.wants(&problem.rule));
     let problems = silence(scope, merge(scope, sink.problems));
-    let mut findings: Vec<Finding> = problems.into_iter().map(|problem| words(scope, problem, settings)).collect();
+    let mut findings: Vec<Finding> = problems.into_par_iter().map(|problem| words(scope, problem, settings)).collect();
     sort(scope, &mut findings);
     let mut seen = HashSet::new();
     sink.unjudged.retain(|one| seen.insert((one.what.clone(), one.reason.clone(), one.at)));
@@ -306,11 +305,34 @@ fn written(scope: &Scope<'_>, mut fix: Fix) -> Option<Fix> {
 
 /// By file, position and rule.
 fn sort(scope: &Scope<'_>, findings: &mut [Finding]) {
-    findings.sort_by_cached_key(|finding| place(scope.sources, finding));
+    in_order(scope.sources, findings);
 }
 
-/// What findings are in order by: file, position, rule, words.
-pub fn place(sources: &Sources, finding: &Finding) -> (PathBuf, u32, RuleName, String) {
-    let at = sources.place(finding.primary.span).span;
-    (sources.file(at.file).path().to_path_buf(), at.start, finding.rule.clone(), finding.message.clone())
+/// Puts findings in order: by file, position, rule, words.
+pub fn in_order(sources: &Sources, findings: &mut [Finding]) {
+    let place = |finding: &Finding| sources.place(finding.primary.span).span;
+    let mut files: Vec<FileId> = findings.iter().map(|finding| place(finding).file).collect();
+    files.sort_unstable();
+    files.dedup();
+    files.sort_by(|one, two| sources.file(*one).path().cmp(sources.file(*two).path()));
+    // The same file may have been read as two texts.
+    let mut ranks: HashMap<FileId, usize> = HashMap::default();
+    let mut last: Option<FileId> = None;
+    for file in files {
+        let is_same = last.is_some_and(|last| sources.file(last).path() == sources.file(file).path());
+        ranks.insert(file, ranks.len() - usize::from(is_same));
+        last = Some(file);
+    }
+    findings.sort_by_cached_key(|finding| {
+        let at = place(finding);
+        (ranks.get(&at.file).copied(), at.start)
+    });
+    // Few stand at one place.
+    let is_one_place = |one: &Finding, two: &Finding| {
+        let (one, two) = (place(one), place(two));
+        one.start == two.start && ranks.get(&one.file) == ranks.get(&two.file)
+    };
+    for group in findings.chunk_by_mut(is_one_place) {
+        group.sort_by(|one, two| (&one.rule, &one.message).cmp(&(&two.rule, &two.message)));
+    }
 }

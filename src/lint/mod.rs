@@ -17,7 +17,7 @@ use std::borrow::Cow;
 use std::sync::OnceLock;
 
 pub use self::checks::cipher::suggestion as cipher_suggestion;
-pub use self::engine::{Judged, place, run, told};
+pub use self::engine::{Judged, in_order, run, told};
 pub use self::page::Page;
 pub use self::profile::{Profile, profile, profiles};
 pub use self::rules::Rules;

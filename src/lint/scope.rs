@@ -1,8 +1,9 @@
 //! What a check sees, and where it reports to.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
+
+use foldhash::{HashMap, HashMapExt};
 
 use super::Settings;
 use crate::diagnostic::{Edit, Fix, Problem, Safety, Unjudged};

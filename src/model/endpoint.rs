@@ -1,8 +1,9 @@
 //! Listening sockets, and who answers on them.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+
+use foldhash::HashMap;
 
 use super::policy::PolicyId;
 use super::site::{CredentialsId, SiteId};

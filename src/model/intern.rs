@@ -1,6 +1,6 @@
 //! One id for equal policies and equal sets of certificates: ten thousand sites share a handful.
 
-use std::collections::HashMap;
+use foldhash::HashMap;
 
 use super::{Credentials, CredentialsId, Deployment, PolicyId, TlsPolicy, UpstreamPolicy, UpstreamPolicyId};
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::{Failure, Loaded, Names, Options, TargetInfo, load, suppress};
+use super::{Failure, Names, Options, TargetInfo, load, suppress};
 use crate::diagnostic::{Finding, Unjudged};
 use crate::handshake::{Client, Handshake, Outcome, Predictor};
 use crate::lint;
@@ -113,17 +113,14 @@ pub fn handshake(
 ) -> Result<Handshakes, Failure> {
     let mapped = Mapped::new(files, options.path_maps.clone());
     let files: &dyn FileSystem = &mapped;
-    let mut loaded = load(files, paths, options)?;
+    let loaded = load(files, paths, options)?;
     if loaded.readings.len() > 1 {
         let all: Vec<String> = loaded.readings.iter().map(|reading| reading.path.display().to_string()).collect();
         let failure = Failure::new("several configurations were found, and this command takes one");
         return Err(failure.help(format!("name one of {}", all.join(", "))));
     }
-    let trusts = question
-        .clients
-        .iter()
-        .map(|client| own_anchors(files, &mut loaded, options, client))
-        .collect::<Result<Vec<_>, _>>()?;
+    let trusts =
+        question.clients.iter().map(|client| own_anchors(files, options, client)).collect::<Result<Vec<_>, _>>()?;
     let reading = &loaded.readings[0];
     let deployment = reading.understood.deployment();
     let editor = reading.understood.editor();
@@ -169,16 +166,11 @@ pub fn handshake(
 }
 
 /// The anchors of a client that has its own.
-fn own_anchors(
-    files: &dyn FileSystem,
-    loaded: &mut Loaded,
-    options: &Options,
-    client: &Client,
-) -> Result<Option<Anchors>, Failure> {
+fn own_anchors(files: &dyn FileSystem, options: &Options, client: &Client) -> Result<Option<Anchors>, Failure> {
     let Some(paths) = &client.trust else { return Ok(None) };
     let mut anchors = Anchors::new();
     for path in paths {
-        load::add_anchors(files, &mut loaded.sources, options, path, &mut anchors)?;
+        load::add_anchors(files, options, path, &mut anchors)?;
     }
     Ok(Some(anchors))
 }

@@ -86,11 +86,12 @@ pub fn load(files: &dyn FileSystem, paths: &[PathBuf], options: &Options) -> Res
     let targets = paths.iter().chain(&live).map(|path| target::resolve(files, path, options));
     let targets = targets.collect::<Result<Vec<_>, _>>()?;
     let mut reader = Reader { files, options, sources: Sources::new(), readings: Vec::new(), mains: HashMap::new() };
-    for target in targets {
-        reader.target(target)?;
-    }
+    // A store has more certificates than most configurations.
+    let read = || targets.into_iter().try_for_each(|target| reader.target(target));
+    let (read, anchors) = rayon::join(read, || anchors(files, options));
+    read?;
+    let (anchors, trust, trust_is_assumed) = anchors?;
     let Reader { mut sources, readings, .. } = reader;
-    let (anchors, trust, trust_is_assumed) = anchors(files, &mut sources, options)?;
     let deployments = readings.iter().map(|reading| reading.understood.deployment());
     let elsewhere = Elsewhere::of_certificates(files);
     let certificates: &dyn FileSystem = if options.certificates_elsewhere { &elsewhere } else { files };
@@ -228,16 +229,12 @@ const STORES: &[&str] = &[
 ];
 
 /// What clients trust, its name, and whether it was assumed.
-fn anchors(
-    files: &dyn FileSystem,
-    sources: &mut Sources,
-    options: &Options,
-) -> Result<(Anchors, String, bool), Failure> {
+fn anchors(files: &dyn FileSystem, options: &Options) -> Result<(Anchors, String, bool), Failure> {
     let mut anchors = Anchors::new();
-    let mut system = |anchors: &mut Anchors| -> Result<bool, Failure> {
+    let system = |anchors: &mut Anchors| -> Result<bool, Failure> {
         for store in STORES {
             let path = files.locate(Path::new("/"), Path::new(store));
-            if add_store(files, sources, options, &path, anchors)? {
+            if add_store(files, options, &path, anchors)? {
                 return Ok(true);
             }
         }
@@ -270,7 +267,7 @@ fn anchors(
     }
     for source in &options.trust {
         let TrustSource::File(path) = source else { continue };
-        add_anchors(files, sources, options, path, &mut anchors)?;
+        add_anchors(files, options, path, &mut anchors)?;
         names.push(path.display().to_string());
     }
     Ok((anchors, names.join(", "), false))
@@ -282,26 +279,19 @@ fn anchors(
 /// Where it cannot be read.
 pub(super) fn add_anchors(
     files: &dyn FileSystem,
-    sources: &mut Sources,
     options: &Options,
     path: &Path,
     anchors: &mut Anchors,
 ) -> Result<(), Failure> {
-    match add_store(files, sources, options, path, anchors)? {
+    match add_store(files, options, path, anchors)? {
         true => Ok(()),
         false => Err(Failure::new(format!("cannot read trust anchors from {}: no such file", path.display()))),
     }
 }
 
-/// Adds the anchors of a file; false where there is none.
-fn add_store(
-    files: &dyn FileSystem,
-    sources: &mut Sources,
-    options: &Options,
-    path: &Path,
-    anchors: &mut Anchors,
-) -> Result<bool, Failure> {
-    let library = Library::load(files, sources, &options.limits, [path.to_path_buf()], &[]);
+/// Adds the anchors of a file; false where there is none. No finding points into it.
+fn add_store(files: &dyn FileSystem, options: &Options, path: &Path, anchors: &mut Anchors) -> Result<bool, Failure> {
+    let library = Library::load(files, &mut Sources::new(), &options.limits, [path.to_path_buf()], &[]);
     match library.get(path) {
         Some(Ok(file)) => {
             anchors.add_file(file);

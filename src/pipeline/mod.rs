@@ -15,6 +15,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 pub use self::ciphers::{CipherReport, CipherRow, IgnoredWord, Verdict, ciphers};
 pub use self::example::{Tried, examples};
 pub use self::fixing::{Changed, Fixed, fix};
@@ -155,6 +157,8 @@ pub struct Run {
     servers: ignoring::Servers,
     /// Paths of files with findings, as seen from the project's folder.
     names: HashMap<FileId, String>,
+    /// What it was read from: not given back before the run itself is.
+    _kept: Box<dyn std::any::Any + Send>,
 }
 
 impl Run {
@@ -210,6 +214,7 @@ fn judge(files: &dyn FileSystem, mut loaded: Loaded, options: &Options) -> Run {
         let scope = lint::Scope::new(deployment, &reading.system, &loaded.library, &loaded.sources, &*editor, question);
         let judged = lint::run(&scope, &options.lint);
         let is_shown = |span| reading.shows(&loaded.sources, span);
+        names.fill(&loaded.sources, judged.findings.iter().map(|one| loaded.sources.place(one.primary.span).span.file));
         let shown = judged.findings.into_iter().filter(|finding| is_shown(finding.primary.span));
         let mut comments = suppress::Comments::read(&loaded, reading, options);
         let told = |problem| lint::told(deployment.server.name(), problem, &options.lint);
@@ -233,7 +238,7 @@ fn judge(files: &dyn FileSystem, mut loaded: Loaded, options: &Options) -> Run {
                 names.of(&loaded.sources, loaded.sources.place(span).span.file);
             }
         }
-        own.sort_by_cached_key(|finding| lint::place(&loaded.sources, finding));
+        lint::in_order(&loaded.sources, &mut own);
         findings.extend(own);
         unjudged.extend(judged.unjudged.into_iter().filter(|one| one.at.is_none_or(is_shown)));
     }
@@ -264,7 +269,9 @@ fn judge(files: &dyn FileSystem, mut loaded: Loaded, options: &Options) -> Run {
     let rules = options.lint.rules.clone();
     let read = loaded.readings.iter().map(|reading| ignoring::servers(reading.understood.paths(), reading.server));
     let servers = read.flatten().collect();
-    Run { sources: loaded.sources, targets, findings, unjudged, counts, suppressed, gone, rules, servers, names }
+    let Loaded { sources, readings, library, anchors, .. } = loaded;
+    let kept: Box<dyn std::any::Any + Send> = Box::new((readings, library, anchors));
+    Run { sources, targets, findings, unjudged, counts, suppressed, gone, rules, servers, names, _kept: kept }
 }
 
 /// The files that were read as parts of a whole, so that what is not found there is not there.
@@ -311,14 +318,23 @@ impl<'a> Names<'a> {
     }
 
     fn of(&mut self, sources: &Sources, file: FileId) -> &str {
-        let (files, folder) = (self.files, &self.folder);
-        self.known.entry(file).or_insert_with(|| {
-            let path = sources.file(file).path();
-            let whole = files.canonical(path).ok();
-            let inside =
-                whole.as_ref().zip(folder.as_ref()).and_then(|(whole, folder)| whole.strip_prefix(folder).ok());
-            let shown = inside.unwrap_or(path).to_string_lossy().into_owned();
-            shown.strip_prefix("./").map_or(shown.clone(), str::to_owned)
-        })
+        let (files, folder) = (self.files, self.folder.as_deref());
+        self.known.entry(file).or_insert_with(|| Self::look_up(files, folder, sources.file(file).path()))
+    }
+
+    /// Looks up many at once.
+    fn fill(&mut self, sources: &Sources, wanted: impl Iterator<Item = FileId>) {
+        let fresh: HashSet<FileId> = wanted.filter(|file| !self.known.contains_key(file)).collect();
+        let (files, folder) = (self.files, self.folder.as_deref());
+        let look_up = |file: FileId| (file, Self::look_up(files, folder, sources.file(file).path()));
+        let found: Vec<(FileId, String)> = fresh.into_par_iter().map(look_up).collect();
+        self.known.extend(found);
+    }
+
+    fn look_up(files: &dyn FileSystem, folder: Option<&Path>, path: &Path) -> String {
+        let whole = files.canonical(path).ok();
+        let inside = whole.as_ref().zip(folder).and_then(|(whole, folder)| whole.strip_prefix(folder).ok());
+        let shown = inside.unwrap_or(path).to_string_lossy().into_owned();
+        shown.strip_prefix("./").map_or(shown.clone(), str::to_owned)
     }
 }

@@ -1,9 +1,10 @@
 //! All certificate and key files of a run, each read and parsed once.
 
-use std::collections::{HashMap, HashSet};
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use foldhash::{HashMap, HashSet, HashSetExt};
 use rayon::prelude::*;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -14,7 +15,7 @@ use crate::source::{FileId, FileSystem, Limits, ReadError, Sources, Text};
 /// Files by the path that the configuration leads to.
 #[derive(Debug, Default)]
 pub struct Library {
-    files: HashMap<PathBuf, Result<PemFile, ReadError>>,
+    files: HashMap<OsString, Result<PemFile, ReadError>>,
     /// Each certificate once: authorities stand in many files.
     certificates: HashMap<[u8; 32], Arc<Certificate>>,
 }
@@ -50,9 +51,10 @@ impl Library {
             passwords.extend(lines.filter(|line| !line.is_empty()).map(|line| Zeroizing::new(line.to_vec())));
             wipe(&mut text);
         }
-        let mut seen: HashSet<PathBuf> = HashSet::new();
-        let wanted: Vec<PathBuf> =
-            paths.into_iter().filter(|path| !self.files.contains_key(path) && seen.insert(path.clone())).collect();
+        let mut seen: HashSet<OsString> = HashSet::new();
+        let mut is_new =
+            |path: &OsStr| !self.files.contains_key(path) && !seen.contains(path) && seen.insert(path.to_os_string());
+        let wanted: Vec<PathBuf> = paths.into_iter().filter(|path| is_new(path.as_os_str())).collect();
         let read: Vec<Result<_, ReadError>> = wanted
             .par_iter()
             .map(|path| {
@@ -84,13 +86,13 @@ impl Library {
                 }
                 parsed
             });
-            self.files.insert(path, entry);
+            self.files.insert(path.into_os_string(), entry);
         }
     }
 
     /// The file at a path that was asked for.
     pub fn get(&self, path: &Path) -> Option<&Result<PemFile, ReadError>> {
-        self.files.get(path)
+        self.files.get(path.as_os_str())
     }
 
     /// All files that could be read.

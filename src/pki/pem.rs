@@ -61,11 +61,12 @@ pub fn holds_key(text: &[u8]) -> bool {
         let line = line.trim_ascii();
         line.starts_with(b"-----BEGIN ") && line.ends_with(b"PRIVATE KEY-----")
     };
-    text.split(|byte| *byte == b'\n').any(is_head)
+    // Hardly any text has the words.
+    memchr::memmem::find(text, b"PRIVATE KEY-----").is_some() && text.split(|byte| *byte == b'\n').any(is_head)
 }
 
 fn line_end(text: &[u8], from: usize) -> usize {
-    text[from..].iter().position(|byte| *byte == b'\n').map_or(text.len(), |at| from + at + 1)
+    memchr::memchr(b'\n', &text[from..]).map_or(text.len(), |at| from + at + 1)
 }
 
 /// The next line that starts with `-----BEGIN `.

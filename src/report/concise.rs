@@ -12,7 +12,8 @@ pub fn concise(run: &Run) -> String {
         let span = run.sources.place(finding.primary.span).span;
         let file = run.sources.file(span.file);
         let at = file.position(span.start);
-        let path = plain(&file.path().to_string_lossy());
+        let path = file.path().to_string_lossy();
+        let path = plain(&path);
         let message = plain(&finding.message);
         let _ = writeln!(out, "{path}:{}:{}: {}[{}]: {message}", at.line, at.column, finding.severity, finding.rule);
     }

@@ -201,8 +201,9 @@ fn words(row: &Row) -> String {
 /// For people: clients down, hosts across; hosts that get the same share a column.
 pub fn table(run: &Handshakes, question: &Question, style: Style) -> String {
     let mut out = String::new();
+    let texts = pretty::Texts::new(&run.sources);
     for cause in &run.causes {
-        pretty::finding(&mut out, &run.sources, cause, style);
+        pretty::finding(&mut out, &texts, cause, style);
         out.push('\n');
     }
     if run.start == Start::Fail {
@@ -293,7 +294,7 @@ fn columns(run: &Handshakes, question: &Question, rows: &[&Row]) -> Vec<Column> 
     let mut index: HashMap<Vec<String>, usize> = HashMap::new();
     let mut found: Vec<(usize, usize, Vec<String>)> = Vec::new();
     for same in rows.chunks(question.clients.len().max(1)) {
-        let cells: Vec<String> = same.iter().map(|row| plain(&cell(row))).collect();
+        let cells: Vec<String> = same.iter().map(|row| plain(&cell(row)).into_owned()).collect();
         let next = found.len();
         let at = *index.entry(cells.clone()).or_insert(next);
         match found.get_mut(at) {

@@ -17,12 +17,17 @@ pub mod rules;
 pub mod sarif;
 mod xml;
 
+use std::borrow::Cow;
+
 pub use concise::concise;
-pub use pretty::{Style, failure, finding as one, pretty, whole_patch};
+pub use pretty::{Style, failure, one, pretty, whole_patch};
 
 /// Words for a terminal: control characters and marks that turn the reading direction come from the files that are judged,
 /// and are replaced.
-fn plain(text: &str) -> String {
+fn plain(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t')) {
+        return Cow::Borrowed(text);
+    }
     let is_hidden = |letter: char| {
         letter.is_control() && letter != '\t'
             || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

@@ -2,17 +2,23 @@
 //!
 //! miette draws the frames. Lines of a file that holds a private key are never drawn.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
+use std::sync::OnceLock;
 
-use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, Severity as Level};
+use miette::{
+    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents, Severity as Level,
+    SourceCode, SourceSpan, SpanContents,
+};
+use rayon::prelude::*;
 
 use super::plain;
 use crate::diagnostic::{Finding, Label, Safety, Severity};
 use crate::fix;
 use crate::pipeline::{By, Failure, Run};
-use crate::source::{FileId, Sources, Span};
+use crate::source::{FileId, SourceFile, Sources, Span};
 
 /// How a report is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,26 +61,56 @@ pub fn failure(failure: &Failure, style: Style) -> String {
     out
 }
 
+/// The texts of a run as they may be shown, each made at its first use.
+pub(super) struct Texts<'r> {
+    sources: &'r Sources,
+    visible: Vec<OnceLock<Cow<'r, str>>>,
+}
+
+impl<'r> Texts<'r> {
+    /// None yet.
+    pub fn new(sources: &'r Sources) -> Self {
+        Texts { sources, visible: sources.iter().map(|_| OnceLock::new()).collect() }
+    }
+
+    fn visible(&self, id: FileId) -> &str {
+        self.visible[id.0 as usize].get_or_init(|| visible(self.sources.file(id).bytes()))
+    }
+}
+
+/// How many findings one worker draws at a time.
+const CHUNK: usize = 64;
+
 /// The findings of a run and what it comes to.
 pub fn pretty(run: &Run, style: Style) -> String {
-    let mut out = String::new();
-    for one in &run.findings {
-        finding(&mut out, &run.sources, one, style);
-        out.push('\n');
-    }
+    let texts = Texts::new(&run.sources);
+    let drawn = run.findings.par_chunks(CHUNK).map(|chunk| {
+        let mut out = String::new();
+        for one in chunk {
+            finding(&mut out, &texts, one, style);
+            out.push('\n');
+        }
+        out
+    });
+    let mut out = drawn.collect::<Vec<String>>().concat();
     if !style.quiet {
         summary(&mut out, run, style);
     }
     out
 }
 
+/// One finding alone.
+pub fn one(out: &mut String, sources: &Sources, one: &Finding, style: Style) {
+    finding(out, &Texts::new(sources), one, style);
+}
+
 /// One finding, with frames and the patch that mends it.
-pub fn finding(out: &mut String, sources: &Sources, finding: &Finding, style: Style) {
+pub(super) fn finding(out: &mut String, texts: &Texts<'_>, finding: &Finding, style: Style) {
     let rule = style.paint("2", finding.rule.as_str());
     let message = style.paint("1", &plain(&finding.message));
     let _ = writeln!(out, "{}: {message}   {rule}", style.severity(finding.severity));
-    for labels in frames(sources, finding) {
-        frame(out, sources, &labels, finding.severity, style);
+    for labels in frames(texts.sources, finding) {
+        frame(out, texts, &labels, finding.severity, style);
     }
     for (word, text) in [("note", &finding.note), ("help", &finding.help)] {
         if let Some(text) = text {
@@ -82,7 +118,7 @@ pub fn finding(out: &mut String, sources: &Sources, finding: &Finding, style: St
         }
     }
     if let Some(fix) = &finding.fix {
-        patch(out, sources, fix, style);
+        patch(out, texts.sources, fix, style);
     }
 }
 
@@ -110,9 +146,11 @@ fn frames(sources: &Sources, finding: &Finding) -> Vec<Vec<Label>> {
 }
 
 /// The labels of one file, drawn where its lines may be shown.
-fn frame(out: &mut String, sources: &Sources, labels: &[Label], severity: Severity, style: Style) {
-    let file = sources.file(labels[0].span.file);
-    let path = plain(&file.path().to_string_lossy());
+fn frame(out: &mut String, texts: &Texts<'_>, labels: &[Label], severity: Severity, style: Style) {
+    let id = labels[0].span.file;
+    let file = texts.sources.file(id);
+    let path = file.path().to_string_lossy();
+    let path = plain(&path);
     let is_long = |label: &Label| {
         let (start, end) = (file.position(label.span.start).line, file.position(label.span.end).line);
         (start.saturating_sub(1)..=end + 1).any(|line| file.line(line).len() > LINE)
@@ -125,13 +163,13 @@ fn frame(out: &mut String, sources: &Sources, labels: &[Label], severity: Severi
         return;
     }
     let shown = Shown {
-        source: NamedSource::new(path, visible(file.bytes())),
+        source: Excerpt { name: &path, id, file, text: texts.visible(id) },
         labels: labels
             .iter()
             .enumerate()
             .map(|(order, label)| {
                 let range = label.span.start as usize..label.span.end as usize;
-                let caption = Some(plain(&label.caption));
+                let caption = Some(plain(&label.caption).into_owned());
                 if order == 0 {
                     LabeledSpan::new_primary_with_span(caption, range)
                 } else {
@@ -158,7 +196,12 @@ fn frame(out: &mut String, sources: &Sources, labels: &[Label], severity: Severi
 }
 
 /// Text of the same length in which nothing moves the cursor: control and invalid bytes are replaced.
-fn visible(bytes: &[u8]) -> String {
+fn visible(bytes: &[u8]) -> Cow<'_, str> {
+    if bytes.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\n' | b'\t'))
+        && let Ok(text) = std::str::from_utf8(bytes)
+    {
+        return Cow::Borrowed(text);
+    }
     let mut out = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         for letter in chunk.valid().chars() {
@@ -172,26 +215,54 @@ fn visible(bytes: &[u8]) -> String {
         }
         out.extend(std::iter::repeat_n('?', chunk.invalid().len()));
     }
-    out
+    Cow::Owned(out)
+}
+
+/// A file to draw from. Only the lines around what is asked for are looked at, however long the file is.
+#[derive(Debug)]
+struct Excerpt<'r> {
+    name: &'r str,
+    id: FileId,
+    file: &'r SourceFile,
+    text: &'r str,
+}
+
+impl SourceCode for Excerpt<'_> {
+    fn read_span<'a>(
+        &'a self,
+        span: &SourceSpan,
+        before: usize,
+        after: usize,
+    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+        let asked = Span::new(self.id, span.offset() as u32, (span.offset() + span.len()) as u32);
+        let (lines, window) = self.file.window(asked, before.max(after) + 1);
+        let within = SourceSpan::new((span.offset() - window.start).into(), span.len());
+        let part = self.text.get(window.clone()).ok_or(MietteError::OutOfBounds)?;
+        let found = part.read_span(&within, before, after)?;
+        let at = SourceSpan::new((found.span().offset() + window.start).into(), found.span().len());
+        let (line, column, count) = (found.line() + lines, found.column(), found.line_count());
+        let name = self.name.to_owned();
+        Ok(Box::new(MietteSpanContents::new_named(name, found.data(), at, line, column, count)))
+    }
 }
 
 /// What miette draws.
 #[derive(Debug)]
-struct Shown {
-    source: NamedSource<String>,
+struct Shown<'r> {
+    source: Excerpt<'r>,
     labels: Vec<LabeledSpan>,
     severity: Level,
 }
 
-impl std::fmt::Display for Shown {
+impl std::fmt::Display for Shown<'_> {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.write_str(".")
     }
 }
 
-impl std::error::Error for Shown {}
+impl std::error::Error for Shown<'_> {}
 
-impl miette::Diagnostic for Shown {
+impl miette::Diagnostic for Shown<'_> {
     fn severity(&self) -> Option<Level> {
         Some(self.severity)
     }
@@ -211,12 +282,12 @@ fn patch(out: &mut String, sources: &Sources, one: &crate::diagnostic::Fix, styl
     if one.edits.iter().any(|edit| is_secret(edit.span.file)) {
         return;
     }
-    let chosen = fix::choose([one]);
     let option = if one.safety == Safety::Safe { "--fix" } else { "--unsafe-fixes" };
     let _ = writeln!(out, "  {}: {} ({option})", style.paint("36", "fix"), plain(&one.title));
-    for (file, text) in fix::apply(sources, &chosen) {
-        let source = sources.file(file);
-        let patch = fix::unified(source.path(), source.bytes(), &text, 0);
+    if fix::choose([one]).is_empty() {
+        return;
+    }
+    for (_, patch) in fix::patch(sources, one) {
         for line in String::from_utf8_lossy(&patch).lines() {
             let line = plain(line);
             let code = match line.as_bytes().first() {

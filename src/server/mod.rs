@@ -46,7 +46,7 @@ pub enum Form {
 }
 
 /// A configuration that a front end read and understood.
-pub trait Understood: Sync {
+pub trait Understood: Send + Sync {
     /// What it means.
     fn deployment(&self) -> &Deployment;
 

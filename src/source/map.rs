@@ -124,10 +124,8 @@ impl SourceFile {
 
     fn line_starts(&self) -> &[u32] {
         self.lines.get_or_init(|| {
-            let mut starts = vec![0];
-            starts
-                .extend(self.bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at as u32 + 1));
-            starts
+            let behind = memchr::memchr_iter(b'\n', &self.bytes).map(|at| at as u32 + 1);
+            std::iter::once(0).chain(behind).collect()
         })
     }
 
@@ -143,6 +141,15 @@ impl SourceFile {
         let end = starts.get(line as usize).map_or(self.bytes.len(), |next| *next as usize - 1);
         let bytes = &self.bytes[*start as usize..end];
         bytes.strip_suffix(b"\r").unwrap_or(bytes)
+    }
+
+    /// The lines that a span touches and `around` more on each side, as bytes; with how many lines stand before them.
+    pub fn window(&self, span: Span, around: usize) -> (usize, std::ops::Range<usize>) {
+        let starts = self.line_starts();
+        let line = |offset: u32| starts.partition_point(|start| *start <= offset) - 1;
+        let first = line(span.start).saturating_sub(around);
+        let end = starts.get(line(span.end) + around + 1).map_or(self.bytes.len(), |next| *next as usize);
+        (first, starts[first] as usize..end)
     }
 
     /// Line and column of a byte offset; past the end counts as the end.

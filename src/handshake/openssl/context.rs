@@ -1,7 +1,8 @@
 //! What OpenSSL holds for one site (`SSL_CTX`): what a policy, the system's `openssl.cnf` and the platform make together.
 
+use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock};
 
 use super::command::{self, CommandFault};
 use super::level::Level;
@@ -100,6 +101,36 @@ pub struct Surroundings<'a> {
     pub conduct: &'static Conduct,
     /// Files of parameters.
     pub library: &'a Library,
+    /// A context before any policy, once it is made.
+    base: OnceLock<Context>,
+    /// Cipher strings that were read: thousands of sites share a handful.
+    strings: Mutex<HashMap<String, Arc<Expansion<'static>>>>,
+}
+
+impl<'a> Surroundings<'a> {
+    /// What a deployment's contexts have in common.
+    pub fn new(
+        platform: &'a Platform,
+        system: &'a SystemTls,
+        conduct: &'static Conduct,
+        library: &'a Library,
+    ) -> Surroundings<'a> {
+        Surroundings { platform, system, conduct, library, base: OnceLock::new(), strings: Mutex::default() }
+    }
+
+    /// What a cipher string selects; each distinct one is read once.
+    pub fn expansion(&self, string: &str) -> Arc<Expansion<'static>> {
+        let read = || Arc::new(cipher::expand(CipherLibrary::of(self.platform.tls_library.version.numbers), string));
+        let known = |strings: &mut HashMap<String, _>| strings.get(string).map(Arc::clone);
+        if let Some(found) = self.strings.lock().ok().and_then(|mut strings| known(&mut strings)) {
+            return found;
+        }
+        let fresh = read();
+        if let Ok(mut strings) = self.strings.lock() {
+            strings.insert(string.to_owned(), Arc::clone(&fresh));
+        }
+        fresh
+    }
 }
 
 impl Context {
@@ -140,7 +171,7 @@ impl Context {
 
     /// The context of a policy.
     pub fn build(policy: &TlsPolicy, around: &Surroundings<'_>) -> Context {
-        let mut context = Context::new(around);
+        let mut context = around.base.get_or_init(|| Context::new(around)).clone();
         match &policy.protocols.value {
             Value::Known(choice) if around.conduct.protocols_are_bounds => {
                 (context.min_protocol, context.max_protocol) = (choice.set.oldest(), choice.set.newest());
@@ -208,7 +239,7 @@ impl Context {
             },
             _ => self.read_as(string),
         };
-        let expansion = cipher::expand(CipherLibrary::of(self.version), text);
+        let expansion = around.expansion(text);
         match (expansion.error.clone(), token) {
             (Some(error), Some(token)) => self.faults.push(Fault::Ciphers(token.clone(), error)),
             _ => self.take(&expansion),
@@ -345,13 +376,13 @@ fn known<T>(setting: &Setting<T>) -> Known<&T> {
 pub struct Contexts<'a> {
     around: Surroundings<'a>,
     policies: &'a [TlsPolicy],
-    built: Vec<std::sync::OnceLock<Context>>,
+    built: Vec<OnceLock<Context>>,
 }
 
 impl<'a> Contexts<'a> {
     /// No context yet.
     pub fn new(policies: &'a [TlsPolicy], around: Surroundings<'a>) -> Self {
-        Contexts { around, policies, built: policies.iter().map(|_| std::sync::OnceLock::new()).collect() }
+        Contexts { around, policies, built: policies.iter().map(|_| OnceLock::new()).collect() }
     }
 
     /// The context of a policy.

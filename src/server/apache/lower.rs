@@ -126,7 +126,7 @@ fn all_protocols(platform: &Platform) -> Protocols {
     old.into_iter().chain(has_tls13.then_some(Protocol::Tls13)).collect()
 }
 
-impl Lowering<'_> {
+impl<'a> Lowering<'a> {
     /// The context of each statement, absent where nothing is looked at, or it follows rules of its own.
     fn contexts(&self, outside: Context) -> Vec<Place> {
         let mut open = vec![Place::In(outside)];
@@ -143,14 +143,16 @@ impl Lowering<'_> {
             places.push(here);
             if statement.kind == Kind::Open {
                 let name = self.loaded.name(statement).to_ascii_lowercase();
+                let inside = Context::inside(&name).filter(|_| here != Place::Foreign);
                 open.push(match (here, &name[..]) {
+                    _ if inside.is_some() => inside.map_or(Place::Own, Place::In),
                     (Place::Foreign, _) => Place::Foreign,
                     (_, b"mdomainset" | b"mdomain") => Place::Own,
                     (Place::In(Context::Server | Context::VirtualHost), b"limit" | b"limitexcept") => Place::Own,
                     // What these hold is what the block around them holds.
                     (_, b"limit" | b"limitexcept" | b"requireall" | b"requireany" | b"requirenone") => here,
                     (_, name) if directives::is_foreign(&[b"<", name].concat()) => Place::Foreign,
-                    (_, name) => Context::inside(name).map_or(Place::Own, Place::In),
+                    _ => Place::Own,
                 });
             }
         }
@@ -161,7 +163,7 @@ impl Lowering<'_> {
     fn checked(&self, places: &[Place], platform: &Platform) -> Vec<(Option<&'static Entry>, Option<Problem>)> {
         let loaded = self.loaded;
         let version_is_assumed = platform.assumed.iter().any(|what| what == "server_version");
-        let check = |(statement, place): (&Statement, &Place)| {
+        let check = |known: &mut directives::Known<'a>, (statement, place): (&'a Statement, &Place)| {
             if *place == Place::Foreign {
                 return (None, None);
             }
@@ -180,9 +182,10 @@ impl Lowering<'_> {
             };
             let version = platform.server_version;
             let modules = &loaded.modules;
-            directives::check(written, directives::Reader { context, version, version_is_assumed, modules })
+            directives::check(written, directives::Reader { context, version, version_is_assumed, modules }, known)
         };
-        loaded.statements.par_iter().with_min_len(1024).zip(places).map(check).collect()
+        let statements = loaded.statements.par_iter().with_min_len(1024);
+        statements.zip(places).map_init(directives::Known::default, check).collect()
     }
 
     fn walk(&mut self, context: Context, platform: &Platform) {

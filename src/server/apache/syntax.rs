@@ -94,7 +94,7 @@ fn logical_end(text: &[u8], from: usize) -> (usize, usize, bool) {
     let mut at = from;
     let mut joined = false;
     loop {
-        let Some(newline) = text[at..].iter().position(|byte| *byte == b'\n').map(|found| at + found) else {
+        let Some(newline) = memchr::memchr(b'\n', &text[at..]).map(|found| at + found) else {
             return (text.len(), text.len(), joined);
         };
         let line = text[at..newline].strip_suffix(b"\r").unwrap_or(&text[at..newline]);

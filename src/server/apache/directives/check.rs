@@ -1,5 +1,7 @@
 //! Holds one directive against the table.
 
+use foldhash::HashMap;
+
 use super::table::{Arguments, Context, Entry, find, is_foreign, nearest};
 use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity};
 use crate::platform::Version;
@@ -22,23 +24,46 @@ pub struct Reader<'a> {
 
 /// A directive, or the head of a section, as it is written.
 #[derive(Clone, Copy)]
-pub struct Written<'a> {
+pub struct Written<'t, 'w> {
     /// Its name, without `<`.
-    pub name: &'a [u8],
+    pub name: &'t [u8],
     /// Where its name stands.
     pub at: Span,
     /// Whether it is a section.
     pub is_section: bool,
     /// Its arguments.
-    pub words: &'a [Word],
+    pub words: &'w [Word],
     /// The text that they stand in.
-    pub text: &'a [u8],
+    pub text: &'t [u8],
     /// The id of the text.
     pub file: FileId,
 }
 
+/// Rows of names that may stand where they stood: most lines of a configuration begin like another one.
+pub type Known<'t> = HashMap<(&'t [u8], bool, Option<Context>), &'static Entry>;
+
 /// What is wrong with one directive: the first fault that httpd would stop at. Gives its row too, where it has one.
-pub fn check(written: Written<'_>, reader: Reader<'_>) -> (Option<&'static Entry>, Option<Problem>) {
+pub fn check<'t>(
+    written: Written<'t, '_>,
+    reader: Reader<'_>,
+    known: &mut Known<'t>,
+) -> (Option<&'static Entry>, Option<Problem>) {
+    let key = (written.name, written.is_section, reader.context);
+    if let Some(row) = known.get(&key) {
+        return (Some(row), arguments(row, written));
+    }
+    let (row, problem) = place(written, reader);
+    match row {
+        Some(row) => {
+            known.insert(key, row);
+            (Some(row), arguments(row, written))
+        }
+        None => (None, problem),
+    }
+}
+
+/// The row of a directive that may stand where it stands, or what is wrong with that.
+fn place(written: Written<'_, '_>, reader: Reader<'_>) -> (Option<&'static Entry>, Option<Problem>) {
     let Written { name, at, is_section, .. } = written;
     let key = if is_section { [b"<", name].concat() } else { Vec::new() };
     let rows = find(if is_section { &key } else { name });
@@ -59,27 +84,28 @@ pub fn check(written: Written<'_>, reader: Reader<'_>) -> (Option<&'static Entry
         let only_global = context == Context::VirtualHost && row.stands_in(Context::Server);
         return (None, Some(if only_global { problem.case("global") } else { problem }));
     }
-    (Some(row), arguments(row, written, &shown))
+    (Some(row), None)
 }
 
-fn arguments(row: &Entry, written: Written<'_>, shown: &str) -> Option<Problem> {
-    let Written { words, text, at, file, .. } = written;
+fn arguments(row: &Entry, written: Written<'_, '_>) -> Option<Problem> {
+    let Written { name, words, text, at, file, .. } = written;
+    let shown = || String::from_utf8_lossy(name).into_owned();
     // An empty word ends the list.
     let count = words.iter().take_while(|word| !word.value(text).is_empty()).count();
     let count = if count == words.len() { count } else { count + words[count + 1..].len() };
     if !row.takes(count) || count > words.len() {
         let comment = words.iter().skip(1).find(|word| !word.is_quoted() && word.value(text).starts_with(b"#"));
         if let Some(comment) = comment.filter(|_| row.takes(words_before(words, text))) {
-            return Some(inline_comment(comment.span(file), written, shown));
+            return Some(inline_comment(comment.span(file), written, &shown()));
         }
-        let problem = Problem::new("invalid-argument", at).case("count").with("name", shown);
+        let problem = Problem::new("invalid-argument", at).case("count").with("name", shown());
         return Some(problem.with("expected", row.expected()).with("count", count.to_string()));
     }
     let first = words.first()?;
     let value = first.value(text);
     let is_flag = |value: &[u8]| value.eq_ignore_ascii_case(b"on") || value.eq_ignore_ascii_case(b"off");
     if row.arguments == Arguments::Flag && !is_flag(&value) && !value.windows(2).any(|pair| pair == b"${") {
-        let problem = Problem::new("invalid-argument", first.span(file)).case("value").with("name", shown);
+        let problem = Problem::new("invalid-argument", first.span(file)).case("value").with("name", shown());
         let problem = problem.with("value", String::from_utf8_lossy(&value));
         return Some(problem.with("expected", "`on` or `off`"));
     }
@@ -92,7 +118,7 @@ fn words_before(words: &[Word], text: &[u8]) -> usize {
 }
 
 /// Apache has no comments behind a directive: their words are arguments.
-fn inline_comment(at: Span, written: Written<'_>, shown: &str) -> Problem {
+fn inline_comment(at: Span, written: Written<'_, '_>, shown: &str) -> Problem {
     let end = written.words.last().map_or(at, |word| word.span(written.file));
     Problem::new("inline-comment", at.to(end)).with("name", shown)
 }
@@ -105,7 +131,7 @@ fn not_loaded(row: &Entry, shown: String, at: Span, reader: Reader<'_>) -> Probl
     Problem::new("unknown-directive", at).case("not-loaded").with("name", shown).with("module", module)
 }
 
-fn unknown(name: &str, written: Written<'_>, reader: Reader<'_>) -> Option<Problem> {
+fn unknown(name: &str, written: Written<'_, '_>, reader: Reader<'_>) -> Option<Problem> {
     let problem = Problem::new("unknown-directive", written.at).with("name", name);
     let key = if written.is_section { [b"<", written.name].concat() } else { written.name.to_vec() };
     if is_foreign(&key) {

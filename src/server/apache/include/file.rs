@@ -3,10 +3,11 @@
 //! Source: Apache 2.4, `ap_process_fnmatch_configs`: a folder means all files below it, hidden ones too; a pattern skips
 //! hidden names.
 
-use std::collections::HashMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use foldhash::{HashMap, HashMapExt};
 use rayon::prelude::*;
 
 use super::{Loaded, Reader, Statement};
@@ -27,10 +28,10 @@ type Content = Result<(Arc<[u8]>, Arc<[Line]>), ReadError>;
 pub(super) struct Files<'a> {
     files: &'a dyn FileSystem,
     limits: &'a Limits,
-    contents: HashMap<PathBuf, Content>,
+    contents: HashMap<OsString, Content>,
     /// The text of each file, in the order of `Loaded::paths`.
     texts: Vec<FileId>,
-    by_path: HashMap<PathBuf, usize>,
+    by_path: HashMap<OsString, usize>,
     entered: usize,
 }
 
@@ -69,13 +70,13 @@ impl<'a> Files<'a> {
     /// Puts in a text that was read already.
     pub(super) fn insert(&mut self, path: PathBuf, bytes: Arc<[u8]>) {
         let lines = syntax::lines(&bytes).into();
-        self.contents.insert(path, Ok((bytes, lines)));
+        self.contents.insert(path.into_os_string(), Ok((bytes, lines)));
     }
 
     /// The text and lines of a file that was read.
     pub(super) fn opened(&self, file: usize, out: &Loaded) -> (FileId, Arc<[Line]>) {
         let id = self.texts[file];
-        let lines = match self.contents.get(&out.paths[file]) {
+        let lines = match self.contents.get(out.paths[file].as_os_str()) {
             Some(Ok((_, lines))) => Arc::clone(lines),
             _ => Arc::from([]),
         };
@@ -84,7 +85,7 @@ impl<'a> Files<'a> {
 
     /// Reads and cuts files, several at once where there are many.
     fn load(&mut self, paths: &[PathBuf]) {
-        let fresh: Vec<&PathBuf> = paths.iter().filter(|path| !self.contents.contains_key(*path)).collect();
+        let fresh: Vec<&PathBuf> = paths.iter().filter(|path| !self.contents.contains_key(path.as_os_str())).collect();
         let read = |path: &PathBuf| -> Content {
             let bytes = self.files.read(path, self.limits.config_file)?;
             if pki::holds_key(&bytes) {
@@ -98,7 +99,7 @@ impl<'a> Files<'a> {
             true => fresh.par_iter().map(|path| read(path)).collect(),
             false => fresh.iter().map(|path| read(path)).collect(),
         };
-        let fresh: Vec<PathBuf> = fresh.into_iter().cloned().collect();
+        let fresh: Vec<OsString> = fresh.into_iter().map(|path| path.as_os_str().to_os_string()).collect();
         self.contents.extend(fresh.into_iter().zip(found));
     }
 
@@ -122,7 +123,7 @@ impl<'a> Files<'a> {
         self.load(&matched);
         let mut found = Vec::with_capacity(matched.len());
         for path in matched {
-            match self.contents.get(&path) {
+            match self.contents.get(path.as_os_str()) {
                 Some(Err(ReadError::NotRegular(FileKind::Directory))) => self.below(&path, 0, &mut found),
                 _ => found.push(path),
             }
@@ -169,7 +170,7 @@ impl Reader<'_> {
         let via = Some(self.out.frames.add(frame));
         let mut entered = Vec::with_capacity(found.len());
         for path in found {
-            match self.files.contents.get(&path) {
+            match self.files.contents.get(path.as_os_str()) {
                 Some(Ok((bytes, _))) => {
                     let bytes = Arc::clone(bytes);
                     let file = self.registered(path, bytes);
@@ -187,10 +188,11 @@ impl Reader<'_> {
             self.too_many(at);
             return;
         }
+        let begun = self.open.iter().filter(|open| open.at > 0).filter_map(|open| open.file);
+        let begun: Vec<usize> = begun.collect();
         // The last is entered first: what is open lies on a stack.
         for file in entered.into_iter().rev() {
-            let is_open = self.open.iter().any(|open| open.file == Some(file) && open.at > 0);
-            if is_open || self.open.iter().filter(|open| open.file.is_some() && open.at > 0).count() > self.depth() {
+            if begun.contains(&file) || begun.len() > self.limits.include_depth {
                 let path = self.out.paths[file].display().to_string();
                 self.out.problems.push(Problem::new("include-cycle", at).with("path", path));
                 continue;
@@ -199,13 +201,9 @@ impl Reader<'_> {
         }
     }
 
-    fn depth(&self) -> usize {
-        self.limits.include_depth
-    }
-
     /// The index of a file that was read, which is added where it is new.
     fn registered(&mut self, path: PathBuf, bytes: Arc<[u8]>) -> usize {
-        match self.files.by_path.get(&path) {
+        match self.files.by_path.get(path.as_os_str()) {
             Some(at) => *at,
             None => self.add_file(path, bytes, Text::File),
         }
@@ -216,8 +214,8 @@ impl Reader<'_> {
         let id = self.add_text(path.clone(), bytes, text);
         let at = self.out.paths.len();
         self.files.texts.push(id);
-        self.out.paths.push(path.clone());
-        self.files.by_path.insert(path, at);
+        self.files.by_path.insert(path.as_os_str().to_os_string(), at);
+        self.out.paths.push(path);
         at
     }
 

@@ -146,7 +146,14 @@ fn add(
     let inherited_name = (own.server_name.is_none() && !is_main)
         .then(|| lowering.server.server_name.as_ref().map(|name| Arc::clone(&name.token.text)))
         .flatten();
-    let policy = composer.interner.policy(deployment, level::policy(own, outer, defaults));
+    let mut fresh = |composer: &mut Composer| composer.interner.policy(deployment, level::policy(own, outer, defaults));
+    let policy = match composer.outer {
+        Some(outer) if own.leaves_policy() && !is_main => outer,
+        _ => fresh(composer),
+    };
+    if own.leaves_policy() && !is_main {
+        composer.outer = Some(policy);
+    }
     let credentials = composer.interner.credentials(deployment, credentials);
     let site = SiteId(deployment.sites.len() as u32);
     deployment.sites.push(Site {

@@ -63,6 +63,24 @@ pub struct Level {
     pub has_core: bool,
 }
 
+impl Level {
+    /// Whether [`policy`] takes all from the level around.
+    pub fn leaves_policy(&self) -> bool {
+        self.protocols.is_none()
+            && self.ciphers.is_none()
+            && self.ciphersuites.is_none()
+            && self.honor_order.is_none()
+            && self.commands.is_empty()
+            && self.session_tickets.is_none()
+            && self.application.is_none()
+            && self.verify.is_none()
+            && self.verify_depth.is_none()
+            && self.authorities.is_none()
+            && self.stapling.is_none()
+            && self.stapling_url.is_none()
+    }
+}
+
 fn take<T: Clone>(own: &Option<Setting<T>>, outer: &Option<Setting<T>>) -> Option<Setting<T>> {
     own.clone().or_else(|| outer.clone().map(inherited))
 }

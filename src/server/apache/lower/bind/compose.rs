@@ -1,6 +1,6 @@
 //! What decides a handshake that begins under the first virtual host of an address and goes on under the named one.
 
-use std::collections::HashMap;
+use foldhash::HashMap;
 use std::sync::Arc;
 
 use crate::model::{Command, Deployment, Interner, PolicyId, Setting};
@@ -10,6 +10,8 @@ use crate::platform::{self, Decider};
 #[derive(Default)]
 pub struct Composer {
     pub interner: Interner,
+    /// The policy of virtual hosts that leave it to the server.
+    pub outer: Option<PolicyId>,
     composed: HashMap<(PolicyId, PolicyId, bool), PolicyId>,
 }
 
