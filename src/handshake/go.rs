@@ -10,7 +10,7 @@ use super::client::Client;
 use super::hello::Hello;
 use super::openssl::silence;
 use super::outcome::{Agreed, Cause, Decisive, Outcome, Stage, Story};
-use crate::model::{Credentials, TlsPolicy, Value, VerifyMode};
+use crate::model::{Credentials, Doubt, TlsPolicy, Value, VerifyMode};
 use crate::pki::{Certificate, KeyKind, Library, PemFile};
 use crate::platform::Version;
 use crate::tls::cipher::{CipherSuite, Tls13Suite};
@@ -28,6 +28,8 @@ const ORDER: [u16; 17] = [
 const CHACHA: [u16; 2] = [0xcca9, 0xcca8];
 /// Suites with AES-GCM by which a client shows that it prefers AES (`aesgcmCiphers`).
 const AES_GCM: [u16; 6] = [0x1301, 0x1302, 0xc02b, 0xc02c, 0xc02f, 0xc030];
+/// Suites that Go has and Caddy never enables: SHA-256 in CBC mode, RC4.
+const OTHERS: [u16; 6] = [0xc027, 0xc023, 0x003c, 0x0005, 0xc011, 0xc007];
 /// Suites of TLS 1.3 in Go's order.
 const TLS13: [u16; 3] = [0x1301, 0x1302, 0x1303];
 /// Groups in Go's own order (`defaultCurvePreferences`); what a release does not have falls out.
@@ -51,14 +53,14 @@ pub struct Candidates {
     pub all: Vec<Candidate>,
     /// Why others are not.
     pub unknown: Option<Arc<str>>,
-    /// Whether they have no order.
-    pub unordered: bool,
+    /// Why it cannot be told which of them is served.
+    pub doubt: Option<Doubt>,
 }
 
 impl Candidates {
     /// Loads a set. `key_type` is the kind of key of a certificate that the server has yet to get.
     pub fn load(set: &Credentials, library: &Library, key_type: Option<&str>) -> Candidates {
-        let mut found = Candidates { unordered: set.unordered, ..Candidates::default() };
+        let mut found = Candidates { doubt: set.doubt, ..Candidates::default() };
         for (pair, credential) in set.pairs.iter().enumerate() {
             let file: Option<&PemFile> = match &credential.certificate.value {
                 Value::Known((_, path)) => {
@@ -313,7 +315,7 @@ impl<'n> Negotiation<'n> {
 
     /// Whether the first suite of the client that Go knows is one of AES-GCM (`aesgcmPreferred`).
     fn prefers_aes(&self) -> bool {
-        let known = |code: &u16| ORDER.contains(code) || TLS13.contains(code);
+        let known = |code: &u16| ORDER.contains(code) || TLS13.contains(code) || OTHERS.contains(code);
         let offered = self.hello.tls13_suites.iter().map(|suite| suite.code_point);
         let offered = offered.chain(self.hello.suites.iter().map(|suite| suite.code_point));
         offered.into_iter().find(known).is_some_and(|code| AES_GCM.contains(&code))
@@ -370,6 +372,10 @@ impl<'n> Negotiation<'n> {
             ([], None) => {
                 failed("no-certificate", Decisive::Credentials, "no certificate serves this name (internal_error)")
             }
+            (_, _) if self.side.candidates.doubt == Some(Doubt::Managed) => {
+                let words = "once Caddy has got its own certificate for the name, this policy may serve none";
+                Err(Outcome::Unknown(Cause::unknown(Decisive::Credentials, words)))
+            }
             ([only], _) => Ok(only),
             (all, _) => {
                 let supported: Vec<&Candidate> =
@@ -377,7 +383,7 @@ impl<'n> Negotiation<'n> {
                 let valid: Vec<&Candidate> =
                     supported.iter().copied().filter(|one| one.is_valid(self.side.now)).collect();
                 let fitting = [valid.len(), supported.len(), all.len()].into_iter().find(|count| *count > 0);
-                if self.side.candidates.unordered && fitting != Some(1) {
+                if self.side.candidates.doubt.is_some() && fitting != Some(1) {
                     let words = "no certificate has the name: Caddy takes any of those of the site, by chance";
                     return Err(Outcome::Unknown(Cause::unknown(Decisive::Credentials, words)));
                 }

@@ -203,6 +203,7 @@ const QUIETER: &[(&str, &[&str])] = &[
     ("plain-http-on-tls-port", &["no-certificate"]),
     ("certificate-inherited-from-default-site", &["certificate-name-mismatch"]),
     ("directive-unknown-in-version", &["invalid-argument"]),
+    ("shadowed-site", &["automation-policy-conflict"]),
 ];
 
 /// How a socket is written.

@@ -74,6 +74,8 @@ pub struct Use<'a> {
     pub pair: &'a Credential,
     /// Sites that are served with it by their own words or by inheritance, in order; not those that reject.
     pub sites: Vec<SiteId>,
+    /// Whether the server loads it, served or not.
+    pub is_loaded: bool,
     /// What is sent, looked at once for all rules and all sites that name the same files.
     chain: SharedChain<'a>,
 }
@@ -89,6 +91,16 @@ impl<'a> Use<'a> {
         for (at, site) in deployment.sites.iter().enumerate().filter(|(_, site)| site.loads_credentials) {
             sites[site.credentials.0 as usize].push(SiteId(at as u32));
         }
+        let chooses = deployment.conduct.chooses_by_name;
+        if chooses {
+            for (site, binding) in deployment.endpoints.iter().flat_map(served) {
+                sites[binding.credentials.0 as usize].push(site);
+            }
+            for known in &mut sites {
+                known.sort_unstable();
+                known.dedup();
+            }
+        }
         let mut chains: HashMap<[Option<&Path>; 4], SharedChain<'a>> = HashMap::new();
         let mut uses = Vec::new();
         for (at, (set, sites)) in deployment.credentials.iter().zip(sites).enumerate() {
@@ -102,7 +114,8 @@ impl<'a> Use<'a> {
                 let key = pair.key.as_ref().and_then(path);
                 let files = [path(&pair.certificate), key, pair.chain.as_ref().and_then(path), authorities];
                 let chain = Arc::clone(chains.entry(files).or_default());
-                uses.push(Use { set, position, pair, sites: sites.clone(), chain });
+                let is_loaded = chooses || !sites.is_empty();
+                uses.push(Use { set, position, pair, sites: sites.clone(), is_loaded, chain });
             }
         }
         uses
@@ -148,6 +161,16 @@ impl<'a> Use<'a> {
         };
         self.chain.get_or_init(look).as_ref().filter(|_| !self.sites.is_empty())
     }
+}
+
+/// The bindings of a socket that answer to names of their own site, or to clients without a name.
+fn served(endpoint: &Endpoint) -> Vec<(SiteId, &Binding)> {
+    let mut found: Vec<BindingId> = endpoint.unnamed.into_iter().collect();
+    let exact = endpoint.named.exact.values().chain(endpoint.named.below.values()).map(|(_, id)| *id);
+    found.extend(exact);
+    found.sort_unstable();
+    found.dedup();
+    found.into_iter().map(|id| (endpoint.binding(id).site, endpoint.binding(id))).collect()
 }
 
 /// Whether a pair is not known at all.

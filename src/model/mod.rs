@@ -22,7 +22,7 @@ pub use intern::Interner;
 pub use managed::{Authority, Managed, Obstacle};
 pub use policy::{ClientVerification, Command, PolicyId, ProtocolChoice, Stapling, TlsPolicy, VerifyMode};
 pub use setting::{Frame, FrameId, FrameKind, Frames, Origin, OriginKind, Reason, Setting, Token, Value};
-pub use site::{Credential, Credentials, CredentialsId, Name, NameKind, Site, SiteId};
+pub use site::{Credential, Credentials, CredentialsId, Doubt, Name, NameKind, Site, SiteId};
 pub use upstream::{
     Upstream, UpstreamAuthorities, UpstreamPolicy, UpstreamPolicyId, UpstreamTarget, UpstreamTransport,
     UpstreamVerification,

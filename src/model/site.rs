@@ -68,8 +68,17 @@ pub struct Credentials {
     pub keys_by_place: bool,
     /// A program that is asked for passwords at start (Apache).
     pub dialog: Option<Token>,
-    /// Whether the pairs have no order: which of those that fit is served is chance (Caddy).
-    pub unordered: bool,
+    /// Why it cannot be told which of the pairs is served (Caddy).
+    pub doubt: Option<Doubt>,
+}
+
+/// Why it cannot be told which pair of a set is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Doubt {
+    /// The pairs have no order: which of those that fit is served is chance.
+    Unordered,
+    /// They are served only as long as the server has got no certificate of its own for the name.
+    Managed,
 }
 
 /// A server block, virtual host or site block.

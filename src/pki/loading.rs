@@ -224,7 +224,7 @@ fn go(file: &PemFile, key_file: &PemFile) -> Option<Refusal> {
 }
 
 /// The blocks that Go sees: a broken one is passed over, and so is the first behind a byte order mark.
-fn go_blocks(file: &PemFile) -> Vec<(usize, &Block)> {
+pub fn go_blocks(file: &PemFile) -> Vec<(usize, &Block)> {
     let is_text =
         |block: &&(usize, &Block)| !matches!(&block.1.kind, BlockKind::Broken(fault) if *fault != BlockFault::Der);
     let hidden = usize::from(file.has_bom && file.begins_with_block);

@@ -49,6 +49,8 @@ pub struct Conduct {
     pub cipher_string_suffix: String,
     /// Whether the library's options of the site that a connection begins with stay on under the named site.
     pub adds_options: bool,
+    /// Whether certificates are chosen by name among all that are written: every one is loaded, whatever it is served for.
+    pub chooses_by_name: bool,
     /// Whether `MinProtocol` and `MaxProtocol` of `openssl.cnf` reach the server.
     pub keeps_system_protocol_bounds: bool,
 }

@@ -72,8 +72,8 @@ fn is_own_file(one: &Use<'_>) -> bool {
 
 /// `certificate-unparseable`.
 pub fn certificate_unparseable<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
-    if one.sites.is_empty() {
-        return; // nobody loads it
+    if !one.is_loaded {
+        return;
     }
     let Some((token, file)) = scope.certificate_file(one.pair) else { return };
     match file.certificate_fault() {
@@ -98,7 +98,7 @@ pub fn certificate_unparseable<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut 
 
 /// The key of a pair: from its file.
 pub fn key_of<'a>(scope: &Scope<'a>, one: &Use<'a>) -> Option<(&'a Token, &'a PemFile, &'a Result<Key, KeyFault>)> {
-    let (token, path) = one.pair.key.as_ref().filter(|_| !one.sites.is_empty())?.get()?;
+    let (token, path) = one.pair.key.as_ref().filter(|_| one.is_loaded)?.get()?;
     let file = scope.pem(path)?;
     file.key().map(|(_, key)| (token, file, key))
 }
@@ -106,7 +106,7 @@ pub fn key_of<'a>(scope: &Scope<'a>, one: &Use<'a>) -> Option<(&'a Token, &'a Pe
 /// `key-unparseable`.
 pub fn key_unparseable<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
     let Some((token, path)) = one.pair.key.as_ref().and_then(|key| key.get()) else { return };
-    let Some(file) = scope.pem(path).filter(|_| !one.sites.is_empty()) else { return };
+    let Some(file) = scope.pem(path).filter(|_| one.is_loaded) else { return };
     if is_own_file(one) && file.key().is_none() {
         return; // no key is named: another rule speaks
     }
@@ -155,7 +155,7 @@ pub fn no_key<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
     // A key that is looked for in the certificate's file is missing only where that can be read and holds none.
     let is_there = one.pair.key.is_some()
         && (!is_own_file(one) || scope.certificate_file(one.pair).is_none_or(|(_, file)| file.key().is_some()));
-    if is_there || one.sites.is_empty() || scope.deployment.fragment && !own_words(scope, one) {
+    if is_there || !one.is_loaded || scope.deployment.fragment && !own_words(scope, one) {
         return;
     }
     let at = one.pair.certificate.origin.anchor();

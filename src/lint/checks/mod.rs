@@ -27,6 +27,7 @@ macro_rules! rules {
 pub static RULES: &[Rule] = &TABLE;
 
 rules! {
+    "automation-policy-conflict": Reading,
     "certificate-chain-duplicate": Credential(chain::duplicate),
     "certificate-chain-expired": Credential(chain::expired),
     "certificate-chain-incomplete": Credential(chain::incomplete),

@@ -57,10 +57,17 @@ fn pointing<'a>(scope: &Scope<'a>, problem: Problem, one: &Use<'a>, certificate:
     }
 }
 
+/// Whether the server passes over a certificate for another of its set that is valid now.
+fn is_passed_over<'a>(scope: &Scope<'a>, one: &Use<'a>) -> bool {
+    let is_valid = |leaf: &Certificate| (leaf.not_before..=leaf.not_after).contains(&scope.now);
+    scope.deployment.conduct.chooses_by_name
+        && one.set.pairs.iter().any(|pair| scope.leaf(pair).is_some_and(|leaf| is_valid(leaf)))
+}
+
 /// `certificate-expired`.
 pub fn expired<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
     let Some((token, leaf)) = leaf(scope, one) else { return };
-    if scope.now > leaf.not_after {
+    if scope.now > leaf.not_after && !is_passed_over(scope, one) {
         sink.report(
             about(scope, "certificate-expired", token, leaf, one).with("ago", span(scope.now - leaf.not_after)),
         );
@@ -73,7 +80,7 @@ const SKEW: i64 = 300;
 /// `certificate-not-yet-valid`.
 pub fn not_yet<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
     let Some((token, leaf)) = leaf(scope, one) else { return };
-    if scope.now < leaf.not_before - SKEW {
+    if scope.now < leaf.not_before - SKEW && !is_passed_over(scope, one) {
         let wait = span(leaf.not_before - scope.now);
         let problem = about(scope, "certificate-not-yet-valid", token, leaf, one).with("wait", wait);
         sink.report(pointing(scope, problem, one, leaf));

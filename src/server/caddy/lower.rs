@@ -3,7 +3,9 @@
 //! Lowering never fails: what is wrong becomes a [`Problem`], what cannot be known an [`Unjudged`].
 
 mod address;
+mod authority;
 mod automatic;
+mod automation;
 mod bind;
 mod certificate;
 mod global;
@@ -16,6 +18,7 @@ mod site;
 mod storage;
 mod tls;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -36,6 +39,8 @@ pub struct Lowering<'a> {
     folder: &'a Path,
     problems: Vec<Problem>,
     unjudged: Vec<Unjudged>,
+    /// Files of client authorities that were looked at, and what is wrong with them.
+    authorities: HashMap<(PathBuf, authority::Reader), Option<authority::Fault>>,
 }
 
 /// Where relative paths start, and a place in the main text.
@@ -68,7 +73,14 @@ pub fn json(reading: Reading<'_>, value: &Value, problems: Vec<Problem>, deploym
 
 impl<'a> Lowering<'a> {
     fn new(reading: Reading<'a>, platform: &'a Platform, base: &Base<'a>) -> Self {
-        Lowering { reading, platform, folder: base.folder, problems: Vec::new(), unjudged: Vec::new() }
+        Lowering {
+            reading,
+            platform,
+            folder: base.folder,
+            problems: Vec::new(),
+            unjudged: Vec::new(),
+            authorities: HashMap::new(),
+        }
     }
 
     fn finish(mut self, config: &Config, deployment: &mut Deployment, start: Span) {

@@ -154,7 +154,7 @@ fn site(
 }
 
 fn certificate(random: &mut Random, files: &mut BTreeMap<String, Vec<u8>>, place: &str, names: &[&str]) -> String {
-    let label = fault(random, 40);
+    let label = fault(random, 60);
     // Caddy refuses what nginx takes.
     let is_refused = label == "key-of-another-kind" && !random.one_in(8);
     let kind = random.word(KINDS);

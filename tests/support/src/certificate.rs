@@ -2,9 +2,10 @@
 
 use sha1::Digest as _;
 
+use crate::DAY;
+use crate::clock::now;
 use crate::der::{bits, boolean, element, identifier, integer, octets, sequence, set, text, time};
 use crate::key::{Digest, key};
-use crate::{DAY, NOW};
 
 /// Server authentication.
 pub const SERVER: &str = "1.3.6.1.5.5.7.3.1";
@@ -61,8 +62,8 @@ impl Certificate {
             key: key.to_owned(),
             signed_by: issuer.key.clone(),
             digest: Digest::Sha256,
-            not_before: NOW - 10 * DAY,
-            not_after: NOW + 80 * DAY,
+            not_before: now() - 10 * DAY,
+            not_after: now() + 80 * DAY,
             serial: 1000 + u64::from(names.first().map_or(0, |name| name.len() as u32)),
             version: 3,
             names: names.iter().map(|name| (*name).to_owned()).collect(),
@@ -85,8 +86,8 @@ impl Certificate {
             key: key.to_owned(),
             signed_by: key.to_owned(),
             digest: Digest::Sha256,
-            not_before: NOW - 1000 * DAY,
-            not_after: NOW + 2650 * DAY,
+            not_before: now() - 1000 * DAY,
+            not_after: now() + 2650 * DAY,
             serial: 1,
             version: 3,
             names: Vec::new(),

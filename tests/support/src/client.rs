@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use crate::NOW;
+use crate::clock::now;
 use crate::random::Random;
 
 /// What a client offers. Lists are in its own order; names are OpenSSL's, protocols and groups the tool's.
@@ -167,7 +167,7 @@ impl Client {
             true => add(&["-servername", host]),
             false => add(&["-noservername"]),
         }
-        add(&[if is_address { "-verify_ip" } else { "-verify_hostname" }, host, "-attime", &NOW.to_string()]);
+        add(&[if is_address { "-verify_ip" } else { "-verify_hostname" }, host, "-attime", &now().to_string()]);
         add(&["-CAfile", self.trust.unwrap_or(anchors), "-no-CApath", "-no-CAstore"]);
         let words = ["-no_tls1", "-no_tls1_1", "-no_tls1_2", "-no_tls1_3"];
         for (protocol, word) in PROTOCOLS.iter().zip(words) {

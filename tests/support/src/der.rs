@@ -1,5 +1,7 @@
 //! Writes DER (X.690), and PEM around it.
 
+use crate::clock::date;
+
 /// One element: tag, length, content.
 pub fn element(tag: u8, content: &[u8]) -> Vec<u8> {
     let mut out = vec![tag];
@@ -70,17 +72,7 @@ pub fn boolean(value: bool) -> Vec<u8> {
 
 /// A time in seconds since 1970-01-01 UTC: UTCTime from 1950 to 2049, else GeneralizedTime (RFC 5280, 4.1.2.5).
 pub fn time(seconds: i64) -> Vec<u8> {
-    let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    // Days to a date, Howard Hinnant's algorithm: years begin in March.
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_shifted = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_shifted + 2) / 5 + 1;
-    let month = if month_shifted < 10 { month_shifted + 3 } else { month_shifted - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let ((year, month, day), rest) = (date(seconds), seconds.rem_euclid(86_400));
     let clock = format!("{month:02}{day:02}{:02}{:02}{:02}Z", rest / 3_600, rest / 60 % 60, rest % 60);
     match year {
         1950..=2049 => element(0x17, format!("{:02}{clock}", year % 100).as_bytes()),

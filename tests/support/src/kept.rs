@@ -24,6 +24,9 @@ fn files() -> BTreeMap<String, Vec<u8>> {
         ("same.pem", &["leaf *.test key=rsa1", "intermediate"]),
         ("leaf.pem", &["leaf a.test key=rsa1"]),
         ("middle.pem", &["intermediate"]),
+        ("ed.pem", &["leaf a.test key=ed1", "intermediate"]),
+        ("address.pem", &["leaf a.test,127.0.0.1 key=rsa1", "intermediate"]),
+        ("ed.key", &["key ed1"]),
         ("garbage.pem", &["text nothing"]),
         ("ec1.key", &["key ec1"]),
     ] {
@@ -39,6 +42,11 @@ fn all_clients() -> Vec<Client> {
     old.name = "tls10-to-11".to_owned();
     old.protocols = vec!["TLSv1.0", "TLSv1.1"];
     all.push(old);
+    // Go asks the first suite that it knows whether the client likes AES.
+    let mut last = all.iter().find(|client| client.name == "tls12").expect("it is known").clone();
+    last.name = "cbc-first".to_owned();
+    last.ciphers.insert(0, "AES128-SHA256");
+    all.push(last);
     all
 }
 
@@ -170,6 +178,37 @@ pub fn caddy() -> Vec<Case> {
             "",
             "a.test {\n\ttls wild.pem a.key\n}",
             "b.test {\n\ttls same.pem a.key\n}",
+        ),
+        both(
+            "an authority's file that is absent",
+            "",
+            "a.test {\n\ttls a.pem a.key {\n\t\tclient_auth {\n\t\t\tmode request\n\t\t\ttrusted_ca_cert_file absent.pem\n\t\t}\n\t}\n}",
+            B,
+        ),
+        both(
+            "two certificates of the default name",
+            "default_sni a.test",
+            "a.test {\n\ttls ed.pem ed.key\n\ttls a.pem a.key\n}",
+            B,
+        ),
+        both(
+            "a second certificate that is none",
+            "",
+            "a.test {\n\ttls a.pem a.key\n\ttls garbage.pem c.key\n}",
+            B,
+        ),
+        both(
+            "a certificate of another site that holds for the address",
+            "",
+            "https://:8443 {\n\ttls b.pem b.key\n}",
+            "a.test {\n\ttls address.pem a.key\n}",
+        ),
+        both("one name under two policies", "", "a.test {\n\ttls internal\n}", "a.test:9443 {\n}"),
+        case(
+            "an address that Caddy signs for itself, under the certificate of all hosts",
+            "Caddyfile",
+            "{\n\tadmin off\n\tskip_install_trust\n\thttp_port 8080\n}\nhttps://:8443 {\n\ttls a.pem a.key\n}\n127.0.0.1:8443 {\n}\n"
+                .to_owned(),
         ),
         both("a wildcard of one label", "", "127.0.0.1 {\n\ttls b.pem b.key\n}", WILD),
         both(

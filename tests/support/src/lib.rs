@@ -1,6 +1,6 @@
 //! For tests alone: certificates by recipe, and the real servers on loopback.
 //!
-//! Everything is deterministic: keys come from their names, dates from [`NOW`].
+//! Everything is deterministic: keys come from their names, dates from [`NOW`], or the machine where a server asks it ([`clock`]).
 
 pub mod apache;
 mod apache_text;
@@ -9,6 +9,7 @@ pub mod caddy;
 pub mod case;
 pub mod certificate;
 pub mod client;
+pub mod clock;
 pub mod der;
 pub mod handshake;
 pub mod judge;

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use crate::DAY;
 use crate::certificate::{CLIENT, Certificate};
+use crate::clock::now;
 use crate::key::{Digest, key};
 use crate::random::Random;
 use crate::recipe::{file, intermediate, root};
-use crate::{DAY, NOW};
 
 /// A certificate file and a key file.
 #[derive(Clone, Debug)]
@@ -87,7 +88,7 @@ pub fn pair(random: &mut Random, kind: &'static str, names: &[&str], label: &'st
     let mut top = root();
     match label {
         "signed-by-rsa" => middle = Certificate::authority("Example RSA Intermediate", "rsa9", &top),
-        "expired-intermediate" => middle.not_after = NOW - 3 * DAY,
+        "expired-intermediate" => middle.not_after = now() - 3 * DAY,
         "sha1-intermediate" => middle.digest = Digest::Sha1,
         "unknown-root" => {
             top = Certificate::root("Unknown Root", "ec-unknown");
@@ -97,8 +98,8 @@ pub fn pair(random: &mut Random, kind: &'static str, names: &[&str], label: &'st
     }
     let mut leaf = Certificate::leaf(names, &own, &middle);
     match label {
-        "expired" => (leaf.not_before, leaf.not_after) = (NOW - 93 * DAY, NOW - 3 * DAY),
-        "not-yet-valid" => (leaf.not_before, leaf.not_after) = (NOW + DAY, NOW + 90 * DAY),
+        "expired" => (leaf.not_before, leaf.not_after) = (now() - 93 * DAY, now() - 3 * DAY),
+        "not-yet-valid" => (leaf.not_before, leaf.not_after) = (now() + DAY, now() + 90 * DAY),
         "self-signed" => (leaf.issuer, leaf.signed_by) = (leaf.subject.clone(), own.clone()),
         "client-purpose" => leaf.purposes = vec![CLIENT.to_owned()],
         "without-purpose" => leaf.purposes = Vec::new(),

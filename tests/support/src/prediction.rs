@@ -7,6 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::case::Case;
+use crate::clock::{now, rfc3339};
 use crate::handshake::{Handshake, Outcome};
 
 /// Whom the tool is told that it speaks of.
@@ -37,7 +38,7 @@ pub fn arguments(platform: &Platform, case: &Case) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
     let mut add = |words: &[&str]| out.extend(words.iter().map(|word| (*word).to_owned()));
     add(&["handshake", "--format", "json", "--isolated", "--server", platform.server, "--platform", &platform.name]);
-    add(&["--server-version", &platform.version, "--now", "2026-11-23T00:00:00Z", "--trust", "root.pem"]);
+    add(&["--server-version", &platform.version, "--now", &rfc3339(now()), "--trust", "root.pem"]);
     if !platform.library.is_empty() {
         add(&["--tls-library", &platform.library]);
     }

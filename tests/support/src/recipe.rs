@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::certificate::{CLIENT, Certificate};
+use crate::clock::now;
 use crate::key::{Digest, key};
-use crate::{DAY, NOW, der};
+use crate::{DAY, der};
 
 /// The root that clients of examples trust.
 pub fn root() -> Certificate {
@@ -218,7 +219,7 @@ pub fn certificate(recipe: &str) -> Certificate {
             made
         }
     };
-    let days = |name: &str| option(name).map(|days| NOW + days.parse::<i64>().expect("days from now") * DAY);
+    let days = |name: &str| option(name).map(|days| now() + days.parse::<i64>().expect("days from now") * DAY);
     made.not_before = days("from").unwrap_or(made.not_before);
     made.not_after = days("to").unwrap_or(made.not_after);
     match option("purpose") {

@@ -215,7 +215,7 @@ pub fn credentials(own: &Level, outer: &Level) -> Credentials {
         authorities: take(&own.authorities, &outer.authorities).and_then(|file| file.get().cloned()),
         keys_by_place: true,
         dialog: outer.dialog.clone(),
-        unordered: false,
+        doubt: None,
     }
 }
 

@@ -133,28 +133,30 @@ impl Automated<'_> {
 
     fn describe(&self, name: &str, subject: Option<&str>) -> Managed {
         let (rule, is_named) = self.rules.find(name);
-        let internal = !name.is_empty() && (!name::is_public(name) || name::is_internal(name));
-        let issuer = match rule {
-            Some(rule) if !rule.issuers.is_empty() && (is_named || !internal) => rule.issuers.first(),
-            _ if internal => Some(&Issuer::Internal),
-            _ => None,
+        let is_internal = !name.is_empty() && (!name::is_public(name) || name::is_internal(name));
+        let internal = [Issuer::Internal];
+        let issuers: &[Issuer] = match rule {
+            Some(rule) if !rule.issuers.is_empty() && (is_named || !is_internal) => &rule.issuers,
+            _ if is_internal => &internal,
+            _ => &[],
         };
         let has_manager = rule.is_some_and(|rule| rule.has_manager) || name.ends_with(".ts.net");
-        let (authority, has_dns, is_public) = match issuer {
-            _ if has_manager => (Authority::Other("a certificate manager".into()), false, false),
-            Some(Issuer::Internal) => (Authority::Internal, false, false),
-            Some(Issuer::Other(module)) => (Authority::Other(Arc::clone(module)), false, false),
-            Some(Issuer::Acme { directory: Some(directory), has_dns }) => {
-                let is_public = ["letsencrypt.org", "zerossl"].iter().any(|part| directory.text.contains(part));
-                (Authority::Acme(directory.clone()), *has_dns, is_public)
-            }
-            Some(Issuer::Acme { directory: None, has_dns }) => (Authority::Public, *has_dns, true),
-            None => (Authority::Public, false, true),
+        let authority = match issuers.first() {
+            _ if has_manager => Authority::Other("a certificate manager".into()),
+            Some(Issuer::Internal) => Authority::Internal,
+            Some(Issuer::Other(module)) => Authority::Other(Arc::clone(module)),
+            Some(Issuer::Acme { directory: Some(directory), .. }) => Authority::Acme(directory.clone()),
+            Some(Issuer::Acme { directory: None, .. }) | None => Authority::Public,
         };
-        let is_acme = matches!(authority, Authority::Acme(_) | Authority::Public);
+        // Issuers are tried one after the other.
+        let default = [Issuer::Acme { directory: None, has_dns: false }];
+        let tried = if issuers.is_empty() { &default } else { issuers };
+        let all = |is_so: fn(&Issuer) -> bool| !has_manager && tried.iter().all(is_so);
         let obstacle = match () {
-            () if is_public && name::is_impossible(name) => Some(Obstacle::ImpossibleName),
-            () if is_acme && name.contains('*') && !has_dns => Some(Obstacle::NoDnsChallenge),
+            () if all(is_public) && name::is_impossible(name) => Some(Obstacle::ImpossibleName),
+            () if all(|one| matches!(one, Issuer::Acme { has_dns: false, .. })) && name.contains('*') => {
+                Some(Obstacle::NoDnsChallenge)
+            }
             () => None,
         };
         Managed {
@@ -164,5 +166,16 @@ impl Automated<'_> {
             on_demand: rule.is_some_and(|rule| rule.on_demand),
             obstacle,
         }
+    }
+}
+
+/// Whether an issuer is a public authority.
+fn is_public(issuer: &Issuer) -> bool {
+    match issuer {
+        Issuer::Acme { directory: None, .. } => true,
+        Issuer::Acme { directory: Some(directory), .. } => {
+            ["letsencrypt.org", "zerossl"].iter().any(|part| directory.text.contains(part))
+        }
+        Issuer::Internal | Issuer::Other(_) => false,
     }
 }

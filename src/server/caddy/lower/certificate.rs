@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Lowering, name};
-use crate::model::{Credential, Origin, Setting, Token};
+use crate::model::{Credential, Doubt, Origin, Setting, Token};
 use crate::pki::{Library, PemFile};
 use crate::server::caddy::config::{Choice, Config, Loader};
 use crate::source::{FileKind, Sources};
@@ -119,26 +119,46 @@ impl Certificates {
         self.by_tag.contains_key(tag)
     }
 
-    /// The certificates that a policy chooses from for a name, by its tags: those of the name if one of them has a tag, else
-    /// those of the next wildcard, and all where no certificate has the name. Those come from a map, in no order: the second
-    /// value tells.
-    pub fn tagged(&self, name: &str, choice: &Choice) -> (Vec<usize>, bool) {
+    /// The certificates that a policy chooses from by its tags, for a name and the wildcards for it: those of the name if one of them has a tag, else
+    /// those of the next wildcard, and all where no certificate has the name. Those come from a map, in no order.
+    /// `managed` tells of certificates that Caddy gets by itself, which have no tag.
+    pub fn tagged(
+        &self,
+        candidates: impl Iterator<Item = String>,
+        choice: &Choice,
+        managed: impl Fn(&str) -> Presence,
+    ) -> (Vec<usize>, Option<Doubt>) {
         let mut tagged: Vec<usize> =
             choice.any_tag.iter().filter_map(|tag| self.by_tag.get(tag)).flatten().copied().collect();
         tagged.sort_unstable();
         tagged.dedup();
-        for candidate in name::candidates(name) {
+        for candidate in candidates {
             let here = self.of(&candidate);
-            if here.is_empty() {
-                return (tagged, true);
+            let presence = if here.is_empty() { managed(&candidate) } else { Presence::Here };
+            match presence {
+                Presence::Here => {}
+                Presence::Nowhere if tagged.len() > 1 => return (tagged, Some(Doubt::Unordered)),
+                Presence::Nowhere => return (tagged, None),
+                Presence::Perhaps => return (tagged, Some(Doubt::Managed)),
             }
             let found: Vec<usize> = here.iter().copied().filter(|one| tagged.contains(one)).collect();
             if !found.is_empty() {
-                return (found, false);
+                return (found, None);
             }
         }
-        (Vec::new(), false)
+        (Vec::new(), None)
     }
+}
+
+/// Whether a certificate for a name is there that Caddy got by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// It is, or Caddy makes it at once.
+    Here,
+    /// There never is one.
+    Nowhere,
+    /// An authority decides.
+    Perhaps,
 }
 
 fn is_placeholder(token: &Token) -> bool {

@@ -2,9 +2,10 @@
 //!
 //! Source: Caddy 2.11.4, `caddyconfig/httpcaddyfile/options.go` and `serveroptions.go`.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
+use super::automation::{self, Written};
 use super::tls::{self, Globals};
 use super::{Lowering, token};
 use crate::diagnostic::Problem;
@@ -23,6 +24,12 @@ pub struct Options<'s> {
     pub fallback_sni: Option<Arc<str>>,
     pub default_bind: Vec<Word>,
     pub issuers: Vec<Issuer>,
+    /// The same as written.
+    pub written: Vec<Written>,
+    /// Defaults of ACME, by the name that they have in `issuer acme`.
+    pub acme_defaults: BTreeMap<String, String>,
+    /// Other words that every automation policy has.
+    pub extras: Vec<String>,
     pub local_certificates: bool,
     pub key_type: Option<Arc<str>>,
     /// The directory of `acme_ca`.
@@ -61,6 +68,9 @@ pub fn read<'s>(lowering: &mut Lowering<'_>, nodes: &'s [Node]) -> Options<'s> {
         fallback_sni: None,
         default_bind: Vec::new(),
         issuers: Vec::new(),
+        written: Vec::new(),
+        acme_defaults: BTreeMap::new(),
+        extras: Vec::new(),
         local_certificates: false,
         key_type: None,
         directory: None,
@@ -90,6 +100,20 @@ fn option(lowering: &mut Lowering<'_>, node: &Node, options: &mut Options<'_>) {
     let first = node.words.first();
     let name = &*node.name.text;
     let text = || first.filter(|word| !word.is_open()).map(|word| Arc::clone(&word.text));
+    let acme = match name {
+        "acme_ca" => Some("dir"),
+        "acme_ca_root" => Some("trusted_roots"),
+        "acme_dns" => Some("dns"),
+        "acme_eab" => Some("eab"),
+        "email" | "preferred_chains" => Some(name),
+        _ => None,
+    };
+    if let Some(acme) = acme {
+        options.acme_defaults.insert(acme.to_owned(), automation::said(node));
+    }
+    if matches!(name, "ocsp_stapling" | "renewal_window_ratio") {
+        options.extras.push(format!("{name} {}", automation::said(node)));
+    }
     match name {
         "http_port" => options.http_port = port(lowering, node).unwrap_or(options.http_port),
         "https_port" => options.https_port = port(lowering, node).unwrap_or(options.https_port),
@@ -97,7 +121,10 @@ fn option(lowering: &mut Lowering<'_>, node: &Node, options: &mut Options<'_>) {
         "default_sni" => options.default_sni = text().map(|name| name.to_lowercase().into()),
         "fallback_sni" => options.fallback_sni = text().map(|name| name.to_lowercase().into()),
         "default_bind" => options.default_bind.extend(node.words.iter().cloned()),
-        "cert_issuer" => options.issuers.extend(tls::issuer(lowering, node)),
+        "cert_issuer" => {
+            options.written.push(Written::of(node));
+            options.issuers.extend(tls::issuer(lowering, node));
+        }
         "local_certs" => options.local_certificates = true,
         "key_type" => options.key_type = first.and_then(|word| tls::key_type(lowering, word)),
         "acme_ca" => options.directory = first.map(token),

@@ -3,8 +3,10 @@
 //! Source: the structs of Caddy 2.6.2 and 2.11.4. JSON is laxer than the Caddyfile: an unknown protocol or group is taken
 //! for none.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::authority::{self, Reader};
 use super::{Lowering, address};
 use crate::diagnostic::{Problem, Severity};
 use crate::model::{NameKind, Token};
@@ -252,6 +254,12 @@ fn client(lowering: &mut Lowering<'_>, value: &Value) -> Client {
     let files = tokens(value.get("trusted_ca_certs_pem_files"));
     let ca = value.get("ca");
     let pool = tokens(ca.and_then(|ca| ca.get("pem_files")));
+    for (list, reader) in [(&files, Reader::Json), (&pool, Reader::Pool)] {
+        for file in list {
+            let path = lowering.locate(&file.text);
+            authority::check(lowering, file, path, reader);
+        }
+    }
     let is_some = |name: &str| value.get(name).is_some_and(|value| !value.items().is_empty());
     Client {
         mode: field(value, "mode").filter(|mode| !mode.text.is_empty()),
@@ -286,8 +294,10 @@ fn tls_app(lowering: &mut Lowering<'_>, value: &Value, config: &mut Config) {
     fields(lowering, automation, "automation");
     let on_demand = automation.get("on_demand");
     config.permission = on_demand.and_then(|one| one.get("permission").or(one.get("ask"))).map(|value| value.span);
+    let mut claimed: HashMap<Arc<str>, Span> = HashMap::new();
     for policy in automation.get("policies").map(Value::items).unwrap_or_default() {
         fields(lowering, policy, "automation_policy");
+        claim(lowering, &mut claimed, policy);
         config.automation.push(Automation {
             subjects: names(policy.get("subjects")),
             issuers: policy.get("issuers").map(Value::items).unwrap_or_default().iter().filter_map(issuer).collect(),
@@ -295,6 +305,26 @@ fn tls_app(lowering: &mut Lowering<'_>, value: &Value, config: &mut Config) {
             on_demand: policy.get("on_demand").is_some_and(Value::is_true),
             has_manager: policy.get("get_certificate").is_some_and(|value| !value.items().is_empty()),
         });
+    }
+}
+
+/// One name, or all names, in two policies.
+fn claim(lowering: &mut Lowering<'_>, claimed: &mut HashMap<Arc<str>, Span>, policy: &Value) {
+    let mut subjects = tokens(policy.get("subjects"));
+    let case = if subjects.is_empty() { "json-catch-all" } else { "json" };
+    if subjects.is_empty() {
+        subjects.push(Token::new("", policy.span));
+    }
+    for subject in subjects {
+        match claimed.get(&subject.text) {
+            Some(first) => {
+                let problem = Problem::new("automation-policy-conflict", subject.span).case(case);
+                lowering.problem(problem.with("name", &*subject.text).related(*first, "named here already"));
+            }
+            None => {
+                claimed.insert(subject.text, subject.span);
+            }
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::automation::Drafts;
 use super::global::Options;
 use super::serve::Pairing;
 use super::site::Site;
@@ -97,6 +98,7 @@ pub fn automation(
     let has_acme_defaults = options.directory.is_some() || options.has_dns;
     let mut is_done = HashSet::new();
     let mut catch_all: Option<Automation> = None;
+    let mut drafts = Drafts::new(options, lowering.reading.version.at_least(2, 9, 0));
     for pairing in pairings.iter().filter(|one| one.is_elsewhere(options)) {
         for (at, keys) in &pairing.blocks {
             let site = &sites[*at];
@@ -126,6 +128,7 @@ pub fn automation(
             }
             subjects.sort_unstable();
             subjects.dedup();
+            drafts.add(lowering, site, keys, &subjects);
             if issuers.is_empty() && has_acme_defaults && subjects.iter().all(|one| super::name::is_public(one)) {
                 issuers = acme(vec![Issuer::Acme { directory: None, has_dns: false }]);
             }
@@ -153,6 +156,7 @@ pub fn automation(
             }
         }
     }
+    drafts.finish(lowering);
     let exact = |one: &Automation| one.subjects.iter().any(|subject| subject.contains('*'));
     config.automation.sort_by_key(exact);
     let default = default();

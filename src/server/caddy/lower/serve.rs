@@ -216,6 +216,8 @@ fn policies(
                 .as_ref()
                 .and_then(|(certificate, _)| tags.get(&certificate.text))
                 .map(|number| Choice { any_tag: vec![provide::tag(*number)], is_opaque: false });
+            // With each `tls` one more empty name is added, so that policies of a block that has the default name do not
+            // merge, and only the first of them is ever met.
             if hosts.iter().any(|host| Some(host) == options.default_sni.as_ref()) {
                 hosts.insert(0, "".into());
                 policy.default_sni.clone_from(&options.default_sni);
@@ -223,7 +225,6 @@ fn policies(
                 hosts.insert(0, "".into());
                 policy.fallback_sni.clone_from(&options.fallback_sni);
             }
-            hosts.dedup();
             match hosts.is_empty() {
                 true => {
                     policy.default_sni.clone_from(&options.default_sni);

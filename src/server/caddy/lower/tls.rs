@@ -2,8 +2,12 @@
 //!
 //! Source: `parseTLS` and `ClientAuthentication.UnmarshalCaddyfile` of Caddy 2.6.2 and 2.11.4.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::authority::{self, Reader};
+use super::automation::{self, Written};
 use super::{Lowering, span_of, token, via};
 use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity};
 use crate::model::Token;
@@ -21,9 +25,15 @@ pub struct Tls {
     pub folders: Vec<Word>,
     /// Who signs; none where nothing is said.
     pub issuers: Vec<Issuer>,
+    /// The same as written.
+    pub written: Vec<Written>,
+    /// Other words that count when policies are compared.
+    pub extras: Vec<String>,
     pub key_type: Option<Arc<str>>,
     pub on_demand: bool,
     pub has_manager: bool,
+    /// The managers as written.
+    pub managers: Vec<String>,
     pub force_automate: bool,
 }
 
@@ -36,6 +46,8 @@ struct Shortcuts {
     /// Options that need a provider of DNS.
     dns_options: Vec<Word>,
     is_internal: bool,
+    /// What is set of ACME.
+    written: BTreeMap<String, String>,
 }
 
 /// What the global options say that one `tls` directive hangs on.
@@ -67,8 +79,12 @@ pub fn read(lowering: &mut Lowering<'_>, node: &Node, globals: Globals) -> Tls {
     } else if shortcuts.is_acme && shortcuts.is_internal {
         lowering.problem(Problem::new("invalid-argument", node.name.span).case("two-issuers"));
     } else if shortcuts.is_acme {
+        // Without a directory they are set of all issuers that Caddy takes by default.
+        let module = if shortcuts.directory.is_some() { "acme" } else { "default" };
+        tls.written = vec![Written { module: module.to_owned(), settings: shortcuts.written }];
         tls.issuers = vec![Issuer::Acme { directory: shortcuts.directory, has_dns: shortcuts.has_dns }];
     } else if shortcuts.is_internal {
+        tls.written = vec![Written::new("internal")];
         tls.issuers = vec![Issuer::Internal];
     }
     tls
@@ -102,7 +118,10 @@ fn first_line(lowering: &mut Lowering<'_>, node: &Node, tls: &mut Tls, shortcuts
                 let problem = problem.with("last", "1.0.5").with("version", lowering.reading.version.to_string());
                 lowering.problem(problem);
             }
-            text if text.contains('@') => shortcuts.is_acme = true,
+            text if text.contains('@') => {
+                shortcuts.is_acme = true;
+                shortcuts.written.insert("email".to_owned(), format!("{text} []"));
+            }
             text => {
                 let problem = Problem::new("invalid-argument", word.span).case("tls-word").with("value", text);
                 lowering.problem(problem);
@@ -116,6 +135,22 @@ fn first_line(lowering: &mut Lowering<'_>, node: &Node, tls: &mut Tls, shortcuts
     }
 }
 
+/// The name in `issuer acme` of a subdirective of `tls` that sets something of ACME.
+fn acme_name(name: &str) -> Option<&str> {
+    Some(match name {
+        "ca" => "dir",
+        "ca_root" => "trusted_roots",
+        "dns"
+        | "dns_challenge_override_domain"
+        | "propagation_delay"
+        | "propagation_timeout"
+        | "dns_ttl"
+        | "resolvers"
+        | "eab" => name,
+        _ => return None,
+    })
+}
+
 fn subdirective(lowering: &mut Lowering<'_>, node: &Node, tls: &mut Tls, shortcuts: &mut Shortcuts, globals: Globals) {
     let name = &*node.name.text;
     let exactly = |lowering: &mut Lowering<'_>, count: usize, wanted: &str| {
@@ -125,6 +160,9 @@ fn subdirective(lowering: &mut Lowering<'_>, node: &Node, tls: &mut Tls, shortcu
         }
         fits
     };
+    if let Some(known) = acme_name(name) {
+        shortcuts.written.insert(known.to_owned(), automation::said(node));
+    }
     match name {
         "protocols" => protocols(lowering, node, &mut tls.settings),
         "ciphers" => tls.settings.ciphers = ciphers(lowering, node),
@@ -175,10 +213,15 @@ fn subdirective(lowering: &mut Lowering<'_>, node: &Node, tls: &mut Tls, shortcu
         "on_demand" | "reuse_private_keys" => {
             exactly(lowering, 0, "no argument");
             tls.on_demand |= name == "on_demand";
+            tls.extras.push(name.to_owned());
         }
-        "issuer" => tls.issuers.extend(issuer(lowering, node)),
+        "issuer" => {
+            tls.written.push(Written::of(node));
+            tls.issuers.extend(issuer(lowering, node));
+        }
         "get_certificate" => {
             tls.has_manager = true;
+            tls.managers.push(automation::said(node));
             match node.words.first() {
                 Some(word) if directives::find(Place::Manager, &word.text).is_none() => {
                     needs_plugin(lowering, word, "tls.get_certificate");
@@ -193,6 +236,7 @@ fn subdirective(lowering: &mut Lowering<'_>, node: &Node, tls: &mut Tls, shortcu
         },
         "renewal_window_ratio" => {
             exactly(lowering, 1, "one number between 0 and 1");
+            tls.extras.push(automation::said(node));
         }
         _ => {}
     }
@@ -333,6 +377,30 @@ pub fn issuer(lowering: &mut Lowering<'_>, node: &Node) -> Option<Issuer> {
     })
 }
 
+fn is_module(word: &Word, known: &[&str]) -> bool {
+    word.is_open() || known.contains(&&*word.text)
+}
+
+/// `trust_pool MODULE ...`: the first file of the module `file`.
+fn trust_pool(lowering: &mut Lowering<'_>, node: &Node, module: &Word) -> Option<(Token, PathBuf)> {
+    if !is_module(module, &["file", "http", "inline", "pki_intermediate", "pki_root", "storage"]) {
+        needs_plugin(lowering, module, "tls.ca_pool.source");
+    }
+    if &*module.text != "file" {
+        return None;
+    }
+    let inside = node.nodes().iter().filter(|one| one.is("pem_file") || one.is("pem_files")).flat_map(|one| &one.words);
+    let files: Vec<&Word> = node.words.iter().skip(1).chain(inside).collect();
+    if files.is_empty() {
+        lowering.invalid(module.span, "caddy-count", "trust_pool file", "one or more files");
+    }
+    let located: Vec<(Token, PathBuf)> = files.iter().map(|file| (token(file), lowering.locate(&file.text))).collect();
+    for (file, path) in &located {
+        authority::check(lowering, file, path.clone(), Reader::Pool);
+    }
+    located.into_iter().next()
+}
+
 /// `client_auth`.
 fn client(lowering: &mut Lowering<'_>, node: &Node) -> Client {
     let mut client = Client {
@@ -363,23 +431,27 @@ fn client(lowering: &mut Lowering<'_>, node: &Node) -> Client {
                 client.mode = Some(token(word));
             }
             "trusted_ca_cert" => client.has_authority = true,
-            "trusted_ca_cert_file" => {
-                client.has_authority = true;
-                client.file = Some((token(word), lowering.locate(&word.text)));
+            "trusted_ca_cert_file" | "trusted_leaf_cert_file" => {
+                let (file, path) = (token(word), lowering.locate(&word.text));
+                authority::check(lowering, &file, path.clone(), Reader::Adapter);
+                match name {
+                    "trusted_ca_cert_file" => {
+                        client.has_authority = true;
+                        client.file = Some((file, path));
+                    }
+                    _ => client.has_leaf = true,
+                }
             }
             "trust_pool" => {
                 client.has_authority = true;
-                let file = inner.words.get(1).or_else(|| {
-                    let pem = inner.nodes().iter().find(|one| one.is("pem_file") || one.is("pem_files"))?;
-                    pem.words.first()
-                });
-                if &*word.text == "file"
-                    && let Some(file) = file.filter(|file| !file.is_open())
-                {
-                    client.file = Some((token(file), lowering.locate(&file.text)));
-                }
+                client.file = trust_pool(lowering, inner, word);
             }
-            "verifier" => client.has_verifier = true,
+            "verifier" => {
+                if !is_module(word, &["leaf"]) {
+                    needs_plugin(lowering, word, "tls.client_auth.verifier");
+                }
+                client.has_verifier = true;
+            }
             _ => client.has_leaf = true,
         }
     }

@@ -4,12 +4,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::super::automatic::Automated;
-use super::super::certificate::Certificates;
+use super::super::certificate::{Certificates, Presence};
 use super::super::storage::Storage;
 use super::super::{Lowering, name};
 use crate::diagnostic::{Problem, Unjudged};
-use crate::model::{Credential, Credentials, CredentialsId, Deployment, Interner, Managed, Origin, Setting, Token};
-use crate::server::caddy::config::Policy;
+use crate::model::{
+    Authority, Credential, Credentials, CredentialsId, Deployment, Doubt, Interner, Managed, Origin, Setting, Token,
+};
+use crate::server::caddy::config::{Choice, Policy};
 use crate::source::Span;
 
 /// What a name is served with: loaded certificates, and one that is managed.
@@ -17,7 +19,16 @@ use crate::source::Span;
 struct Served {
     loaded: Vec<usize>,
     managed: Option<Managed>,
-    unordered: bool,
+    doubt: Option<Doubt>,
+}
+
+/// What certificates are looked for by.
+#[derive(Clone, Copy)]
+pub enum Asked<'n> {
+    /// The name that the client says; empty: one that nobody has.
+    Name(&'n str),
+    /// The address that a client reached who says no name; empty: one that no certificate has.
+    Address(&'n str),
 }
 
 /// Chooses certificates, each set once.
@@ -55,23 +66,27 @@ impl<'a> Chooser<'a> {
         }
     }
 
-    /// The certificates for a name under a policy; absent where there is none, and the handshake fails. The empty name is
-    /// that of clients that send none, or of names that nobody has.
+    /// The certificates that a client gets under a policy; absent where there is none, and the handshake fails.
     pub fn choose(
         &mut self,
         deployment: &mut Deployment,
         interner: &mut Interner,
         policy: &Policy,
-        name: &str,
+        asked: Asked<'_>,
         at: Option<&Token>,
     ) -> Option<CredentialsId> {
-        let mut served = self.served(policy, name);
-        if served == Served::default()
-            && name.is_empty()
-            && let Some(default) = &policy.default_sni
-        {
-            served = self.of(policy, default);
-        }
+        let (mut served, name) = match asked {
+            Asked::Name(name) => (self.served(policy, name), name),
+            Asked::Address(address) => {
+                let mut served = self.of(policy, address);
+                if served == Served::default()
+                    && let Some(default) = &policy.default_sni
+                {
+                    served = self.of(policy, default);
+                }
+                (served, address)
+            }
+        };
         if served == Served::default()
             && let Some(fallback) = &policy.fallback_sni
         {
@@ -91,31 +106,45 @@ impl<'a> Chooser<'a> {
         self.none
     }
 
-    /// What serves this very name: no wildcard does for a default or fallback name (CertMagic's `selectCert`).
+    /// What serves this very name: no wildcard does for an address, a default or a fallback name (CertMagic's `selectCert`).
     fn of(&self, policy: &Policy, name: &str) -> Served {
         match &policy.choice {
-            Some(_) => self.served(policy, name),
-            None => Served {
-                loaded: self.certificates.of(name).to_vec(),
-                managed: self.automated.of(name),
-                unordered: false,
-            },
+            Some(choice) => self.tagged(choice, std::iter::once(name.to_owned())),
+            None => {
+                Served { loaded: self.certificates.of(name).to_vec(), managed: self.automated.of(name), doubt: None }
+            }
         }
     }
 
     fn served(&self, policy: &Policy, name: &str) -> Served {
         if let Some(choice) = &policy.choice {
-            let (loaded, unordered) = self.certificates.tagged(name, choice);
-            return Served { unordered: unordered && loaded.len() > 1, loaded, managed: None };
+            return self.tagged(choice, name::candidates(name));
         }
         for candidate in name::candidates(name).filter(|one| !one.is_empty()) {
             let loaded = self.certificates.of(&candidate).to_vec();
             let managed = self.automated.of(&candidate);
             if !loaded.is_empty() || managed.is_some() {
-                return Served { loaded, managed, unordered: false };
+                return Served { loaded, managed, doubt: None };
             }
         }
         Served::default()
+    }
+
+    fn tagged(&self, choice: &Choice, candidates: impl Iterator<Item = String>) -> Served {
+        let (loaded, doubt) = self.certificates.tagged(candidates, choice, |name| self.presence(name));
+        Served { doubt: doubt.filter(|_| !loaded.is_empty()), loaded, managed: None }
+    }
+
+    /// Whether a managed certificate for this very name is in the cache.
+    fn presence(&self, name: &str) -> Presence {
+        let Some(managed) = self.automated.of(name) else { return Presence::Nowhere };
+        let is_stored = || self.storage.find(self.lowering, name, &Token::new("", self.start)).is_some();
+        match managed.authority {
+            Authority::Internal => Presence::Here,
+            _ if is_stored() => Presence::Here,
+            _ if managed.obstacle.is_some() => Presence::Nowhere,
+            _ => Presence::Perhaps,
+        }
     }
 
     fn intern(
@@ -133,8 +162,7 @@ impl<'a> Chooser<'a> {
         if let Some(managed) = &served.managed {
             pairs.push(self.managed(managed, at));
         }
-        let unordered = served.unordered;
-        let set = Credentials { pairs, keys_by_place: true, unordered, ..Credentials::default() };
+        let set = Credentials { pairs, keys_by_place: true, doubt: served.doubt, ..Credentials::default() };
         let id = interner.credentials(deployment, set);
         if let Some(managed) = &served.managed {
             deployment.managed.insert(id, managed.clone());

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::super::name;
 use super::super::policy::{Chosen, Policies};
-use super::choose::Chooser;
+use super::choose::{Asked, Chooser};
 use super::setting;
 use crate::model::{
     Address, Binding, BindingId, CredentialsId, Deployment, Endpoint, Interner, Listen, ListenUse, NameKind, Pattern,
@@ -214,7 +214,7 @@ impl<'m, 'a> Maker<'m, 'a> {
         match chosen {
             Chosen::Policy(number) => {
                 let own: &Policy = &self.policies.all[number];
-                let found = self.chooser.choose(deployment, self.interner, own, name, at);
+                let found = self.chooser.choose(deployment, self.interner, own, Asked::Name(name), at);
                 let credentials = found.unwrap_or(self.chooser.none());
                 (Answer { policy, credentials, rejects: own.drop }, found.is_some())
             }
@@ -282,7 +282,7 @@ impl<'m, 'a> Maker<'m, 'a> {
         };
         // A default name is for clients that send none.
         let own = Policy { default_sni: None, ..self.policies.all[number].clone() };
-        let found = self.chooser.choose(deployment, self.interner, &own, "", None);
+        let found = self.chooser.choose(deployment, self.interner, &own, Asked::Name(""), None);
         let credentials = found.unwrap_or(self.chooser.none());
         (Answer { policy, credentials, rejects: own.drop }, found.is_some())
     }
@@ -302,13 +302,11 @@ impl<'m, 'a> Maker<'m, 'a> {
             Some(name) => self.site_of(name).unwrap_or(rest),
             None => rest,
         };
-        let mut found = None;
-        if let Address::Ip(ip) = &listen.address {
-            let address = ip.to_string();
-            let bare = Policy { default_sni: None, fallback_sni: None, ..own.clone() };
-            found = self.chooser.choose(deployment, self.interner, &bare, &address, None);
-        }
-        let credentials = found.or_else(|| self.chooser.choose(deployment, self.interner, own, "", None))?;
+        let address = match &listen.address {
+            Address::Ip(ip) => ip.to_string(),
+            _ => String::new(),
+        };
+        let credentials = self.chooser.choose(deployment, self.interner, own, Asked::Address(&address), None)?;
         Some(self.binding(site, Answer { policy, credentials, rejects: own.drop }))
     }
 
