@@ -363,7 +363,7 @@ pub struct TargetArguments {
     pub run_as: Option<String>,
 
     /// Follow absolute paths below this folder
-    #[arg(long, value_name = "DIR", help_heading = TARGET)]
+    #[arg(long, value_name = "DIR", value_parser = folder, help_heading = TARGET)]
     pub root: Option<PathBuf>,
 
     /// Define a name as Apache's -D does; with a value, a variable and what the environment holds (repeatable)
@@ -480,6 +480,11 @@ pub enum Time {
 
 fn version(text: &str) -> Result<Version, String> {
     Version::parse(text).ok_or_else(|| "write a version such as 1.22.1".to_owned())
+}
+
+fn folder(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    if path.is_dir() { Ok(path) } else { Err("write the path of a folder that is there".to_owned()) }
 }
 
 fn library(text: &str) -> Result<TlsLibrary, String> {

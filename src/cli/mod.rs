@@ -125,9 +125,11 @@ fn output(shared: &Shared, report: &[u8]) -> Result<(), Failure> {
         }
     };
     match written {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Failure::new(format!("cannot write the report: {error}")))
-        }
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(match &shared.output_file {
+            Some(path) => Failure::new(format!("cannot write the report to {}: {error}", path.display()))
+                .help("name a file in a folder that is there and may be written to"),
+            None => Failure::new(format!("cannot write the report: {error}")),
+        }),
         _ => Ok(()),
     }
 }

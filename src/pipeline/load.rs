@@ -285,7 +285,10 @@ pub(super) fn add_anchors(
 ) -> Result<(), Failure> {
     match add_store(files, options, path, anchors)? {
         true => Ok(()),
-        false => Err(Failure::new(format!("cannot read trust anchors from {}: no such file", path.display()))),
+        false => {
+            let failure = Failure::new(format!("cannot read trust anchors from {}: no such file", path.display()));
+            Err(failure.help("name a PEM file, system or mozilla"))
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Failure, Options};
+use crate::diagnostic::spelling;
 use crate::model::ServerKind;
 use crate::pki;
 use crate::server::{Form, Input, Root, apache, caddy, nginx};
@@ -86,14 +87,17 @@ pub fn resolve(files: &dyn FileSystem, path: &Path, options: &Options) -> Result
         return one(files, Path::new(name), Arc::clone(bytes), Text::StandardInput, options);
     }
     let given = given_path(files, path, options);
-    let metadata = files.metadata(&given).map_err(|error| cannot_read(path, &error))?;
+    let metadata = files.metadata(&given).map_err(|error| cannot_read(files, path, &error))?;
     match metadata.kind {
         FileKind::Regular => {
             let bytes = read(files, &given)?;
             one(files, &given, bytes, Text::File, options)
         }
         FileKind::Directory => folder(files, &given, options),
-        kind => Err(Failure::new(format!("cannot read {}: it is {kind}", path.display()))),
+        kind => {
+            let failure = Failure::new(format!("cannot read {}: it is {kind}", path.display()));
+            Err(failure.help("name a file or a folder"))
+        }
     }
 }
 
@@ -105,12 +109,31 @@ fn given_path(files: &dyn FileSystem, path: &Path, options: &Options) -> PathBuf
     path.to_path_buf()
 }
 
-fn cannot_read(path: &Path, error: &ReadError) -> Failure {
-    Failure::new(format!("cannot read {}: {error}", path.display()))
+fn cannot_read(files: &dyn FileSystem, path: &Path, error: &ReadError) -> Failure {
+    let failure = Failure::new(format!("cannot read {}: {error}", path.display()));
+    match error {
+        error if error.is_missing() => match neighbour(files, path) {
+            Some(meant) => failure.help(format!("did you mean {}?", meant.display())),
+            None => failure.help("name a configuration file or folder, or none for the live configuration"),
+        },
+        ReadError::Forbidden => failure.help("run as a user who may read it, such as root"),
+        _ => failure,
+    }
+}
+
+/// The file or folder beside a path that its name is most like.
+fn neighbour(files: &dyn FileSystem, path: &Path) -> Option<PathBuf> {
+    let folder = path.parent()?;
+    let start = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let entries = files.list(start).ok()?;
+    let names: Vec<String> = entries.iter().map(|entry| entry.name.to_string_lossy().into_owned()).collect();
+    let name = path.file_name()?.to_string_lossy();
+    let others = names.iter().map(String::as_str).filter(|other| *other != name);
+    spelling::nearest(&name, others, 4).map(|(name, _)| folder.join(name))
 }
 
 fn read(files: &dyn FileSystem, path: &Path) -> Result<Arc<[u8]>, Failure> {
-    files.read(path, Limits::default().config_file).map_err(|error| cannot_read(path, &error))
+    files.read(path, Limits::default().config_file).map_err(|error| cannot_read(files, path, &error))
 }
 
 /// A folder: entered at its main file, else all its files together.
@@ -125,7 +148,7 @@ fn folder(files: &dyn FileSystem, path: &Path, options: &Options) -> Result<Targ
             return Ok(Target { path: path.to_path_buf(), server: *server, input, mains: Vec::new() });
         }
     }
-    let entries = files.list(path).map_err(|error| cannot_read(path, &error))?;
+    let entries = files.list(path).map_err(|error| cannot_read(files, path, &error))?;
     let is_shown =
         |entry: &Entry| entry.kind == Some(FileKind::Regular) && !entry.name.as_encoded_bytes().starts_with(b".");
     let mut roots = Vec::new();
@@ -159,10 +182,15 @@ fn one(
     options: &Options,
 ) -> Result<Target, Failure> {
     if pki::holds_key(&bytes) {
-        return Err(Failure::new(format!("{} holds a private key and is no configuration", path.display())));
+        let failure = Failure::new(format!("{} holds a private key and is no configuration", path.display()));
+        return Err(failure.help("name the configuration that uses it"));
     }
     let server = match options.server.or_else(|| detect(path, &bytes)) {
         Some(server) => server,
+        None if bytes.contains(&0) => {
+            let failure = Failure::new(format!("{} is no text: it holds a zero byte", path.display()));
+            return Err(failure.help("name a configuration file or folder"));
+        }
         None => return Err(unknown_server(path)),
     };
     let whole = match server {
