@@ -418,3 +418,19 @@ fn profiles_hold_all_sites_against_a_recommendation() {
     // The certificate's key is of another kind than very old clients know.
     assert!(told("mozilla-old").contains(&"key-outside-profile".to_owned()), "{:?}", told("mozilla-old"));
 }
+
+#[test]
+fn a_configuration_and_its_parts_are_judged_once() {
+    let site = |port: &str| format!("server {{ listen {port} ssl; }}\n");
+    let main = "events {}\nhttp {\n    include sites/*;\n}\n";
+    let folder = tree(&[("nginx.conf", main), ("sites/a", &site("8a")), ("sites/b", &site("8b"))]);
+    let count = |paths: &[&str]| {
+        let found = found(&lint(folder.path(), &[&["--select", "invalid-argument"], paths].concat()));
+        found.len()
+    };
+    assert_eq!(count(&["nginx.conf"]), 2);
+    assert_eq!(count(&["sites/a"]), 1);
+    assert_eq!(count(&["sites/a", "nginx.conf"]), 2);
+    assert_eq!(count(&["nginx.conf", "sites/b", "sites/a"]), 2);
+    assert_eq!(count(&["./nginx.conf", "sites/../sites/a", "nginx.conf"]), 2);
+}

@@ -19,7 +19,9 @@ pub fn run(arguments: &HandshakeArguments) -> Result<u8, Failure> {
     let paths: Vec<_> = arguments.path.iter().cloned().collect();
     let files = arguments.target.files();
     let mut options = arguments.target.options(&paths, lint::Settings::default())?;
-    if let Some(config) = settle::config(&files, &paths, &arguments.target)? {
+    let config = settle::config(&files, &paths, &arguments.target)?;
+    let paths = settle::paths(&files, &paths, config.as_ref());
+    if let Some(config) = config {
         options.settle(config);
     }
     let question = question(arguments, &options)?;

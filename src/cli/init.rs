@@ -71,12 +71,11 @@ pub fn run(arguments: &InitArguments) -> Result<u8, Failure> {
             told += &format!("wrote {}\n", hooks.display());
         }
         told += "next:\n";
-        told += &format!("  shakedown lint --write-baseline {BASELINE} .    # what is there today may stay\n");
-        told +=
-            "  pre-commit install                                       # what is new is told before it is committed\n";
+        told += &format!("  shakedown lint --write-baseline {BASELINE}    # what is there today may stay\n");
+        told += "  pre-commit install                                         # what is new is told before it is committed\n";
         told += "  git add . && git commit\n";
     } else {
-        told += "next: shakedown lint .\n";
+        told += "next: shakedown lint\n";
     }
     if !arguments.shared.quiet {
         output(&arguments.shared, told.as_bytes())?;

@@ -20,23 +20,23 @@ pub fn run(arguments: &LintArguments) -> Result<u8, Failure> {
     let asked = settle::lint(&disk, arguments)?;
     let progress = Progress::start(&disk, &arguments.shared);
     let files: &dyn FileSystem = &progress;
-    let options = &asked.options;
+    let (options, paths) = (&asked.options, &asked.paths);
     let most = if arguments.unsafe_fixes { Safety::Unsafe } else { Safety::Safe };
     if arguments.diff {
-        let before = pipeline::lint(files, &arguments.paths, options)?;
-        let fixed = pipeline::fix(files, &arguments.paths, options, most)?;
+        let before = pipeline::lint(files, paths, options)?;
+        let fixed = pipeline::fix(files, paths, options, most)?;
         progress.end();
         let changed = fixed.files.iter().map(|(path, (before, after))| (path.as_path(), &**before, &after[..]));
         output(&arguments.shared, &report::whole_patch(changed))?;
         return Ok(code(&before, &asked));
     }
     if let Some(path) = &arguments.write_baseline {
-        let run = pipeline::lint(files, &arguments.paths, options)?;
+        let run = pipeline::lint(files, paths, options)?;
         progress.end();
         return write_baseline(&run, path, arguments.shared.quiet);
     }
     if let Some(reason) = &arguments.add_ignores {
-        let added = pipeline::add_ignores(files, &arguments.paths, options, reason)?;
+        let added = pipeline::add_ignores(files, paths, options, reason)?;
         progress.end();
         write(files, &added.files)?;
         if !arguments.shared.quiet {
@@ -47,7 +47,7 @@ pub fn run(arguments: &LintArguments) -> Result<u8, Failure> {
         return Ok(code(&added.run, &asked));
     }
     let run = if arguments.fix || arguments.unsafe_fixes {
-        let fixed = pipeline::fix(files, &arguments.paths, options, most)?;
+        let fixed = pipeline::fix(files, paths, options, most)?;
         progress.end();
         write(files, &fixed.files)?;
         if fixed.applied > 0 {
@@ -56,7 +56,7 @@ pub fn run(arguments: &LintArguments) -> Result<u8, Failure> {
         }
         fixed.run
     } else {
-        pipeline::lint(files, &arguments.paths, options)?
+        pipeline::lint(files, paths, options)?
     };
     progress.end();
     show(&run, arguments)?;

@@ -46,6 +46,26 @@ pub fn config(files: &dyn FileSystem, paths: &[PathBuf], target: &TargetArgument
     found.map(|path| read(files, &path)).transpose()
 }
 
+/// What is judged: the paths that are given, with the folder of `shakedown.toml` taken for the main files that it names, and
+/// these where no path is given.
+pub fn paths(files: &dyn FileSystem, given: &[PathBuf], config: Option<&Config>) -> Vec<PathBuf> {
+    let Some(config) = config.filter(|config| !config.mains.is_empty()) else { return given.to_vec() };
+    if given.is_empty() {
+        return config.mains.clone();
+    }
+    let folder = files.canonical(config.folder()).ok();
+    let is_whole = |path: &PathBuf| folder.is_some() && files.canonical(path).ok() == folder;
+    let mut all: Vec<PathBuf> = Vec::new();
+    for path in given {
+        if is_whole(path) {
+            all.extend(config.mains.iter().cloned());
+        } else {
+            all.push(path.clone());
+        }
+    }
+    all
+}
+
 /// Reads the file at a path.
 ///
 /// # Errors
@@ -98,6 +118,8 @@ impl LintArguments {
 pub struct Asked {
     /// For the pipeline.
     pub options: Options,
+    /// What is judged; nothing: the live configuration.
+    pub paths: Vec<PathBuf>,
     /// From which severity on findings make the run fail.
     pub fail_on: Threshold,
     /// Whether what could not be judged makes it fail too.
@@ -110,6 +132,7 @@ pub struct Asked {
 /// Where one of them names what does not exist, or a file cannot be read.
 pub fn lint(files: &Disk, arguments: &LintArguments) -> Result<Asked, Failure> {
     let config = config(files, &arguments.paths, &arguments.target)?;
+    let paths = paths(files, &arguments.paths, config.as_ref());
     let rules = config.as_ref().map(|config| config.rules.clone()).unwrap_or_default();
     let mut options = arguments.target.options(&arguments.paths, arguments.settings(&rules)?)?;
     let by_config = config.as_ref().and_then(|config| config.fail_on).map(Threshold::from);
@@ -123,7 +146,7 @@ pub fn lint(files: &Disk, arguments: &LintArguments) -> Result<Asked, Failure> {
     if let Some(config) = config {
         options.settle(config);
     }
-    Ok(Asked { options, fail_on, strict })
+    Ok(Asked { options, paths, fail_on, strict })
 }
 
 /// The findings of a baseline.

@@ -16,6 +16,7 @@ const fn entry(name: &'static str, what: &'static str, example: &'static str) ->
 
 /// At the top.
 pub const TOP: &[Entry] = &[
+    entry("main", "what is judged where no path is given, or this folder as a whole", "[\"etc/nginx/nginx.conf\"]"),
     entry("server", "which server reads the configuration, else it is told from the files", "\"nginx\""),
     entry("platform", "the system that the configuration is for, else this machine's", "\"debian-12\""),
     entry("server-version", "instead of the platform's", "\"1.22.1\""),

@@ -30,6 +30,8 @@ pub struct Config {
     pub path: PathBuf,
     /// Its text.
     pub bytes: Arc<[u8]>,
+    /// Main files, as located: what is judged where no path is given, or the folder as a whole.
+    pub mains: Vec<PathBuf>,
     /// Which server reads the configuration.
     pub server: Option<ServerKind>,
     /// The system that it is for.

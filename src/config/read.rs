@@ -79,6 +79,19 @@ struct Reader<'f> {
 impl Reader<'_> {
     fn top(&mut self, key: &Key<'_>, value: &Value<'_>) {
         match &**key.get_ref() {
+            "main" => {
+                for (word, span) in self.words(value) {
+                    let path = joined(&self.folder, &word);
+                    match self.files.metadata(&path) {
+                        Ok(_) => self.config.mains.push(path),
+                        Err(error) => {
+                            let help = "name a configuration file or folder from the folder of shakedown.toml";
+                            let stale = self.stale(span, format!("{word}: {error}"), help);
+                            self.config.misfits.push(stale);
+                        }
+                    }
+                }
+            }
             "server" => {
                 const ALL: [ServerKind; 3] = [ServerKind::Nginx, ServerKind::Apache, ServerKind::Caddy];
                 let known = || ALL.iter().map(|one| one.name());

@@ -26,6 +26,10 @@ impl Found {
     /// The value that an entry gets, as TOML.
     fn value(&self, name: &str) -> Option<String> {
         match name {
+            "main" => (!self.mains.is_empty()).then(|| {
+                let quoted: Vec<String> = self.mains.iter().map(|(path, _)| format!("{path:?}")).collect();
+                format!("[{}]", quoted.join(", "))
+            }),
             "server" => self.server().map(|server| format!("\"{}\"", server.name())),
             "certificates-elsewhere" => self.certificates_missing.then(|| "true".to_owned()),
             "baseline" => self.baseline.as_ref().map(|name| format!("\"{name}\"")),
@@ -102,7 +106,9 @@ mod tests {
         let lines = text.lines().map(|line| line.strip_prefix("# ").filter(|_| is_entry(&line)).unwrap_or(line));
         let all: String = lines.flat_map(|line| [line, "\n"]).collect();
         let mut files = Memory::new();
-        for path in ["ca/root.pem", "fixtures/certs/a.pem", "shakedown-baseline.json", "shakedown-rules/a.txt"] {
+        for path in
+            ["nginx.conf", "ca/root.pem", "fixtures/certs/a.pem", "shakedown-baseline.json", "shakedown-rules/a.txt"]
+        {
             files.insert(path, *b"");
         }
         let config = parse(&files, Path::new("shakedown.toml"), all.clone().into_bytes().into());

@@ -116,7 +116,39 @@ enum Main {
 }
 
 impl Reader<'_> {
+    /// Tells a main file from others, however it is named.
+    fn key(&self, main: &Path) -> PathBuf {
+        self.files.canonical(main).unwrap_or_else(|_| main.to_path_buf())
+    }
+
+    /// A whole configuration is read once, however many of its parts are named beside it.
+    fn known(&mut self, target: &Target) -> bool {
+        let Some(key) = whole_file(target).map(|path| self.key(path)) else { return false };
+        let index = match self.mains.remove(&key) {
+            Some(Main::Unused(understood)) => {
+                let system = self.system(target.server, &understood.deployment().platform);
+                let (path, server) = (target.path.clone(), target.server);
+                self.readings.push(Reading { path, server, understood, system, only: None });
+                self.readings.len() - 1
+            }
+            Some(Main::Used(index)) => {
+                self.readings[index].only = None;
+                self.readings[index].path.clone_from(&target.path);
+                index
+            }
+            Some(Main::Unreadable) | None => return false,
+        };
+        self.mains.insert(key, Main::Used(index));
+        true
+    }
+
     fn target(&mut self, target: Target) -> Result<(), Failure> {
+        if self.known(&target) {
+            return Ok(());
+        }
+        if let Some(main) = whole_file(&target).map(|path| self.key(path)) {
+            self.mains.insert(main, Main::Used(self.readings.len()));
+        }
         for main in &target.mains {
             if self.inside(main, &target)? {
                 return Ok(());
@@ -131,7 +163,8 @@ impl Reader<'_> {
 
     /// Judges a part inside the whole at `main`, where that includes it.
     fn inside(&mut self, main: &Path, part: &Target) -> Result<bool, Failure> {
-        if !self.mains.contains_key(main) {
+        let key = self.key(main);
+        if !self.mains.contains_key(&key) {
             let found = match self.files.read(main, self.options.limits.config_file) {
                 Ok(bytes) => {
                     let root = Root { path: main.to_path_buf(), bytes, text: Text::File };
@@ -142,9 +175,9 @@ impl Reader<'_> {
                 }
                 Err(_) => Main::Unreadable,
             };
-            self.mains.insert(main.to_path_buf(), found);
+            self.mains.insert(key.clone(), found);
         }
-        let understood: &dyn Understood = match self.mains.get(main) {
+        let understood: &dyn Understood = match self.mains.get(&key) {
             Some(Main::Used(index)) => &*self.readings[*index].understood,
             Some(Main::Unused(understood)) => &**understood,
             _ => return Ok(false),
@@ -152,7 +185,7 @@ impl Reader<'_> {
         let wanted = self.files.canonical(&part.path).ok();
         let is_it = |path: &&Path| wanted.is_some() && self.files.canonical(path).ok() == wanted;
         let Some(found) = understood.paths().into_iter().find(is_it).map(Path::to_path_buf) else { return Ok(false) };
-        let index = match self.mains.remove(main) {
+        let index = match self.mains.remove(&key) {
             Some(Main::Unused(understood)) => {
                 let only = Some(HashSet::new());
                 let system = self.system(part.server, &understood.deployment().platform);
@@ -162,7 +195,7 @@ impl Reader<'_> {
             Some(Main::Used(index)) => index,
             _ => return Ok(false),
         };
-        self.mains.insert(main.to_path_buf(), Main::Used(index));
+        self.mains.insert(key, Main::Used(index));
         if let Some(only) = &mut self.readings[index].only {
             only.insert(found);
         }
@@ -181,6 +214,14 @@ impl Reader<'_> {
         let elsewhere = Elsewhere::of_configuration(self.files);
         let files: &dyn FileSystem = if self.options.certificates_elsewhere { &elsewhere } else { self.files };
         server::read(server, files, &mut self.sources, &self.options.limits, input, platform)
+    }
+}
+
+/// The file of a target that is a whole configuration.
+fn whole_file(target: &Target) -> Option<&Path> {
+    match (&target.input.form, &target.input.roots[..]) {
+        (Form::Whole, [root]) if matches!(root.text, Text::File) => Some(&root.path),
+        _ => None,
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Failure, Options};
+use crate::config;
 use crate::diagnostic::spelling;
 use crate::model::ServerKind;
 use crate::pki;
@@ -112,10 +113,13 @@ fn given_path(files: &dyn FileSystem, path: &Path, options: &Options) -> PathBuf
 fn cannot_read(files: &dyn FileSystem, path: &Path, error: &ReadError) -> Failure {
     let failure = Failure::new(format!("cannot read {}: {error}", path.display()));
     match error {
-        error if error.is_missing() => match neighbour(files, path) {
-            Some(meant) => failure.help(format!("did you mean {}?", meant.display())),
-            None => failure.help("name a configuration file or folder, or none for the live configuration"),
-        },
+        ReadError::Missing | ReadError::Dangling { .. } => {
+            let meant = if *error == ReadError::Missing { neighbour(files, path) } else { None };
+            failure.help(match meant {
+                Some(meant) => format!("did you mean {}?", meant.display()),
+                None => "name a configuration file or folder, or none for the live configuration".to_owned(),
+            })
+        }
         ReadError::Forbidden => failure.help("run as a user who may read it, such as root"),
         _ => failure,
     }
@@ -149,8 +153,10 @@ fn folder(files: &dyn FileSystem, path: &Path, options: &Options) -> Result<Targ
         }
     }
     let entries = files.list(path).map_err(|error| cannot_read(files, path, &error))?;
-    let is_shown =
-        |entry: &Entry| entry.kind == Some(FileKind::Regular) && !entry.name.as_encoded_bytes().starts_with(b".");
+    let is_shown = |entry: &Entry| {
+        let is_ours = entry.name == config::NAME;
+        entry.kind == Some(FileKind::Regular) && !entry.name.as_encoded_bytes().starts_with(b".") && !is_ours
+    };
     let mut roots = Vec::new();
     for entry in entries.iter().filter(|entry| is_shown(entry)) {
         let path = path.join(&entry.name);
