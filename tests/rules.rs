@@ -52,6 +52,7 @@ fn judge(example: &Example) -> (Run, &'static str) {
         now: NOW,
         trust: vec![TrustSource::File("root.crt".into())],
         trust_is_a_guess: !example.trust_is_given,
+        trust_is_public: example.trust_is_public,
         ..Options::default()
     };
     options.lint.profile = example.profile.as_ref().map(|name| lint::profile(name).expect("a profile"));

@@ -149,6 +149,9 @@ pub struct Example {
     /// Whether the trust anchors count as named by the user.
     #[serde(default)]
     pub trust_is_given: bool,
+    /// Whether the trust anchors count as publicly trusted ones.
+    #[serde(default)]
+    pub trust_is_public: bool,
     /// The block that a test puts around the text: `http` (which is the default), or `main` for a whole file.
     pub context: Option<String>,
     /// The text, with carets in comment lines under the tokens.

@@ -34,6 +34,8 @@ pub struct Scope<'a> {
     pub trust_is_given: bool,
     /// What the user asks of the rules.
     pub settings: &'a Settings,
+    /// Whether all anchors count as publicly trusted, beside those of Mozilla's store.
+    trust_is_public: bool,
     /// The way back to the text.
     pub editor: &'a (dyn Editor + Sync),
     /// What clients get.
@@ -51,6 +53,17 @@ pub struct Trust<'a> {
     pub anchors: &'a Anchors,
     /// Whether the user named them.
     pub is_given: bool,
+    /// Whether all of them count as publicly trusted.
+    pub is_public: bool,
+}
+
+/// Who stands behind a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Authority {
+    /// A publicly trusted authority: the rules of its forum and of browsers hold.
+    Public,
+    /// An authority that is not.
+    Private,
 }
 
 /// What is asked about a deployment.
@@ -134,6 +147,16 @@ impl<'a> Use<'a> {
         self.looked_at(scope, file).map(|(_, verdict)| verdict)
     }
 
+    /// Who stands behind the certificate. Absent where the path breaks off.
+    pub fn authority(&self, scope: &Scope<'a>) -> Option<Authority> {
+        let verdict = self.verdict(scope)?;
+        let breaks_off = verdict.errors.iter().any(|error| matches!(error.code, 20 | 21));
+        let is_untrusted = verdict.errors.iter().any(|error| matches!(error.code, 18 | 19));
+        let top = verdict.path.last().filter(|_| !breaks_off)?;
+        let is_public = !is_untrusted && (scope.trust_is_public || Anchors::is_public(top));
+        Some(if is_public { Authority::Public } else { Authority::Private })
+    }
+
     /// What is sent. Absent where that hangs on a file that cannot be read, or on one with a key, of which nothing is shown.
     fn sent(&self, scope: &Scope<'a>, file: &'a PemFile) -> Option<Vec<Sent<'a>>> {
         let readable = |path: &Path| scope.pem(path).filter(|file| !file.is_secret());
@@ -210,7 +233,7 @@ impl<'a> Scope<'a> {
                 bound[binding.site.0 as usize].push((EndpointId(at as u32), BindingId(order as u32)));
             }
         }
-        let Question { trust: Trust { anchors, is_given }, settings, now } = question;
+        let Question { trust: Trust { anchors, is_given, is_public }, settings, now } = question;
         Scope {
             deployment,
             library,
@@ -219,6 +242,7 @@ impl<'a> Scope<'a> {
             anchors,
             trust_is_given: is_given,
             settings,
+            trust_is_public: is_public,
             editor,
             predictor: Predictor::new(deployment, library, system, now),
             expansions: Mutex::default(),
@@ -324,4 +348,17 @@ pub fn is_host(name: &str) -> bool {
         !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
     };
     name.contains('.') && name.split('.').all(label) && name.parse::<std::net::Ipv4Addr>().is_err()
+}
+
+/// A name that no public authority signs for and no public DNS has: of a private ending, of one label, or a private address.
+pub fn is_private_name(name: &str) -> bool {
+    if let Ok(address) = name.parse::<std::net::IpAddr>() {
+        return match address {
+            std::net::IpAddr::V4(ip) => ip.is_private() || ip.is_loopback() || ip.is_link_local(),
+            std::net::IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
+        };
+    }
+    let name = name.to_ascii_lowercase();
+    let endings = [".local", ".internal", ".home.arpa", ".localhost"];
+    !name.contains('.') || endings.iter().any(|ending| name.ends_with(ending))
 }

@@ -82,6 +82,8 @@ pub struct Options {
     pub root: Option<PathBuf>,
     /// Whether trust anchors that are named are a guess all the same: only tests and examples say so.
     pub trust_is_a_guess: bool,
+    /// Whether trust anchors that are named count as publicly trusted: only tests and examples say so.
+    pub trust_is_public: bool,
     /// Whether a part is judged by itself even where a main file includes it.
     pub fragment: bool,
     /// Seconds since 1970-01-01 UTC.
@@ -193,7 +195,7 @@ impl Loaded {
     /// What is asked about each deployment.
     fn question<'a>(&'a self, options: &'a Options) -> lint::Question<'a> {
         let is_given = !options.trust.is_empty() && !options.trust_is_a_guess;
-        let trust = lint::Trust { anchors: &self.anchors, is_given };
+        let trust = lint::Trust { anchors: &self.anchors, is_given, is_public: options.trust_is_public };
         lint::Question { trust, settings: &options.lint, now: options.now }
     }
 }

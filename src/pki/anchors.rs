@@ -29,6 +29,11 @@ impl Anchors {
         anchors
     }
 
+    /// Whether a certificate is one of Mozilla's store: its authority is publicly trusted.
+    pub fn is_public(certificate: &Certificate) -> bool {
+        webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().any(|der| **der == *certificate.der)
+    }
+
     /// Adds the self-issued certificates of a file: an intermediate is no anchor.
     pub fn add_file(&mut self, file: &PemFile) {
         for block in &file.blocks {

@@ -264,6 +264,25 @@ impl Hash {
     }
 }
 
+/// What makes a certificate one that RFC 5280 does not allow, though it can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Malformation {
+    /// Its serial number is zero.
+    SerialZero,
+    /// Its serial number is negative.
+    SerialNegative,
+    /// Its serial number has more than 20 octets.
+    SerialLong,
+    /// It has extensions, and a version that knows none.
+    VersionWithoutExtensions,
+    /// An extension stands in it twice.
+    ExtensionTwice,
+    /// An extension is critical that clients do not know.
+    UnknownCritical,
+    /// It is of version 1, whose certificates say nothing of names or purposes.
+    VersionOne,
+}
+
 /// A certificate (RFC 5280).
 #[derive(Clone, Debug)]
 pub struct Certificate {
@@ -331,6 +350,14 @@ pub struct Certificate {
     pub has_unknown_critical: bool,
     /// Whether proofs of logging are embedded (RFC 6962).
     pub has_scts: bool,
+    /// When those were given, in seconds since 1970-01-01 UTC.
+    pub logged: Vec<i64>,
+    /// Organizations of the subject, in order.
+    pub organizations: Vec<String>,
+    /// Organizations of the issuer, in order.
+    pub issuer_organizations: Vec<String>,
+    /// What RFC 5280 does not allow of it.
+    pub malformations: Vec<Malformation>,
     /// The first issuer that was asked about, by its digest, and whether its key made the signature.
     verified: OnceLock<([u8; 32], Option<bool>)>,
 }
@@ -387,6 +414,10 @@ impl Certificate {
             name_constraints: None,
             has_unknown_critical: false,
             has_scts: false,
+            logged: Vec::new(),
+            organizations: organizations(parsed.subject()),
+            issuer_organizations: organizations(parsed.issuer()),
+            malformations: Vec::new(),
             verified: OnceLock::new(),
         };
         for extension in parsed.extensions() {
@@ -394,6 +425,7 @@ impl Certificate {
             out.has_unknown_critical |= extension.critical && !KNOWN_EXTENSIONS.contains(&oid.as_str());
             out.extension(&oid, extension.parsed_extension(), extension.value);
         }
+        out.malformations = malformations(&parsed, &out);
         Ok(out)
     }
 
@@ -459,6 +491,10 @@ impl Certificate {
                         _ => {}
                     }
                 }
+            }
+            ParsedExtension::SCT(proofs) => {
+                self.has_scts = true;
+                self.logged = proofs.iter().map(|proof| (proof.timestamp / 1000) as i64).collect();
             }
             _ => match oid {
                 // TLS feature: a sequence of integers, 5 being status_request.
@@ -574,6 +610,30 @@ impl Certificate {
     pub fn is_self_signed(&self) -> bool {
         self.is_self_issued() && self.is_issued_by(self)
     }
+}
+
+fn organizations(name: &X509Name<'_>) -> Vec<String> {
+    name.iter_organization().filter_map(|one| one.as_str().ok().map(str::to_owned)).collect()
+}
+
+/// What RFC 5280, 4.1.2 and 4.2, does not allow, in the order in which it is told.
+fn malformations(parsed: &X509Certificate<'_>, read: &Certificate) -> Vec<Malformation> {
+    let serial = parsed.tbs_certificate.raw_serial();
+    let mut oids: Vec<String> = parsed.extensions().iter().map(|extension| extension.oid.to_id_string()).collect();
+    let count = oids.len();
+    oids.sort_unstable();
+    oids.dedup();
+    let is_long = serial.len() > 21 || serial.len() == 21 && serial[0] != 0;
+    let all = [
+        (read.has_unknown_critical, Malformation::UnknownCritical),
+        (oids.len() < count, Malformation::ExtensionTwice),
+        (read.version < 3 && count > 0, Malformation::VersionWithoutExtensions),
+        (serial.first().is_some_and(|first| first & 0x80 != 0), Malformation::SerialNegative),
+        (serial.iter().all(|byte| *byte == 0), Malformation::SerialZero),
+        (is_long, Malformation::SerialLong),
+        (read.version < 3 && count == 0, Malformation::VersionOne),
+    ];
+    all.into_iter().filter(|(is_one, _)| *is_one).map(|(_, what)| what).collect()
 }
 
 fn address(bytes: &[u8]) -> Option<IpAddr> {

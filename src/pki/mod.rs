@@ -16,7 +16,7 @@ mod signature;
 mod verify;
 
 pub use anchors::Anchors;
-pub use certificate::{Certificate, GeneralSubtree, Hash, KeyKind, NameConstraints, PublicKey};
+pub use certificate::{Certificate, GeneralSubtree, Hash, KeyKind, Malformation, NameConstraints, PublicKey};
 pub use chain::{Chain, Gap, Sent, sent};
 pub use file::{Block, BlockFault, BlockKind, FileFault, PemFile};
 pub use key::{Key, KeyFault};

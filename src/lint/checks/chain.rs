@@ -8,7 +8,7 @@ use crate::lint::checks::file::sibling;
 use crate::lint::{Scope, Sink, Use};
 use crate::model::{Change, Token};
 use crate::pki::loading::{Cause, Strength};
-use crate::pki::{Certificate, Chain, PemFile};
+use crate::pki::{Certificate, Chain, PemFile, Verifier};
 use crate::source::Span;
 
 /// Writes the certificates of a file in another order, what stands around the blocks kept where it is.
@@ -176,6 +176,37 @@ pub fn expired<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
         let problem = Problem::new("certificate-chain-expired", token.span).case("anchor");
         let problem = problem.with("subject", anchor.short_name()).with("path", &*token.text);
         sink.report(problem.with("not-after", super::validity::date(anchor.not_after)));
+    }
+}
+
+/// `certificate-chain-expires-before-leaf`: after the day, no client finds another path.
+pub fn expires_first<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+    let Some((token, file, chain)) = one.chain(scope) else { return };
+    let Some((_, leaf)) = chain.sent.first().filter(|_| chain.leaf_behind.is_none()) else { return };
+    let days = scope.settings.parameter("certificate-chain-expires-before-leaf", "days");
+    for at in chain.path.iter().skip(1).filter(|at| chain.root_sent != Some(**at)) {
+        let (block, certificate) = chain.sent[*at];
+        let end = certificate.not_after;
+        let is_soon = (scope.now..scope.now + days * 86_400).contains(&end);
+        if !is_soon || end >= leaf.not_after || certificate.not_before > scope.now {
+            continue;
+        }
+        let sent: Vec<Arc<Certificate>> = chain.sent.iter().map(|(_, one)| Arc::clone(one)).collect();
+        let later = Verifier { anchors: scope.anchors, now: end + 1, host: None, security_level: 0, cn_fallback: true };
+        let ends = later.verify(&sent).errors.iter().any(|error| error.code == 10);
+        if ends {
+            let problem = Problem::new("certificate-chain-expires-before-leaf", token.span)
+                .with("subject", certificate.short_name())
+                .with("path", &*token.text)
+                .with("not-after", super::validity::date(end))
+                .with("leaf-not-after", super::validity::date(leaf.not_after));
+            sink.report(if file.is_secret() {
+                problem
+            } else {
+                problem.related(block.head, format!("block {}", at + 1))
+            });
+            return;
+        }
     }
 }
 

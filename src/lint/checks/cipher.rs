@@ -162,7 +162,7 @@ pub fn weak(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
 
 /// The suites of TLS 1.2 and below that a site could serve with certificates of any kind, and those that it can with its own.
 /// Absent where that cannot be told, or where no protocol uses them.
-fn served<'s>(
+pub fn served<'s>(
     scope: &'s Scope<'_>,
     site: &Site,
 ) -> Option<(&'s Context, Vec<&'static CipherSuite>, Vec<&'static CipherSuite>)> {

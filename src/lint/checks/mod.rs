@@ -1,5 +1,6 @@
 //! The table of rules: one line a rule, sorted by name. The page has the words; the function, where there is one, looks.
 
+mod certificate;
 mod chain;
 pub(super) mod cipher;
 mod client;
@@ -28,11 +29,14 @@ pub static RULES: &[Rule] = &TABLE;
 
 rules! {
     "automation-policy-conflict": Reading,
+    "certificate-authority-distrusted": Credential(certificate::distrusted),
     "certificate-chain-duplicate": Credential(chain::duplicate),
     "certificate-chain-expired": Credential(chain::expired),
+    "certificate-chain-expires-before-leaf": Credential(chain::expires_first),
     "certificate-chain-incomplete": Credential(chain::incomplete),
     "certificate-chain-invalid-authority": Credential(chain::invalid_authority),
     "certificate-chain-misordered": Credential(chain::misordered),
+    "certificate-chain-not-strict": Credential(certificate::not_strict),
     "certificate-chain-old-root": Credential(chain::old_root),
     "certificate-chain-order": Credential(chain::leaf_not_first),
     "certificate-chain-root-included": Credential(chain::root_included),
@@ -41,7 +45,12 @@ rules! {
     "certificate-expires-soon": Credential(validity::soon),
     "certificate-file-missing": Credential(file::certificate_missing),
     "certificate-inherited-from-default-site": Endpoint(name::inherited),
+    "certificate-is-ca": Credential(certificate::is_authority),
     "certificate-key-mismatch": Credential(file::mismatch),
+    "certificate-key-type-unsupported": Credential(certificate::key_type),
+    "certificate-key-usage-incompatible": Credential(certificate::key_usage),
+    "certificate-lifetime-too-long": Credential(certificate::lifetime),
+    "certificate-malformed": Credential(certificate::malformed),
     "certificate-name-constraints-violated": Credential(chain::names_violated),
     "certificate-name-mismatch": Endpoint(name::mismatch),
     "certificate-not-yet-valid": Credential(validity::not_yet),
@@ -50,6 +59,8 @@ rules! {
     "certificate-tag-unknown": Reading,
     "certificate-unparseable": Credential(file::certificate_unparseable),
     "certificate-untrusted-root": Credential(chain::untrusted),
+    "certificate-without-san": Credential(certificate::without_san),
+    "certificate-without-sct": Credential(certificate::without_sct),
     "certificate-wrong-usage": Credential(chain::wrong_usage),
     "cipher-certificate-mismatch": Site(cipher::certificate_mismatch),
     "cipher-list-empty": Site(cipher::empty),
@@ -100,6 +111,7 @@ rules! {
     "protocol-outside-profile": Template,
     "protocol-unreachable": Site(protocol::unreachable),
     "quic-incompatible-parameter": Reading,
+    "same-type-certificates": Credential(certificate::same_type),
     "server-name-invalid-wildcard": Reading,
     "shadowed-group": Endpoint(group::shadowed),
     "shadowed-protocol": Endpoint(protocol::shadowed),

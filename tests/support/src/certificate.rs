@@ -51,6 +51,10 @@ pub struct Certificate {
     pub excluded: Vec<String>,
     /// Whether subject and authority key identifiers are written.
     pub identifiers: bool,
+    /// The content of the serial number as it is, instead of `serial`.
+    pub raw_serial: Option<Vec<u8>>,
+    /// Other extensions: identifier, whether critical, content.
+    pub others: Vec<(String, bool, Vec<u8>)>,
 }
 
 impl Certificate {
@@ -75,6 +79,8 @@ impl Certificate {
             permitted: Vec::new(),
             excluded: Vec::new(),
             identifiers: true,
+            raw_serial: None,
+            others: Vec::new(),
         }
     }
 
@@ -99,6 +105,8 @@ impl Certificate {
             permitted: Vec::new(),
             excluded: Vec::new(),
             identifiers: true,
+            raw_serial: None,
+            others: Vec::new(),
         }
     }
 
@@ -127,13 +135,17 @@ impl Certificate {
         if self.version == 3 {
             parts.push(element(0xa0, &integer(&[2])));
         }
-        parts.push(integer(&self.serial.to_be_bytes()));
+        parts.push(match &self.raw_serial {
+            Some(content) => element(2, content),
+            None => integer(&self.serial.to_be_bytes()),
+        });
         parts.push(algorithm.clone());
         parts.push(name(&self.issuer));
         parts.push(validity);
         parts.push(name(&self.subject));
         parts.push(public.clone());
-        if self.version == 3 {
+        // What version 1 does not allow is written all the same, where it is asked for.
+        if self.version == 3 || !self.others.is_empty() {
             let extensions = self.extensions(&public);
             if !extensions.is_empty() {
                 parts.push(element(0xa3, &element(0x30, &extensions.concat())));
@@ -192,7 +204,21 @@ impl Certificate {
             };
             add("2.5.29.30", true, &sequence(&[&list(0xa0, &self.permitted), &list(0xa1, &self.excluded)]));
         }
+        for (oid, critical, content) in &self.others {
+            add(oid, *critical, content);
+        }
         all
+    }
+
+    /// A proof of logging (RFC 6962, 3.3) at a time: nobody's signature, but in the right form.
+    pub fn logged(mut self, seconds: i64) -> Certificate {
+        let millis = (seconds * 1000).to_be_bytes();
+        let proof = [&[0][..], &[7; 32], &millis, &[0, 0], &[4, 3, 0, 4], &[1, 2, 3, 4]].concat();
+        let length = |bytes: &[u8]| (bytes.len() as u16).to_be_bytes().to_vec();
+        let entry = [length(&proof), proof].concat();
+        let list = [length(&entry), entry].concat();
+        self.others.push(("1.3.6.1.4.1.11129.2.4.2".to_owned(), false, octets(&list)));
+        self
     }
 }
 
@@ -200,7 +226,13 @@ fn name(common: &str) -> Vec<u8> {
     if common.is_empty() {
         return sequence(&[]);
     }
-    sequence(&[&set(&[&sequence(&[&identifier("2.5.4.3"), &text(common)])])])
+    // An organization stands before a bar.
+    let (organization, common) = common.split_once('|').unwrap_or(("", common));
+    let attribute = |oid: &str, value: &str| match value {
+        "" => Vec::new(),
+        value => set(&[&sequence(&[&identifier(oid), &text(value)])]),
+    };
+    sequence(&[&attribute("2.5.4.10", organization), &attribute("2.5.4.3", common)])
 }
 
 fn general_name(name: &str) -> Vec<u8> {

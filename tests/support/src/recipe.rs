@@ -1,14 +1,15 @@
 //! Files of examples: a text, or blocks by recipe.
 //!
 //! A recipe is a word and its options: `leaf a.test,b.test key=ec2 issuer=lower from=-93 to=-3 aia=URL ocsp=URL`
-//! (also `purpose=client|none digest=sha1|sha384 length=NUMBER authority=no permitted=DOMAIN`),
-//! `self-signed a.test`, `intermediate`, `lower`, `absent`, `old-root`, `root` (with the same options), `key ec1`, `sec1 ec1`,
+//! (also `purpose=client|none digest=sha1|sha384 length=NUMBER authority=yes|no permitted=DOMAIN san=no cn=NAME|none
+//! usage=BIT,BIT|none identifiers=no serial=zero|negative|long version=1 extension=twice|unknown|must-staple logged=DAYS`),
+//! `self-signed a.test`, `intermediate`, `lower`, `absent`, `old-root`, `root`, `distrusted` (with the same options), `key ec1`, `sec1 ec1`,
 //! `encrypted ec1 password=WORD`, `dh 2048`, `noise LABEL`, `text WORDS`; `bom`, `crlf`, `glue` and `der` change what follows or all.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::certificate::{CLIENT, Certificate};
+use crate::certificate::{CLIENT, Certificate, SERVER};
 use crate::clock::now;
 use crate::key::{Digest, key};
 use crate::{DAY, der};
@@ -38,6 +39,11 @@ fn absent() -> Certificate {
 fn old_root() -> Certificate {
     let root = Certificate::root("DST Root CA X3", "ec-old");
     Certificate { serial: 5, ..Certificate::authority("Old Intermediate", "ec-old-intermediate", &root) }
+}
+
+/// An authority of an organization that browsers do not trust any more.
+fn distrusted() -> Certificate {
+    Certificate::root("Entrust, Inc.|Entrust Example Root", "ec-distrusted")
 }
 
 /// Files that every example has beside it.
@@ -124,7 +130,7 @@ pub fn example_files(
         };
         all.insert(path.clone(), bytes);
     }
-    all.insert("root.crt".to_owned(), root().pem().into_bytes());
+    all.entry("root.crt".to_owned()).or_insert_with(|| root().pem().into_bytes());
     let (main, shown) = match context {
         Some("main" | "json") => (config, "nginx.conf"),
         None => (AROUND, "example.conf"),
@@ -195,6 +201,7 @@ pub fn certificate(recipe: &str) -> Certificate {
         "absent" => absent(),
         "root" => root(),
         "old-root" => old_root(),
+        "distrusted" => distrusted(),
         _ => panic!("no such authority: {name}"),
     };
     let mut made = match kind {
@@ -234,8 +241,44 @@ pub fn certificate(recipe: &str) -> Certificate {
         Some(other) => panic!("no such digest: {other}"),
         None => {}
     }
-    if option("authority") == Some("no") {
-        made.constraints = Some((false, None));
+    match option("authority") {
+        Some("no") => made.constraints = Some((false, None)),
+        Some("yes") => made.constraints = Some((true, None)),
+        _ => {}
+    }
+    if option("san") == Some("no") {
+        made.names.clear();
+    }
+    match option("cn") {
+        Some("none") => made.subject.clear(),
+        Some(name) => made.subject = name.to_owned(),
+        None => {}
+    }
+    match option("usage") {
+        Some("none") => made.usage = None,
+        Some(bits) => made.usage = Some(bits.split(',').map(|bit| bit.parse().expect("a bit")).collect()),
+        None => {}
+    }
+    made.identifiers &= option("identifiers") != Some("no");
+    match option("serial") {
+        Some("zero") => made.raw_serial = Some(vec![0]),
+        Some("negative") => made.raw_serial = Some(vec![0x80, 1]),
+        Some("long") => made.raw_serial = Some(vec![0x11; 22]),
+        _ => {}
+    }
+    if option("version") == Some("1") {
+        made.version = 1;
+    }
+    match option("extension") {
+        Some("twice") => made.others.push(("2.5.29.37".to_owned(), false, der::sequence(&[&der::identifier(SERVER)]))),
+        Some("unknown") => made.others.push(("1.2.3.4.5".to_owned(), true, vec![5, 0])),
+        Some("must-staple") => {
+            made.others.push(("1.3.6.1.5.5.7.1.24".to_owned(), false, der::sequence(&[&der::integer(&[5])])));
+        }
+        _ => {}
+    }
+    if let Some(time) = days("logged") {
+        made = made.logged(time);
     }
     if let Some(length) = option("length") {
         made.constraints = Some((true, Some(length.parse().expect("a path length"))));
