@@ -17,6 +17,8 @@ pub struct ProtocolChoice {
     pub set: Protocols,
     /// Each word that names a version, and the version it switches on; empty for a default.
     pub words: Arc<[(Protocol, Token)]>,
+    /// Versions that were switched on by words and are lost because one above them is not (Apache).
+    pub lost: Protocols,
 }
 
 /// One OpenSSL configuration command: `ssl_conf_command NAME VALUE`, `SSLOpenSSLConfCmd NAME VALUE`.
@@ -54,6 +56,8 @@ pub struct ClientVerification {
     pub depth: u32,
     /// The file of revocation lists, as written and as located, which is read whether or not certificates are asked for.
     pub revocations: Option<(Token, PathBuf)>,
+    /// Whether every authority on a client's path needs a list there.
+    pub needs_every_revocation_list: bool,
 }
 
 /// OCSP stapling.
@@ -61,14 +65,16 @@ pub struct ClientVerification {
 pub struct Stapling {
     /// Whether it is on.
     pub on: bool,
-    /// A response from a file instead of from a responder.
-    pub file: Option<Token>,
+    /// A response from a file instead of from a responder, as written and as located.
+    pub file: Option<(Token, PathBuf)>,
     /// A responder named in the configuration.
     pub responder: Option<Token>,
     /// Whether the server can resolve the responder's host name at run time.
     pub has_resolver: bool,
     /// A file with issuers beside the served chain, as written and as located.
     pub issuers: Option<(Token, PathBuf)>,
+    /// Whether a module that gets certificates by itself staples for them as well (Apache's `MDStapling`).
+    pub by_manager: bool,
 }
 
 /// All that decides a handshake but the certificates. Values are as the server's own directives say; commands for the

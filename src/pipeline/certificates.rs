@@ -48,11 +48,16 @@ fn named_by(policy: &TlsPolicy) -> Vec<PathBuf> {
     let revocations = verification.and_then(|one| one.revocations.as_ref());
     let verification = verification.filter(|one| one.mode != VerifyMode::Off);
     let authorities = verification.and_then(|one| one.authorities.as_ref());
-    let issuers = policy.stapling.get().and_then(|one| one.issuers.as_ref());
+    let stapling = policy.stapling.get();
+    let issuers = stapling.and_then(|one| one.issuers.as_ref());
+    let response = stapling.filter(|one| one.on).and_then(|one| one.file.as_ref());
     let commands = policy.commands.get().into_iter().flat_map(|all| all.iter());
     let by_command = commands.filter(|one| one.name.text.eq_ignore_ascii_case("DHParameters"));
-    let mut found: Vec<PathBuf> =
-        [parameters, authorities, issuers, revocations].into_iter().flatten().map(|(_, path)| path.clone()).collect();
+    let mut found: Vec<PathBuf> = [parameters, authorities, issuers, revocations, response]
+        .into_iter()
+        .flatten()
+        .map(|(_, path)| path.clone())
+        .collect();
     found.extend(by_command.map(|one| PathBuf::from(&*one.value.text)).filter(|path| path.is_absolute()));
     found
 }

@@ -204,7 +204,7 @@ const KNOWN_EXTENSIONS: &[&str] = &[
 
 /// A name in the form in which names are compared (RFC 5280, 7.1; OpenSSL, `x509_name_canon`): text in lower case, blanks
 /// at the ends gone and others single.
-fn canonical(name: &X509Name<'_>) -> Vec<u8> {
+pub(super) fn canonical(name: &X509Name<'_>) -> Vec<u8> {
     let mut out = Vec::new();
     for set in name.iter_rdn() {
         out.push(0x31);

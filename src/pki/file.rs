@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use super::certificate::Certificate;
 use super::key::{self, Key, KeyFault};
 use super::pem::{self, PemFault};
+use super::revocation::Revocations;
 use crate::source::{FileId, Span};
 
 /// What a block holds.
@@ -19,6 +20,8 @@ pub enum BlockKind {
     Key(Result<Key, KeyFault>),
     /// Diffie-Hellman parameters and the size of their prime in bits.
     DhParameters(u32),
+    /// A revocation list.
+    Revocations(Revocations),
     /// Anything else, by its label.
     Other(String),
     /// It cannot be read.
@@ -191,8 +194,15 @@ impl PemFile {
 
     /// Whether it holds a certificate or a revocation list, as a file of revocation lists must (`X509_load_cert_crl_file`).
     pub fn holds_revocations(&self) -> bool {
-        let is_list = |block: &Block| matches!(&block.kind, BlockKind::Other(label) if label == "X509 CRL");
-        self.certificates().next().is_some() || self.blocks.iter().any(is_list)
+        self.certificates().next().is_some() || self.revocations().next().is_some()
+    }
+
+    /// The revocation lists, in order.
+    pub fn revocations(&self) -> impl Iterator<Item = (&Block, &Revocations)> {
+        self.blocks.iter().filter_map(|block| match &block.kind {
+            BlockKind::Revocations(list) => Some((block, list)),
+            _ => None,
+        })
     }
 
     /// Why OpenSSL does not load it as a certificate with its chain.
@@ -229,6 +239,10 @@ fn kind(raw: &pem::Raw<'_>, passwords: &[Zeroizing<Vec<u8>>]) -> BlockKind {
         },
         label if key::is_key_label(label) => BlockKind::Key(key::read(raw, passwords)),
         "DH PARAMETERS" | "X9.42 DH PARAMETERS" => BlockKind::DhParameters(first_integer_bits(der)),
+        "X509 CRL" => match Revocations::parse(der) {
+            Some(list) => BlockKind::Revocations(list),
+            None => BlockKind::Other(raw.label.to_owned()),
+        },
         other => BlockKind::Other(other.to_owned()),
     }
 }

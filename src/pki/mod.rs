@@ -12,6 +12,7 @@ mod library;
 pub mod loading;
 mod name;
 mod pem;
+mod revocation;
 mod signature;
 mod verify;
 
@@ -22,4 +23,5 @@ pub use file::{Block, BlockFault, BlockKind, FileFault, PemFile};
 pub use key::{Key, KeyFault};
 pub use library::Library;
 pub use pem::holds_key;
+pub use revocation::{OcspResponse, Revocations};
 pub use verify::{Verdict, Verifier, VerifyError, name as verify_name};

@@ -213,6 +213,39 @@ pub fn certificate_mismatch(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &m
     sink.report(problem.related(site.head, format!("holds for {}", scope.site_name(site))));
 }
 
+/// `cipher-protocol-mismatch`: by the suites alone; whether a certificate fits them is another fault.
+pub fn protocol_mismatch(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
+    let Some(context) = openssl::context(scope, site).filter(|_| speaks(scope, id)) else { return };
+    let (Ok(suites), Ok(newer)) = (&context.suites, &context.tls13_suites) else { return };
+    if !context.faults.is_empty() || context.protocols_unknown.is_some() {
+        return;
+    }
+    let reached: Vec<Protocol> = Protocol::ALL.into_iter().filter(|one| context.reaches(*one)).collect();
+    let is_usable = |suite: &CipherSuite| {
+        context.strength().allows_suite(suite) && !suite.needs_shared_secret() && !suite.is_anonymous()
+    };
+    let has_one = |protocol: Protocol| match protocol {
+        Protocol::Tls13 => !newer.is_empty(),
+        protocol => suites.iter().any(|suite| is_usable(suite) && suite.serves(protocol)),
+    };
+    let Some(bare) = reached.iter().rev().copied().find(|protocol| !has_one(*protocol)) else { return };
+    let policy = scope.deployment.policy(site.policy);
+    let commands = policy.commands.get().map(|all| &all[..]).unwrap_or_default();
+    let command = |name: &str| commands.iter().rev().find(|one| one.name.text.eq_ignore_ascii_case(name));
+    let at = match bare {
+        Protocol::Tls13 => command("Ciphersuites").map(|one| one.value.span),
+        _ => command("CipherString").map(|one| one.value.span),
+    };
+    let written = if bare == Protocol::Tls13 { &policy.ciphersuites } else { &policy.ciphers };
+    let at = at.or_else(|| written.get()?.first().filter(|_| written.is_written()).map(|token| token.span));
+    let rest: Vec<String> = reached.iter().filter(|one| has_one(**one)).map(|one| one.to_string()).collect();
+    let found = Problem::new("cipher-protocol-mismatch", at.unwrap_or_else(|| policy.protocols.origin.anchor()))
+        .case(if rest.is_empty() { "" } else { "some" })
+        .with("protocol", bare.to_string())
+        .with("rest", rest.join(", "));
+    sink.report(found.related(site.head, format!("holds for {}", scope.site_name(site))));
+}
+
 /// `dhe-without-parameters`.
 pub fn dhe_without_parameters(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
     let Some((library, token)) = string(scope, site).filter(|_| speaks(scope, id)) else { return };

@@ -1,9 +1,13 @@
 //! The table of rules: one line a rule, sorted by name. The page has the words; the function, where there is one, looks.
 
+
+pub(super) use self::group::written as written_groups;
+
 mod certificate;
 mod chain;
 pub(super) mod cipher;
 mod client;
+mod client_certificate;
 mod file;
 mod group;
 mod name;
@@ -13,7 +17,6 @@ mod socket;
 mod stapling;
 mod validity;
 
-pub(super) use self::group::written as written_groups;
 use super::Check::{Closing, Credential, Endpoint, Reading, Running, Site, Template};
 use super::Rule;
 
@@ -66,8 +69,12 @@ rules! {
     "cipher-list-empty": Site(cipher::empty),
     "cipher-list-syntax": Site(cipher::syntax),
     "cipher-outside-profile": Template,
+    "cipher-protocol-mismatch": Site(cipher::protocol_mismatch),
     "client-ca-unusable": Site(openssl::client_ca),
     "client-cannot-connect": Closing(client::required),
+    "client-certificate-required": Site(client_certificate::required),
+    "client-crl-expired": Site(client_certificate::revocations_expired),
+    "client-verify-optional-no-ca": Site(client_certificate::never_verified),
     "client-verify-without-ca": Site(openssl::verify_without_ca),
     "config-bom": Reading,
     "crl-check-without-crl": Reading,
@@ -102,23 +109,30 @@ rules! {
     "listen-without-tls": Site(socket::without_tls),
     "mixed-tls-and-plain-listener": Endpoint(socket::mixed),
     "modern-protocol-missing": Site(protocol::modern_missing),
+    "must-staple-first-handshake": Credential(stapling::first_handshake),
+    "must-staple-without-stapling": Credential(stapling::must_staple),
     "narrow-groups": Endpoint(group::narrow),
     "no-certificate": Endpoint(file::no_certificate),
     "no-client-can-connect": Closing(client::nobody),
     "no-key": Credential(file::no_key),
     "no-protocol": Reading,
     "plain-http-on-tls-port": Endpoint(socket::plain_on_tls_port),
+    "protocol-hole": Site(protocol::hole),
     "protocol-outside-profile": Template,
     "protocol-unreachable": Site(protocol::unreachable),
     "quic-incompatible-parameter": Reading,
+    "quic-without-tls13": Endpoint(protocol::quic),
     "same-type-certificates": Credential(certificate::same_type),
     "server-name-invalid-wildcard": Reading,
     "shadowed-group": Endpoint(group::shadowed),
     "shadowed-protocol": Endpoint(protocol::shadowed),
     "shadowed-site": Endpoint(name::shadowed),
+    "site-rejected-by-default": Endpoint(name::rejected),
     "socache-module-missing": Reading,
     "ssl-module-not-loaded": Reading,
     "stale-setting": Running,
+    "stapling-file-expired": Site(stapling::file_expired),
+    "stapling-issuer-missing": Credential(stapling::issuer_missing),
     "stapling-without-cache": Reading,
     "stapling-without-resolver": Site(stapling::without_resolver),
     "stapling-without-responder": Site(stapling::without_responder),

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::diagnostic::{Problem, Severity};
+use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity};
 use crate::lint::{Scope, Sink, scope::is_host};
-use crate::model::{Credentials, Endpoint, EndpointId, Found, NameKind, SiteId, Transport};
+use crate::model::{Credentials, Endpoint, EndpointId, Found, NameKind, OriginKind, SiteId, Transport};
 use crate::pki::Certificate;
 
 /// The leaves of a set, as far as they can be read. Absent where one cannot: then nothing can be said of its names.
@@ -130,5 +130,32 @@ pub fn inherited(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &m
         sink.report(
             problem.related(default_site.head, "the default server of this socket, whose certificate is served"),
         );
+    }
+}
+
+/// `site-rejected-by-default`: a default site that rejects and has no name of its own is meant.
+pub fn rejected(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Sink) {
+    if !matches!(endpoint.transport, Transport::Tls | Transport::Quic) {
+        return;
+    }
+    for (at, binding) in endpoint.bindings.iter().enumerate().filter(|(_, binding)| binding.rejects) {
+        let site = scope.deployment.site(binding.site);
+        let exact = scope.exact_names(endpoint, crate::model::BindingId(at as u32), site);
+        let Some(name) = exact.first() else { continue };
+        let is_inherited = site.rejects.origin.kind == OriginKind::Inherited;
+        let case = match (is_inherited, site.has_own_credentials) {
+            (true, _) => "inherited",
+            (false, true) => "",
+            (false, false) => "retired",
+        };
+        let mut problem = Problem::new("site-rejected-by-default", site.rejects.origin.anchor())
+            .case(case)
+            .with("name", &*name.text)
+            .related(site.head, format!("holds for {}", scope.site_name(site)));
+        if let Some(written) = site.rejects.origin.written.filter(|_| case.is_empty()) {
+            let edits = vec![Edit { span: written, text: "off".to_owned() }];
+            problem.fix = Some(Fix { title: "answer under this name".to_owned(), safety: Safety::Unsafe, edits });
+        }
+        sink.report(problem);
     }
 }

@@ -85,6 +85,41 @@ pub fn unreachable(scope: &Scope<'_>, id: SiteId, _: &Site, sink: &mut Sink) {
     }
 }
 
+/// `quic-without-tls13`: nginx looks at the default site of the socket alone.
+pub fn quic(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Sink) {
+    let default = endpoint.unnamed.filter(|_| endpoint.transport == Transport::Quic && !scope.deployment.fragment);
+    let Some(site) = default.map(|id| scope.deployment.site(endpoint.binding(id).site)) else { return };
+    let protocols = &scope.deployment.policy(site.policy).protocols;
+    if let Some(choice) = protocols.get().filter(|choice| !choice.set.contains(Protocol::Tls13))
+        && let Some(listen) = endpoint.uses.iter().find(|one| scope.deployment.site(one.site).head == site.head)
+    {
+        let problem = Problem::new("quic-without-tls13", protocols.origin.anchor())
+            .with("protocols", choice.set.to_string())
+            .with("listen", endpoint.listen.to_string());
+        sink.report(problem.related(listen.span, "speaks QUIC, which has TLS 1.3 only"));
+    }
+}
+
+/// `protocol-hole`: clients that end at TLS 1.2 offer it and all below, and share nothing newer.
+pub fn hole(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
+    for (choice, origin, _) in effective(scope, id) {
+        let has = |protocol| choice.set.contains(protocol);
+        let below: Protocols = choice.set.iter().filter(|one| *one < Protocol::Tls12).collect();
+        let below = below.union(choice.lost);
+        let case = match (has(Protocol::Tls13) && !has(Protocol::Tls12), choice.lost.is_empty()) {
+            (true, _) => "",
+            (false, false) => "other",
+            (false, true) => continue,
+        };
+        if below.is_empty() {
+            continue;
+        }
+        let problem = Problem::new("protocol-hole", origin.anchor()).case(case).with("below", below.to_string());
+        let problem = problem.with("protocols", choice.set.to_string());
+        sink.report(problem.related(site.head, format!("holds for {}", scope.site_name(site))));
+    }
+}
+
 /// `modern-protocol-missing`.
 pub fn modern_missing(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
     for (choice, origin, _) in effective(scope, id) {

@@ -1,8 +1,12 @@
-//! OCSP stapling that cannot work.
+//! OCSP stapling that cannot work, and certificates that demand it.
 
-use crate::diagnostic::{Problem, Safety};
-use crate::lint::{Scope, Sink};
-use crate::model::{Change, Site, SiteId};
+use std::path::Path;
+
+use crate::diagnostic::{Problem, Safety, Unjudged};
+use crate::lint::{Scope, Sink, Use};
+use crate::model::{Change, Setting, Site, SiteId, Stapling, VerifyMode};
+use crate::pki::{Certificate, OcspResponse};
+use crate::source::ReadError;
 
 /// The responders of a site's certificates; absent where a certificate cannot be read.
 fn responders(scope: &Scope<'_>, site: &Site) -> Option<Vec<String>> {
@@ -60,5 +64,120 @@ pub fn without_responder(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut 
             problem.fix = scope.fix("turn stapling off", Safety::Safe, &change);
         }
         sink.report(problem);
+    }
+}
+
+/// The sites that serve a certificate by TLS, with what they say of stapling.
+fn stapled<'s>(
+    scope: &'s Scope<'_>,
+    one: &'s Use<'_>,
+) -> impl Iterator<Item = (&'s Site, &'s Setting<Stapling>, &'s Stapling)> {
+    let served = one.sites.iter().filter(|site| scope.tls_bindings(**site).any(|(_, _, binding)| !binding.rejects));
+    served.filter_map(|site| {
+        let site = scope.deployment.site(*site);
+        let setting = &scope.deployment.policy(site.policy).stapling;
+        Some((site, setting, setting.get()?))
+    })
+}
+
+/// Whether a response is to be had for a leaf.
+fn is_effective(leaf: &Certificate, stapling: &Stapling) -> bool {
+    let has_source = stapling.file.is_some() || stapling.responder.is_some() || !leaf.ocsp_urls.is_empty();
+    stapling.by_manager || stapling.on && has_source
+}
+
+/// `must-staple-without-stapling`.
+pub fn must_staple<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+    let Some((token, _)) = scope.certificate_file(one.pair) else { return };
+    let Some(leaf) = scope.leaf(one.pair).filter(|leaf| leaf.must_staple) else { return };
+    for (site, setting, _) in stapled(scope, one).filter(|(_, _, stapling)| !is_effective(leaf, stapling)) {
+        let has_none = leaf.ocsp_urls.is_empty();
+        let problem = Problem::new("must-staple-without-stapling", token.span)
+            .case(if has_none { "no-responder" } else { "" })
+            .with("subject", leaf.short_name())
+            .with("path", &*token.text);
+        let problem = problem.related(site.head, format!("served without one: {}", scope.site_name(site)));
+        sink.report(match setting.origin.written {
+            Some(written) => problem.related(written, "stapling is written here"),
+            None => problem,
+        });
+    }
+}
+
+/// `must-staple-first-handshake`: nginx asks the responder only once a client has come.
+pub fn first_handshake<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+    let Some((token, _)) = scope.certificate_file(one.pair) else { return };
+    let Some(leaf) = scope.leaf(one.pair).filter(|leaf| leaf.must_staple) else { return };
+    let lazily = |(_, _, stapling): &(_, _, &Stapling)| is_effective(leaf, stapling) && stapling.file.is_none();
+    for (_, setting, _) in stapled(scope, one).filter(lazily) {
+        let problem = Problem::new("must-staple-first-handshake", token.span).with("subject", leaf.short_name());
+        sink.report(problem.related(setting.origin.anchor(), "a response is fetched once a client has come"));
+    }
+}
+
+/// `stapling-issuer-missing`.
+pub fn issuer_missing<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+    let Some((token, _, chain)) = one.chain(scope) else { return };
+    let Some((_, leaf)) = chain.sent.first().filter(|_| chain.leaf_behind.is_none()) else { return };
+    if leaf.is_self_issued() || chain.sent.iter().any(|(_, other)| leaf.is_issued_by(other)) {
+        return;
+    }
+    for (site, setting, stapling) in stapled(scope, one) {
+        let asks = stapling.on && stapling.file.is_none();
+        if !asks || stapling.responder.is_none() && leaf.ocsp_urls.is_empty() {
+            continue;
+        }
+        let verification = scope.deployment.policy(site.policy).client_verification.get();
+        let clients = verification.filter(|one| one.mode != VerifyMode::Off).and_then(|one| one.authorities.as_ref());
+        let files = [stapling.issuers.as_ref(), clients, one.set.authorities.as_ref()];
+        let mut files = files.into_iter().flatten().map(|(_, path)| scope.library.get(path));
+        // Of a file that cannot be read nothing is said.
+        let is_there = files.any(|file| match file {
+            Some(Ok(file)) => file.certificates().any(|(_, issuer)| leaf.is_issued_by(issuer)),
+            _ => true,
+        });
+        if !is_there {
+            let problem = Problem::new("stapling-issuer-missing", token.span).with("subject", leaf.short_name());
+            let problem = problem.with("issuer", leaf.issuer.clone()).with("path", &*token.text);
+            sink.report(problem.related(setting.origin.anchor(), "stapling is turned on here"));
+        }
+    }
+}
+
+/// `stapling-file-expired`.
+pub fn file_expired(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
+    let Some(stapling) = scope.deployment.policy(site.policy).stapling.get().filter(|stapling| stapling.on) else {
+        return;
+    };
+    let is_built = super::openssl::context(scope, site).is_some();
+    let Some((token, path)) = stapling.file.as_ref().filter(|_| is_built) else { return };
+    let problem = Problem::new("stapling-file-expired", token.span).with("path", &*token.text);
+    let response = match response(scope, path) {
+        Ok(response) => response,
+        Err(ReadError::Forbidden) => {
+            let reason = format!("permission denied: {} (run as root to judge it)", token.text);
+            sink.unjudged.push(Unjudged { what: "stapling-file-expired".into(), reason, at: Some(token.span) });
+            return;
+        }
+        Err(error) => return sink.report(problem.case("not-readable").with("reason", error.to_string())),
+    };
+    match response {
+        None => sink.report(problem.case("no-response")),
+        Some(one) if scope.tls_bindings(id).next().is_some() => {
+            if let Some(end) = one.next_update.filter(|end| *end < scope.now) {
+                let problem = problem.case("").with("next-update", super::validity::date(end));
+                sink.report(problem.related(site.head, format!("holds for {}", scope.site_name(site))));
+            }
+        }
+        Some(_) => {}
+    }
+}
+
+/// The response in a file; absent where it holds none.
+fn response(scope: &Scope<'_>, path: &Path) -> Result<Option<OcspResponse>, ReadError> {
+    match scope.library.get(path) {
+        Some(Ok(file)) => Ok(OcspResponse::parse(scope.sources.file(file.file).bytes())),
+        Some(Err(error)) => Err(error.clone()),
+        None => Err(ReadError::Forbidden),
     }
 }

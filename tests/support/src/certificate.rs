@@ -222,11 +222,11 @@ impl Certificate {
     }
 }
 
-fn name(common: &str) -> Vec<u8> {
+/// A name of a common name, or of an organization and a common name with a bar between them.
+pub(crate) fn name(common: &str) -> Vec<u8> {
     if common.is_empty() {
         return sequence(&[]);
     }
-    // An organization stands before a bar.
     let (organization, common) = common.split_once('|').unwrap_or(("", common));
     let attribute = |oid: &str, value: &str| match value {
         "" => Vec::new(),

@@ -23,6 +23,7 @@ pub mod pool;
 pub mod prediction;
 pub mod random;
 pub mod recipe;
+mod revocation;
 pub mod server;
 mod shrink;
 pub mod trial;

@@ -3,7 +3,7 @@
 //! A recipe is a word and its options: `leaf a.test,b.test key=ec2 issuer=lower from=-93 to=-3 aia=URL ocsp=URL`
 //! (also `purpose=client|none digest=sha1|sha384 length=NUMBER authority=yes|no permitted=DOMAIN san=no cn=NAME|none
 //! usage=BIT,BIT|none identifiers=no serial=zero|negative|long version=1 extension=twice|unknown|must-staple logged=DAYS`),
-//! `self-signed a.test`, `intermediate`, `lower`, `absent`, `old-root`, `root`, `distrusted` (with the same options), `key ec1`, `sec1 ec1`,
+//! `self-signed a.test`, `intermediate`, `lower`, `absent`, `old-root`, `root`, `distrusted` (with the same options), `crl AUTHORITY to=DAYS`, `ocsp to=DAYS`, `key ec1`, `sec1 ec1`,
 //! `encrypted ec1 password=WORD`, `dh 2048`, `noise LABEL`, `text WORDS`; `bom`, `crlf`, `glue` and `der` change what follows or all.
 
 use std::collections::BTreeMap;
@@ -169,6 +169,15 @@ pub fn file<'r>(recipes: impl IntoIterator<Item = &'r str>) -> Vec<u8> {
             ("text", words) => format!("{words}\n").into_bytes(),
             ("noise", label) => der::pem(label, &[0x5a; 100]).into_bytes(),
             ("der", rest) => certificate(rest).der(),
+            ("crl", rest) => {
+                let (name, end) = rest.split_once(" to=").expect("crl AUTHORITY to=DAYS");
+                let end = NOW + end.parse::<i64>().expect("days from now") * DAY;
+                crate::revocation::list(&authority(name), end).into_bytes()
+            }
+            ("ocsp", rest) => {
+                let end = rest.strip_prefix("to=").expect("ocsp to=DAYS").parse::<i64>().expect("days from now");
+                crate::revocation::response(NOW + end * DAY)
+            }
             ("key", name) => key(name).pkcs8().into_bytes(),
             ("sec1", name) => key(name).traditional().into_bytes(),
             ("encrypted", rest) => {
@@ -189,13 +198,8 @@ pub fn file<'r>(recipes: impl IntoIterator<Item = &'r str>) -> Vec<u8> {
     out
 }
 
-/// The certificate of a recipe.
-pub fn certificate(recipe: &str) -> Certificate {
-    let mut words = recipe.split(' ');
-    let kind = words.next().unwrap_or_default();
-    let words: Vec<&str> = words.collect();
-    let option = |name: &str| words.iter().find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
-    let authority = |name: &str| match name {
+fn authority(name: &str) -> Certificate {
+    match name {
         "intermediate" => intermediate(),
         "lower" => lower(),
         "absent" => absent(),
@@ -203,7 +207,15 @@ pub fn certificate(recipe: &str) -> Certificate {
         "old-root" => old_root(),
         "distrusted" => distrusted(),
         _ => panic!("no such authority: {name}"),
-    };
+    }
+}
+
+/// The certificate of a recipe.
+pub fn certificate(recipe: &str) -> Certificate {
+    let mut words = recipe.split(' ');
+    let kind = words.next().unwrap_or_default();
+    let words: Vec<&str> = words.collect();
+    let option = |name: &str| words.iter().find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
     let mut made = match kind {
         "leaf" | "self-signed" => {
             let names: Vec<&str> = words.first().map_or(Vec::new(), |names| names.split(',').collect());

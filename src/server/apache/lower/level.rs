@@ -44,6 +44,9 @@ pub struct Level {
     pub verify_depth: Option<Setting<u32>>,
     pub revocation_check: Option<Setting<bool>>,
     pub has_revocation_list: bool,
+    pub revocations: Option<File>,
+    /// Set where the check goes up the whole path and no list may be missing.
+    pub needs_revocations: Option<Setting<()>>,
     pub stapling: Option<Setting<bool>>,
     pub stapling_url: Option<Setting<Token>>,
     pub managed_stapling: Option<Setting<bool>>,
@@ -126,7 +129,7 @@ pub const APPENDED: &str = ":!aNULL:!eNULL:!EXP";
 pub fn policy(own: &Level, outer: &Level, defaults: Defaults) -> TlsPolicy {
     let none = || -> Arc<[Token]> { Arc::from([]) };
     let default_ciphers: Arc<[Token]> = Arc::from([defaults.word("DEFAULT:!aNULL:!eNULL:!EXP")]);
-    let choice = ProtocolChoice { set: defaults.protocols, words: Arc::from([]) };
+    let choice = ProtocolChoice { set: defaults.protocols, words: Arc::from([]), lost: Protocols::NONE };
     let by_default = Origin::default_for(defaults.bites);
     TlsPolicy {
         protocols: defaults.or(take(&own.protocols, &outer.protocols), choice),
@@ -186,14 +189,21 @@ fn verification(own: &Level, outer: &Level, defaults: Defaults) -> Setting<Clien
         .unwrap_or_else(|| Setting::known(VerifyMode::Off, Origin::default_for(defaults.bites)));
     let authorities = take(&own.authorities, &outer.authorities).and_then(|file| file.get().cloned());
     let depth = take(&own.verify_depth, &outer.verify_depth).and_then(|depth| depth.get().copied()).unwrap_or(1);
-    map(mode, |mode| ClientVerification { mode, authorities, depth, revocations: None })
+    // The file is read only where it is asked to be looked at.
+    let check = take(&own.revocation_check, &outer.revocation_check).and_then(|check| check.get().copied());
+    let revocations = take(&own.revocations, &outer.revocations).and_then(|file| file.get().cloned());
+    let revocations = revocations.filter(|_| check == Some(true));
+    let needs = if own.revocation_check.is_some() { &own.needs_revocations } else { &outer.needs_revocations };
+    let needs_every_revocation_list = needs.is_some();
+    map(mode, |mode| ClientVerification { mode, authorities, depth, revocations, needs_every_revocation_list })
 }
 
 fn stapling(own: &Level, outer: &Level, defaults: Defaults) -> Setting<Stapling> {
     let on = defaults.or(take(&own.stapling, &outer.stapling), false);
     let responder = take(&own.stapling_url, &outer.stapling_url).and_then(|url| url.get().cloned());
     // The resolver of the system is always there.
-    map(on, |on| Stapling { on, file: None, responder, has_resolver: true, issuers: None })
+    let by_manager = take(&own.managed_stapling, &outer.managed_stapling).is_some_and(|on| on.get() == Some(&true));
+    map(on, |on| Stapling { on, file: None, responder, has_resolver: true, issuers: None, by_manager })
 }
 
 /// The certificates of a virtual host: a place that it fills replaces that of the server, the server's other ones stay.
@@ -259,9 +269,11 @@ pub fn protocols(words: &[Token], all: Protocols, mut wrong: impl FnMut(&Token))
             named.extend(meant.iter().map(|one| (one, word.clone())));
         }
     }
+    let whole = set;
     set = without_holes(set);
+    let lost = set.iter().fold(whole, Protocols::without);
     named.retain(|(one, _)| set.contains(*one));
-    ProtocolChoice { set, words: named.into() }
+    ProtocolChoice { set, words: named.into(), lost }
 }
 
 /// The unbroken run below the highest.

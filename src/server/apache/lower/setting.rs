@@ -87,10 +87,17 @@ pub fn read(lowering: &mut Lowering<'_>, said: &Said<'_>, level: &mut Level) {
         "sslcertificatechainfile" => level.chain = Some(lowering.file(said, &first, "")),
         "sslcacertificatefile" => level.authorities = Some(lowering.file(said, &first, "")),
         "sslcacertificatepath" => level.authority_folder = said.known(()),
-        "sslcarevocationfile" | "sslcarevocationpath" => level.has_revocation_list = true,
+        "sslcarevocationfile" => {
+            level.has_revocation_list = true;
+            level.revocations = Some(lowering.file(said, &first, ""));
+        }
+        "sslcarevocationpath" => level.has_revocation_list = true,
         "sslcarevocationcheck" => {
             let on = matches!(&*first.text.to_ascii_lowercase(), "leaf" | "chain");
             level.revocation_check = said.known(on);
+            let is_lenient = |word: &Word| said.token(word).text.eq_ignore_ascii_case("no_crl_for_cert_ok");
+            let is_whole = first.text.eq_ignore_ascii_case("chain") && !said.words.iter().any(is_lenient);
+            level.needs_revocations = if is_whole { said.known(()) } else { None };
         }
         "sslverifyclient" => verify(lowering, said, &first, level),
         "sslverifydepth" => level.verify_depth = first.text.parse().ok().and_then(|depth: u32| said.known(depth)),

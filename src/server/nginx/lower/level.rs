@@ -12,7 +12,7 @@ use crate::model::{
 };
 use crate::platform::{self, Version};
 use crate::source::Span;
-use crate::tls::Protocol;
+use crate::tls::{Protocol, Protocols};
 
 /// A file that the configuration names.
 pub type File = Setting<(Token, PathBuf)>;
@@ -34,7 +34,7 @@ pub struct Level {
     pub trusted: Option<File>,
     pub revocations: Option<File>,
     pub stapling: Option<Setting<bool>>,
-    pub stapling_file: Option<Setting<Token>>,
+    pub stapling_file: Option<File>,
     pub stapling_responder: Option<Setting<Token>>,
     pub resolver: Option<Span>,
     pub certificates: Vec<File>,
@@ -78,7 +78,11 @@ impl Defaults {
 
     fn protocols(self) -> ProtocolChoice {
         let words = platform::nginx_default_protocols(self.version).split(' ');
-        ProtocolChoice { set: words.filter_map(Protocol::from_name).collect(), words: Arc::from([]) }
+        ProtocolChoice {
+            set: words.filter_map(Protocol::from_name).collect(),
+            words: Arc::from([]),
+            lost: Protocols::NONE,
+        }
     }
 }
 
@@ -130,18 +134,18 @@ fn verification(own: &Level, outer: &Level, defaults: Defaults) -> Setting<Clien
     let authorities = client.or_else(trusted);
     let depth = take(&own.verify_depth, &outer.verify_depth).and_then(|depth| depth.get().copied()).unwrap_or(1);
     let revocations = known_file(take(&own.revocations, &outer.revocations));
-    map(mode, |mode| ClientVerification { mode, authorities, depth, revocations })
+    map(mode, |mode| ClientVerification { mode, authorities, depth, revocations, needs_every_revocation_list: true })
 }
 
 fn stapling(own: &Level, outer: &Level, defaults: Defaults) -> Setting<Stapling> {
     let on = defaults.or(take(&own.stapling, &outer.stapling), false);
     let known = |setting: Option<Setting<Token>>| setting.and_then(|setting| setting.get().cloned());
-    let file = known(take(&own.stapling_file, &outer.stapling_file));
+    let file = take(&own.stapling_file, &outer.stapling_file).and_then(|file| file.get().cloned());
     let responder = known(take(&own.stapling_responder, &outer.stapling_responder));
     let issuers = take(&own.trusted, &outer.trusted).and_then(|file| file.get().cloned());
     // Outside a fragment there may be a resolver: then nothing is missing.
     let has_resolver = own.resolver.is_some() || outer.resolver.is_some() || defaults.fragment;
-    map(on, |on| Stapling { on, file, responder, has_resolver, issuers })
+    map(on, |on| Stapling { on, file, responder, has_resolver, issuers, by_manager: false })
 }
 
 fn map<T, U>(setting: Setting<T>, change: impl FnOnce(T) -> U) -> Setting<U> {

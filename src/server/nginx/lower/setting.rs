@@ -82,7 +82,7 @@ pub fn read(lowering: &Lowering<'_>, said: &Said<'_>, level: &mut Level, problem
         b"session_tickets" => set(&mut level.session_tickets, said.flag()),
         b"reject_handshake" => set(&mut level.rejects, said.flag()),
         b"stapling" => set(&mut level.stapling, said.flag()),
-        b"stapling_file" => set(&mut level.stapling_file, said.known(said.first())),
+        b"stapling_file" => set(&mut level.stapling_file, Some(file(lowering, said))),
         b"stapling_responder" => set(&mut level.stapling_responder, said.known(said.first())),
         b"verify_client" => set(&mut level.verify, verify_mode(said)),
         b"verify_depth" => {
@@ -153,7 +153,7 @@ fn file(lowering: &Lowering<'_>, said: &Said<'_>) -> File {
 
 /// `ssl_protocols`: each word adds a version, case ignored; an unknown word stops nginx.
 fn protocols(said: &Said<'_>, level: &mut Level, problems: &mut Vec<Problem>) {
-    let mut choice = ProtocolChoice { set: Protocols::NONE, words: Arc::from([]) };
+    let mut choice = ProtocolChoice { set: Protocols::NONE, words: Arc::from([]), lost: Protocols::NONE };
     let mut words = Vec::with_capacity(said.words.len());
     for word in said.words {
         let token = said.token(word);

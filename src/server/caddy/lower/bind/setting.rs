@@ -93,7 +93,7 @@ fn protocols(lowering: &Lowering<'_>, settings: &Settings, default: Origin) -> S
     let Some(at) =
         written().map(|token| token.span).reduce(|one, two| if one.file == two.file { one.to(two) } else { one })
     else {
-        return Setting::known(ProtocolChoice { set: standard, words: Arc::from([]) }, default);
+        return Setting::known(ProtocolChoice { set: standard, words: Arc::from([]), lost: Protocols::NONE }, default);
     };
     let origin = Origin::written(at, settings.via);
     if written().any(|token| has_placeholder(&token.text)) {
@@ -113,12 +113,18 @@ fn protocols(lowering: &Lowering<'_>, settings: &Settings, default: Origin) -> S
     }
     let set = Protocol::ALL.into_iter().filter(|one| (least..=most).contains(one)).collect();
     let words = written().filter_map(|token| Some((version_of(&token.text)?, token.clone()))).collect();
-    Setting::known(ProtocolChoice { set, words }, origin)
+    Setting::known(ProtocolChoice { set, words, lost: Protocols::NONE }, origin)
 }
 
 /// Client certificates. A block that says nothing asks for nothing.
 fn verification(settings: &Settings, default: Origin) -> Setting<ClientVerification> {
-    let off = ClientVerification { mode: VerifyMode::Off, authorities: None, depth: u32::MAX, revocations: None };
+    let off = ClientVerification {
+        mode: VerifyMode::Off,
+        authorities: None,
+        depth: u32::MAX,
+        revocations: None,
+        needs_every_revocation_list: false,
+    };
     let Some(client) = &settings.client else { return Setting::known(off, default) };
     let origin = Origin::written(client.at, settings.via);
     let Client { mode, has_authority, has_leaf, has_verifier, .. } = client;
@@ -133,7 +139,13 @@ fn verification(settings: &Settings, default: Origin) -> Setting<ClientVerificat
         None => VerifyMode::Off,
     };
     Setting::known(
-        ClientVerification { mode, authorities: client.file.clone(), depth: u32::MAX, revocations: None },
+        ClientVerification {
+            mode,
+            authorities: client.file.clone(),
+            depth: u32::MAX,
+            revocations: None,
+            needs_every_revocation_list: false,
+        },
         origin,
     )
 }
@@ -142,5 +154,8 @@ fn verification(settings: &Settings, default: Origin) -> Setting<ClientVerificat
 fn stapling(config: &Config, default: Origin) -> Setting<Stapling> {
     let origin = config.stapling_off.map_or(default, |at| Origin::written(at, None));
     let on = config.stapling_off.is_none();
-    Setting::known(Stapling { on, file: None, responder: None, has_resolver: true, issuers: None }, origin)
+    Setting::known(
+        Stapling { on, file: None, responder: None, has_resolver: true, issuers: None, by_manager: false },
+        origin,
+    )
 }

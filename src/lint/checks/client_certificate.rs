@@ -1,0 +1,71 @@
+//! Certificates that are asked of clients: lists that have ended, and settings that verify nothing.
+
+use crate::diagnostic::{Problem, Severity};
+use crate::lint::{Scope, Sink};
+use crate::model::{ClientVerification, Setting, Site, SiteId, Token, VerifyMode};
+use crate::pki::PemFile;
+
+/// What a site asks of clients, where it speaks TLS.
+fn asked<'s>(
+    scope: &'s Scope<'_>,
+    id: SiteId,
+    site: &Site,
+) -> Option<(&'s Setting<ClientVerification>, &'s ClientVerification)> {
+    let setting = &scope.deployment.policy(site.policy).client_verification;
+    scope.tls_bindings(id).find(|(_, _, binding)| !binding.rejects)?;
+    Some((setting, setting.get()?))
+}
+
+/// `client-crl-expired`.
+pub fn revocations_expired(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
+    let Some((_, asked)) = asked(scope, id, site) else { return };
+    let is_verified = matches!(asked.mode, VerifyMode::Required | VerifyMode::Optional);
+    let Some((token, path)) = asked.revocations.as_ref().filter(|_| is_verified) else { return };
+    let Some(lists) = scope.pem(path).filter(|file| file.holds_revocations()) else { return };
+    let problem = |token: &Token| Problem::new("client-crl-expired", token.span).with("path", &*token.text);
+    let ended = |end: i64| end < scope.now;
+    let ends = lists.revocations().find(|(_, list)| {
+        // A newer one of the same authority takes its place.
+        let newest = lists.revocations().filter(|(_, other)| other.issuer_name == list.issuer_name);
+        newest.map(|(_, other)| other.next_update.unwrap_or(i64::MAX)).max().is_some_and(ended)
+    });
+    if let Some((block, list)) = ends {
+        let end = super::validity::date(list.next_update.unwrap_or(0));
+        let found = problem(token).with("issuer", list.issuer.clone()).with("next-update", end);
+        sink.report(if lists.is_secret() { found } else { found.related(block.head, "this list has ended") });
+        return;
+    }
+    let Some((_, path)) = asked.authorities.as_ref().filter(|_| asked.needs_every_revocation_list) else { return };
+    let Some(authorities) = scope.pem(path) else { return };
+    if let Some(issuer) = without_list(authorities, lists) {
+        sink.report(problem(token).case("missing").with("issuer", issuer));
+    }
+}
+
+/// An authority that has no list.
+fn without_list(authorities: &PemFile, lists: &PemFile) -> Option<String> {
+    let has_list = |name: &[u8]| lists.revocations().any(|(_, list)| list.issuer_name == name);
+    let lacks = authorities.certificates().find(|(_, authority)| !has_list(&authority.subject_name));
+    lacks.map(|(_, authority)| authority.subject.clone())
+}
+
+/// `client-certificate-required`.
+pub fn required(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
+    let Some((setting, asked)) = asked(scope, id, site) else { return };
+    let bindings = scope.tls_bindings(id);
+    let names = bindings.flat_map(|(endpoint, binding, _)| scope.exact_names(endpoint, binding, site));
+    let Some(name) = names.into_iter().find(|name| !crate::lint::scope::is_private_name(&name.text)) else { return };
+    if matches!(asked.mode, VerifyMode::Required | VerifyMode::RequiredUnverified) {
+        let found = Problem::new("client-certificate-required", setting.origin.anchor()).with("name", &*name.text);
+        sink.report(found.related(site.head, format!("holds for {}", scope.site_name(site))));
+    }
+}
+
+/// `client-verify-optional-no-ca`.
+pub fn never_verified(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
+    let Some((setting, asked)) = asked(scope, id, site) else { return };
+    if asked.mode == VerifyMode::OptionalNoCa {
+        let found = Problem::new("client-verify-optional-no-ca", setting.origin.anchor()).severity(Severity::Warning);
+        sink.report(found.related(site.head, format!("holds for {}", scope.site_name(site))));
+    }
+}
