@@ -1,8 +1,5 @@
 //! The table of rules: one line a rule, sorted by name. The page has the words; the function, where there is one, looks.
 
-
-pub(super) use self::group::written as written_groups;
-
 mod certificate;
 mod chain;
 pub(super) mod cipher;
@@ -17,6 +14,7 @@ mod socket;
 mod stapling;
 mod validity;
 
+pub(super) use self::group::written as written_groups;
 use super::Check::{Closing, Credential, Endpoint, Reading, Running, Site, Template};
 use super::Rule;
 
