@@ -171,12 +171,12 @@ pub fn file<'r>(recipes: impl IntoIterator<Item = &'r str>) -> Vec<u8> {
             ("der", rest) => certificate(rest).der(),
             ("crl", rest) => {
                 let (name, end) = rest.split_once(" to=").expect("crl AUTHORITY to=DAYS");
-                let end = NOW + end.parse::<i64>().expect("days from now") * DAY;
+                let end = now() + end.parse::<i64>().expect("days from now") * DAY;
                 crate::revocation::list(&authority(name), end).into_bytes()
             }
             ("ocsp", rest) => {
                 let end = rest.strip_prefix("to=").expect("ocsp to=DAYS").parse::<i64>().expect("days from now");
-                crate::revocation::response(NOW + end * DAY)
+                crate::revocation::response(now() + end * DAY)
             }
             ("key", name) => key(name).pkcs8().into_bytes(),
             ("sec1", name) => key(name).traditional().into_bytes(),
