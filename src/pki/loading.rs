@@ -62,14 +62,24 @@ pub struct Strength {
     pub level: u8,
     /// Whether SHA-1 counts as weaker than level 1 asks for: OpenSSL 3.0 and newer.
     pub sha1_is_weak: bool,
-    /// Whether the digest on a leaf counts: OpenSSL up to 3.5.
-    pub judges_leaf_digest: bool,
+    /// Whether the digests of the signatures on what the server sends count. They do until the releases of August 2026, which
+    /// leave them to the client that verifies them (OpenSSL pull request 31271: 3.5.8, 3.6.4, 4.0.2; 3.0 has kept it).
+    pub judges_digests: bool,
 }
 
 impl Strength {
     /// A level of a release of OpenSSL, as numbers `major, minor, patch`.
     pub fn of(level: u8, version: [u32; 3]) -> Strength {
-        Strength { level, sha1_is_weak: version >= [3, 0, 0], judges_leaf_digest: version < [3, 6, 0] }
+        let last_judge = match version {
+            [3, 0..=3, _] => u32::MAX,
+            [3, 4, _] => 6,
+            [3, 5, _] => 7,
+            [3, 6, _] => 3,
+            [4, 0, _] => 1,
+            [major, ..] if major < 3 => u32::MAX,
+            _ => 0,
+        };
+        Strength { level, sha1_is_weak: version >= [3, 0, 0], judges_digests: version[2] <= last_judge }
     }
 
     /// The security bits that the level asks for; absent at level 0.
@@ -84,7 +94,7 @@ impl Strength {
         if certificate.key.security_bits() < least {
             return Some((Cause::WeakKey, if is_leaf { "ee key too small" } else { "ca key too small" }));
         }
-        if is_leaf && !self.judges_leaf_digest {
+        if !self.judges_digests {
             return None;
         }
         let bits = match certificate.digest_bits() {

@@ -386,18 +386,14 @@ impl<'n> Negotiation<'n> {
     }
 
     /// OpenSSL 3.5 and newer: tuple by tuple, a key share of the tuple, else a group of it that the client has.
-    /// The groups of Suite B are cut into tuples of the sizes that the others have (`tls1_get_group_tuples`).
     fn key_share_by_tuples(&self) -> Step<Option<KeyShare>> {
         let choosing = self.side.choosing;
         let own = match &self.side.decided.own_groups {
             Ok(groups) => &groups.tuples,
             Err(reason) => return unknown(Decisive::Groups, reason),
         };
-        let cut = |mode| {
-            let mut rest: Vec<u16> = suite_b::groups(mode).iter().collect();
-            own.iter().map(|tuple| rest.drain(..tuple.len().min(rest.len())).collect()).collect()
-        };
-        let tuples: Vec<Vec<u16>> = choosing.suite_b.map_or_else(|| own.clone(), cut);
+        let cut = |mode| suite_b::cut(&suite_b::groups(mode), own);
+        let (tuples, overruns) = choosing.suite_b.map_or_else(|| (own.clone(), None), cut);
         let began = self.side.adds_options && self.side.start.own_preference == Ok(true);
         let prefers_server = match &choosing.own_preference {
             Ok(prefers) => *prefers || began,
@@ -405,12 +401,21 @@ impl<'n> Negotiation<'n> {
         };
         let level = choosing.strength();
         let client: Vec<u16> = self.hello.groups.iter().map(|group| group.code_point).collect();
-        for tuple in &tuples {
+        for (order, tuple) in tuples.iter().enumerate() {
             let overlap = |client: &[u16]| {
                 let (order, other) = if prefers_server { (&tuple[..], client) } else { (client, &tuple[..]) };
                 order.iter().filter(|code| other.contains(code)).find_map(|code| self.shares(*code, level))
             };
-            if let Some(group) = overlap(&self.hello.key_shares) {
+            let sent = overlap(&self.hello.key_shares);
+            if overruns == Some(order) {
+                // What is known stands before what is not, but only a server that prefers its own order comes to it first.
+                let is_first = |group: &Group| self.hello.key_shares.first() == Some(&group.code_point);
+                return match sent.filter(|group| prefers_server || is_first(group)) {
+                    Some(group) => Ok(Some(KeyShare::Sent(group))),
+                    None => unknown(Decisive::Groups, suite_b::OVERRUN),
+                };
+            }
+            if let Some(group) = sent {
                 return Ok(Some(KeyShare::Sent(group)));
             }
             if let Some(group) = overlap(&client) {

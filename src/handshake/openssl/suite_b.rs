@@ -17,6 +17,26 @@ pub fn groups(mode: SuiteB) -> GroupList {
     GroupList { tuples: vec![all.into_iter().filter(|(on, _)| *on).map(|(_, code)| code).collect()] }
 }
 
+/// Why a tuple that reaches past the end is not judged.
+pub const OVERRUN: &str =
+    "a tuple of the configured groups is longer than what is left of Suite B's, and the library reads past their end";
+
+/// The groups of Suite B in tuples of the sizes that the configured groups have, as OpenSSL 3.5 and newer cut them
+/// (`tls1_get_group_tuples`), and which tuple is the first that reaches past their end: what stands there in the library's
+/// memory is not known.
+pub fn cut(groups: &GroupList, configured: &[Vec<u16>]) -> (Vec<Vec<u16>>, Option<usize>) {
+    let mut rest: Vec<u16> = groups.iter().collect();
+    let overruns = {
+        let mut end = 0;
+        configured.iter().position(|tuple| {
+            end += tuple.len();
+            end > rest.len()
+        })
+    };
+    let tuples = configured.iter().map(|tuple| rest.drain(..tuple.len().min(rest.len())).collect()).collect();
+    (tuples, overruns)
+}
+
 /// The signature schemes that are left.
 pub fn signatures(mode: SuiteB) -> Vec<u16> {
     let all = [(mode.p256, ECDSA_P256_SHA256), (mode.p384, ECDSA_P384_SHA384)];

@@ -278,7 +278,7 @@ pub fn path_length<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
 fn weak<'a>(scope: &Scope<'a>, one: &Use<'a>, rule: &'static str, wanted: Cause, sink: &mut Sink) {
     let Some((token, file, chain)) = one.chain(scope) else { return };
     let Some(strength) = scope.strength(one) else { return };
-    let standard = Strength { level: 2, ..strength };
+    let standard = Strength { level: 2, sha1_is_weak: true, judges_digests: true };
     for (at, (block, certificate)) in chain.sent.iter().enumerate() {
         let is_anchor = chain.root_sent == Some(at);
         let refused = strength.objection(certificate, at == 0).filter(|(cause, _)| *cause == wanted);
