@@ -12,4 +12,4 @@ mod predict;
 
 pub use client::{Client, clients, find};
 pub use outcome::{Agreed, Cause, Decisive, Outcome, Stage, Story};
-pub use predict::{Handshake, Predictor};
+pub use predict::{Handshake, Predictor, sent_name};

@@ -14,6 +14,7 @@ use crate::model::{
     Binding, BindingId, CredentialsId, Deployment, Endpoint, Found, OriginKind, PolicyId, Setting, SiteId, Transport,
     Unmatched,
 };
+use crate::pki::loading::Strength;
 use crate::pki::{Anchors, Certificate, Library, Verdict, Verifier};
 use crate::platform::{SystemTls, TlsLibraryKind};
 use crate::source::Span;
@@ -29,6 +30,8 @@ pub struct Handshake {
     pub at: Option<Span>,
     /// The set that the certificate stands in.
     pub credentials: Option<CredentialsId>,
+    /// What was loaded for this name alone, where files are read at each handshake.
+    pub loaded: Option<Arc<Slots>>,
 }
 
 impl Handshake {
@@ -40,7 +43,7 @@ impl Handshake {
             message: "nothing listens on this address: the connection is refused".into(),
             decisive: Decisive::Nothing,
         };
-        Handshake { site: None, outcome: Arc::new(Outcome::Failed(cause)), at: None, credentials: None }
+        Handshake { site: None, outcome: Arc::new(Outcome::Failed(cause)), at: None, credentials: None, loaded: None }
     }
 
     /// What both sides agree on.
@@ -82,6 +85,8 @@ pub struct Predictor<'a> {
     /// The ALPN names of each policy, where the server refuses clients that share none.
     alpn: Vec<Vec<String>>,
     outcomes: Mutex<HashMap<Key, Arc<Outcome>>>,
+    /// What is read at each handshake, by set, the policy whose level judges it, and name.
+    loaded: Mutex<HashMap<(CredentialsId, PolicyId, Arc<str>), Arc<Slots>>>,
 }
 
 impl<'a> Predictor<'a> {
@@ -102,6 +107,7 @@ impl<'a> Predictor<'a> {
             now,
             alpn: deployment.policies.iter().map(names).collect(),
             outcomes: Mutex::default(),
+            loaded: Mutex::default(),
         }
     }
 
@@ -116,6 +122,25 @@ impl<'a> Predictor<'a> {
         self.slots[at].get_or_init(|| {
             Slots::load(&self.deployment.credentials[at], self.library, self.deployment.conduct.completes_chain)
         })
+    }
+
+    /// The certificates that are loaded for a client that sends `name`, where files are read at each handshake.
+    fn loaded_for(&self, binding: &Binding, name: &str) -> Option<Arc<Slots>> {
+        let set = self.deployment.credentials(binding.credentials);
+        if !set.hangs_on_name() || !self.is_openssl() {
+            return None;
+        }
+        let key = (binding.credentials, binding.own, name.into());
+        if let Some(known) = self.loaded.lock().ok().and_then(|known| known.get(&key).cloned()) {
+            return Some(known);
+        }
+        let level = self.contexts.of(binding.own).loading_level;
+        let strength = Strength::of(level, self.deployment.platform.tls_library.version.numbers);
+        let slots = Arc::new(Slots::load_for(set, self.library, name, strength));
+        if let Ok(mut known) = self.loaded.lock() {
+            known.insert(key, Arc::clone(&slots));
+        }
+        Some(slots)
     }
 
     /// The certificates of a set, as Go holds them.
@@ -160,6 +185,7 @@ impl<'a> Predictor<'a> {
             outcome: Arc::new(outcome),
             at,
             credentials: None,
+            loaded: None,
         };
         let at = endpoint.uses.first().map(|one| one.span);
         match endpoint.transport {
@@ -174,7 +200,7 @@ impl<'a> Predictor<'a> {
             Ok(binding) => binding,
             Err(outcome) => return ended(outcome, at),
         };
-        let outcome = self.outcome_for(binding, client, &sent_name(host, client.sni));
+        let outcome = self.outcome_for(binding, client, Some(&sent_name(host, client.sni)));
         let decisive = match &*outcome {
             Outcome::Agreed(_) => Decisive::Nothing,
             Outcome::Failed(cause) | Outcome::Unknown(cause) => cause.decisive,
@@ -184,6 +210,7 @@ impl<'a> Predictor<'a> {
             at: self.place(binding, decisive),
             outcome,
             credentials: Some(binding.credentials),
+            loaded: self.loaded_for(binding, &sent_name(host, client.sni)),
         }
     }
 
@@ -194,7 +221,7 @@ impl<'a> Predictor<'a> {
             return Vec::new();
         }
         let mut story = Story::told();
-        let _ = self.negotiate(binding, client, &sent_name(host, client.sni), &mut story);
+        let _ = self.negotiate(binding, client, Some(&sent_name(host, client.sni)), &mut story);
         story.steps().into_iter().map(|(decisive, words)| (self.place(binding, decisive), words)).collect()
     }
 
@@ -213,7 +240,8 @@ impl<'a> Predictor<'a> {
     }
 
     /// What comes of a handshake, worked out anew.
-    fn negotiate(&self, binding: &Binding, client: &Client, name: &str, story: &mut Story) -> Outcome {
+    fn negotiate(&self, binding: &Binding, client: &Client, name: Option<&str>, story: &mut Story) -> Outcome {
+        let loaded = name.and_then(|name| self.loaded_for(binding, name));
         let alpn = &self.alpn[binding.after_name.0 as usize];
         let library = &self.deployment.platform.tls_library;
         match library.kind {
@@ -223,7 +251,7 @@ impl<'a> Predictor<'a> {
                     choosing: self.contexts.of(binding.choosing),
                     own: self.contexts.of(binding.own),
                     decided: self.contexts.of(binding.after_name),
-                    slots: self.slots(binding.credentials),
+                    slots: loaded.as_deref().unwrap_or_else(|| self.slots(binding.credentials)),
                     adds_options: self.deployment.conduct.adds_options,
                     rejects: binding.rejects,
                     alpn,
@@ -236,7 +264,7 @@ impl<'a> Predictor<'a> {
                     policy: self.deployment.policy(binding.after_name),
                     release: library.version,
                     candidates: self.candidates(binding.credentials),
-                    name,
+                    name: name.unwrap_or_default(),
                     rejects: binding.rejects,
                     alpn,
                     now: self.now,
@@ -251,18 +279,20 @@ impl<'a> Predictor<'a> {
 
     /// What a binding comes to for a client, whatever the name.
     pub fn outcome(&self, binding: &Binding, client: &Client) -> Arc<Outcome> {
-        self.outcome_for(binding, client, "")
+        self.outcome_for(binding, client, None)
     }
 
-    fn outcome_for(&self, binding: &Binding, client: &Client, name: &str) -> Arc<Outcome> {
-        let hangs_on_name =
-            self.library_kind() == TlsLibraryKind::Go && self.candidates(binding.credentials).all.len() > 1;
+    fn outcome_for(&self, binding: &Binding, client: &Client, name: Option<&str>) -> Arc<Outcome> {
+        let hangs_on_name = match self.library_kind() {
+            TlsLibraryKind::Go => self.candidates(binding.credentials).all.len() > 1,
+            _ => self.deployment.credentials(binding.credentials).hangs_on_name(),
+        };
         let key = Key {
             policies: [binding.before_name, binding.choosing, binding.own, binding.after_name],
             credentials: binding.credentials,
             rejects: binding.rejects,
             client: client.number,
-            name: hangs_on_name.then(|| name.into()),
+            name: name.filter(|_| hangs_on_name).map(Into::into),
         };
         if let Some(known) = self.outcomes.lock().ok().and_then(|known| known.get(&key).cloned()) {
             return known;
@@ -306,12 +336,15 @@ impl<'a> Predictor<'a> {
     }
 
     /// What is sent to a client that agreed, leaf first; empty for anonymous suites.
-    pub fn sent(&self, handshake: &Handshake) -> &[Arc<Certificate>] {
+    pub fn sent<'h>(&'h self, handshake: &'h Handshake) -> &'h [Arc<Certificate>] {
         let pair = handshake.agreed().and_then(|agreed| agreed.pair);
         let Some((id, pair)) = handshake.credentials.zip(pair) else { return &[] };
         match self.library_kind() {
             TlsLibraryKind::Go => self.candidates(id).pair(pair).map_or(&[], |one| &one.chain[..]),
-            _ => self.slots(id).pair(pair).map_or(&[], |slot| &slot.chain[..]),
+            _ => {
+                let slots = handshake.loaded.as_deref().unwrap_or_else(|| self.slots(id));
+                slots.pair(pair).map_or(&[], |slot| &slot.chain[..])
+            }
         }
     }
 
@@ -349,7 +382,7 @@ impl<'a> Predictor<'a> {
 }
 
 /// The name that a client says: none for an address, lower case, without a dot at the end.
-fn sent_name(host: &str, names: bool) -> String {
+pub fn sent_name(host: &str, names: bool) -> String {
     let is_address = host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
     if names && !is_address { host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase() } else { String::new() }
 }

@@ -245,6 +245,17 @@ impl Endpoint {
         &self.bindings[id.0 as usize]
     }
 
+    /// What answers to a name, in lower case, or to no name where it is empty; absent where nothing does, or it is not known.
+    pub fn answers(&self, name: &str) -> Option<BindingId> {
+        if name.is_empty() {
+            return self.unnamed;
+        }
+        match (self.named.find(name), self.unmatched) {
+            (Found::Binding(id), _) | (Found::Nothing, Unmatched::Binding(id)) => Some(id),
+            (Found::Nothing, Unmatched::Reject(_)) | (Found::Unknown, _) => None,
+        }
+    }
+
     /// The sites that ask for this socket, in reading order, each once.
     pub fn sites(&self) -> impl Iterator<Item = SiteId> + '_ {
         let mut seen = std::collections::HashSet::new();

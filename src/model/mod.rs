@@ -11,6 +11,7 @@ mod managed;
 mod policy;
 mod setting;
 mod site;
+mod template;
 mod upstream;
 
 pub use change::{Change, Editor, Edits, Target};
@@ -23,6 +24,7 @@ pub use managed::{Authority, Managed, Obstacle};
 pub use policy::{ClientVerification, Command, PolicyId, ProtocolChoice, Stapling, TlsPolicy, VerifyMode};
 pub use setting::{Frame, FrameId, FrameKind, Frames, Origin, OriginKind, Reason, Setting, Token, Value};
 pub use site::{Credential, Credentials, CredentialsId, Doubt, Name, NameKind, Site, SiteId};
+pub use template::{ByName, Piece, Template};
 pub use upstream::{
     Upstream, UpstreamAuthorities, UpstreamPolicy, UpstreamPolicyId, UpstreamTarget, UpstreamTransport,
     UpstreamVerification,

@@ -1,9 +1,11 @@
 //! What answers on a socket: server blocks, virtual hosts, site blocks.
 
-use std::path::PathBuf;
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
 
 use super::policy::PolicyId;
 use super::setting::{FrameId, Setting, Token};
+use super::template::ByName;
 use crate::source::Span;
 
 /// A site of a deployment.
@@ -51,6 +53,18 @@ pub struct Credential {
     pub key: Option<Setting<(Token, PathBuf)>>,
     /// A file that replaces the chain of the certificate file (Apache).
     pub chain: Option<Setting<(Token, PathBuf)>>,
+    /// How both paths are built where they hang on the name that a client sends; then neither is known above.
+    pub by_name: Option<ByName>,
+}
+
+impl Credential {
+    /// The certificate file for a client that sends `name`; absent where it is not known.
+    pub fn certificate_for(&self, name: &str) -> Option<Cow<'_, Path>> {
+        match (&self.by_name, self.certificate.get()) {
+            (Some(by_name), _) => Some(Cow::Owned(by_name.certificate.path(name))),
+            (None, known) => known.map(|(_, path)| Cow::Borrowed(path.as_path())),
+        }
+    }
 }
 
 /// What a site can serve, in the server's order.
@@ -79,6 +93,19 @@ pub enum Doubt {
     Unordered,
     /// They are served only as long as the server has got no certificate of its own for the name.
     Managed,
+}
+
+impl Credentials {
+    /// Whether files are read at each handshake, by the name that the client sends.
+    pub fn hangs_on_name(&self) -> bool {
+        self.pairs.iter().any(|pair| pair.by_name.is_some())
+    }
+
+    /// The files that are read at a handshake with a client that sends `name`.
+    pub fn paths_for<'c>(&'c self, name: &'c str) -> impl Iterator<Item = PathBuf> + 'c {
+        let named = self.pairs.iter().filter_map(|pair| pair.by_name.as_ref());
+        named.flat_map(|one| [one.certificate.path(name), one.key.path(name)])
+    }
 }
 
 /// A server block, virtual host or site block.

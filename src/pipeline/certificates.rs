@@ -21,7 +21,6 @@ pub fn load<'d>(
 ) -> Library {
     let sets = deployments.clone().flat_map(|deployment| &deployment.credentials);
     let mut paths: Vec<PathBuf> = Vec::new();
-    let mut passwords: BTreeSet<PathBuf> = BTreeSet::new();
     for set in sets.clone() {
         for pair in &set.pairs {
             let certificate = pair.certificate.get().map(|(_, path)| path);
@@ -30,15 +29,48 @@ pub fn load<'d>(
             paths.extend([certificate, key, chain].into_iter().flatten().cloned());
         }
         paths.extend(set.authorities.as_ref().map(|(_, path)| path.clone()));
-        passwords.extend(set.passwords.as_ref().map(|(_, path)| path.clone()));
     }
-    paths.extend(deployments.flat_map(|deployment| &deployment.policies).flat_map(named_by));
-    let passwords: Vec<PathBuf> = passwords.into_iter().collect();
+    paths.extend(deployments.clone().flat_map(|deployment| &deployment.policies).flat_map(named_by));
+    paths.extend(deployments.flat_map(read_late));
+    let passwords = passwords(sets.clone());
     let mut library = Library::load(files, sources, limits, paths, &passwords);
     let folders: BTreeSet<PathBuf> = sets.flat_map(|set| folders(&library, anchors, set)).collect();
     let beside: Vec<PathBuf> = folders.iter().flat_map(|folder| siblings(files, folder)).collect();
     library.extend(files, sources, limits, beside, &[]);
     library
+}
+
+/// Reads more files that are certificates and keys of a deployment.
+pub fn extend(
+    library: &mut Library,
+    files: &dyn FileSystem,
+    sources: &mut Sources,
+    limits: &Limits,
+    deployment: &Deployment,
+    paths: Vec<PathBuf>,
+) {
+    if !paths.is_empty() {
+        library.extend(files, sources, limits, paths, &passwords(deployment.credentials.iter()));
+    }
+}
+
+/// The files with passwords for keys.
+fn passwords<'d>(sets: impl Iterator<Item = &'d Credentials>) -> Vec<PathBuf> {
+    let all: BTreeSet<&PathBuf> = sets.filter_map(|set| set.passwords.as_ref().map(|(_, path)| path)).collect();
+    all.into_iter().cloned().collect()
+}
+
+/// The files that are read at handshakes under the exact names that are served.
+fn read_late(deployment: &Deployment) -> Vec<PathBuf> {
+    if !deployment.credentials.iter().any(Credentials::hangs_on_name) {
+        return Vec::new();
+    }
+    let endpoints = deployment.tls_endpoints();
+    let names = endpoints.flat_map(|(_, one)| one.named.exact.iter().map(move |(name, (_, id))| (one, name, *id)));
+    let all: BTreeSet<PathBuf> = names
+        .flat_map(|(endpoint, name, id)| deployment.credentials(endpoint.binding(id).credentials).paths_for(name))
+        .collect();
+    all.into_iter().collect()
 }
 
 /// The files that a policy names: parameters, authorities, issuers, revocation lists.

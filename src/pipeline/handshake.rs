@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::{Failure, Names, Options, TargetInfo, load, suppress};
+use super::{Failure, Names, Options, TargetInfo, certificates, load, suppress};
 use crate::diagnostic::{Finding, Unjudged};
-use crate::handshake::{Client, Handshake, Outcome, Predictor};
+use crate::handshake::{Client, Handshake, Outcome, Predictor, sent_name};
 use crate::lint;
-use crate::model::{Address, Deployment, Endpoint, EndpointId, NameKind, Transport};
+use crate::model::{Address, Credentials, Deployment, Endpoint, EndpointId, NameKind, Transport};
 use crate::pki::{Anchors, Certificate, Verdict};
 use crate::platform::Reload;
 use crate::source::{FileSystem, Mapped, Sources, Span};
@@ -123,11 +123,14 @@ pub fn handshake(
         question.clients.iter().map(|client| own_anchors(files, options, client)).collect::<Result<Vec<_>, _>>()?;
     let reading = &loaded.readings[0];
     let deployment = reading.understood.deployment();
+    let asked = Asked::of(deployment, question)?;
+    let late = asked.files(deployment);
+    certificates::extend(&mut loaded.library, files, &mut loaded.sources, &options.limits, deployment, late);
     let editor = reading.understood.editor();
     // Whether the server starts does not hang on what the user wants to hear of.
     let settings = lint::Settings::default();
-    let asked = lint::Question { settings: &settings, ..loaded.question(options) };
-    let scope = lint::Scope::new(deployment, &reading.system, &loaded.library, &loaded.sources, &*editor, asked);
+    let judging = lint::Question { settings: &settings, ..loaded.question(options) };
+    let scope = lint::Scope::new(deployment, &reading.system, &loaded.library, &loaded.sources, &*editor, judging);
     let judged = lint::run(&scope, &settings);
     let mut causes: Vec<Finding> = judged.findings.into_iter().filter(|finding| finding.stops).collect();
     let mut names = Names::new(files, options);
@@ -136,7 +139,6 @@ pub fn handshake(
     }
     suppress::fingerprint(&loaded, &names.known, &mut causes);
     let start = start(deployment, &causes, &judged.unjudged);
-    let asked = Asked::of(deployment, question)?;
     let rows = match start {
         Start::Fail => Vec::new(),
         _ => {
@@ -239,6 +241,24 @@ impl Asked {
         }
         Ok(Asked { listens, hosts, pairs })
     }
+
+    /// The files that a server reads at the handshakes that are asked for, by the names that are sent.
+    fn files(&self, deployment: &Deployment) -> Vec<PathBuf> {
+        if !deployment.credentials.iter().any(Credentials::hangs_on_name) {
+            return Vec::new();
+        }
+        let mut found = Vec::new();
+        for (listen, host) in &self.pairs {
+            let Some(endpoint) = self.listens[*listen].1.map(|id| deployment.endpoint(id)) else { continue };
+            for names in [true, false] {
+                let name = sent_name(&self.hosts[*host], names);
+                if let Some(id) = endpoint.answers(&name) {
+                    found.extend(deployment.credentials(endpoint.binding(id).credentials).paths_for(&name));
+                }
+            }
+        }
+        found
+    }
 }
 
 /// The exact names of all sites that listen on the port of a socket: a client may reach it under each of them.
@@ -340,14 +360,15 @@ impl Asking<'_> {
             Some(endpoint) if self.question.tells_steps => self.predictor.story(endpoint, name, client),
             _ => Vec::new(),
         };
-        let certificate = leaf.and_then(|leaf| self.certificate(&handshake, leaf));
+        let sent_name = sent_name(name, client.sni);
+        let certificate = leaf.and_then(|leaf| self.certificate(&handshake, &sent_name, leaf));
         Row { listen, host, client: order, handshake, verdict, certificate, steps }
     }
 
-    fn certificate(&self, handshake: &Handshake, leaf: &Certificate) -> Option<([u8; 32], PathBuf)> {
+    fn certificate(&self, handshake: &Handshake, name: &str, leaf: &Certificate) -> Option<([u8; 32], PathBuf)> {
         let pair = handshake.agreed()?.pair?;
         let set = self.deployment.credentials(handshake.credentials?);
-        let (_, path) = set.pairs.get(pair)?.certificate.get()?;
-        Some((leaf.sha256, path.clone()))
+        let path = set.pairs.get(pair)?.certificate_for(name)?;
+        Some((leaf.sha256, path.into_owned()))
     }
 }

@@ -228,9 +228,14 @@ impl<'n> Negotiation<'n> {
     }
 
     fn certificates(&self) -> Step<&'n Slots> {
-        match &self.side.slots.unknown {
-            Some(reason) => unknown(Decisive::Credentials, reason),
-            None => Ok(self.side.slots),
+        let slots = self.side.slots;
+        match (&slots.unknown, &slots.failure) {
+            (Some(reason), _) => unknown(Decisive::Credentials, reason),
+            (None, Some(why)) => {
+                let words = format!("the server cannot load what this name leads to (alert internal_error): {why}");
+                failed("certificate-not-loaded", Decisive::Credentials, words)
+            }
+            (None, None) => Ok(slots),
         }
     }
 

@@ -3,9 +3,11 @@
 //! Source: OpenSSL 3.0, `ssl/ssl_rsa.c` (`ssl_set_cert`, `ssl_set_pkey`): a certificate throws out a key that does not belong
 //! to it, a later one of the same kind takes the place of an earlier one.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::model::{Credentials, Value};
+use crate::pki::loading::{self, Loader, Part, Strength};
 use crate::pki::{self, Certificate, Key, KeyKind, Library, PemFile};
 use crate::tls::signature::SigningKey;
 
@@ -51,6 +53,8 @@ pub struct Slots {
     keys: [Option<Key>; KINDS.len()],
     /// Why one of them is not known.
     pub unknown: Option<Arc<str>>,
+    /// Why one of them cannot be loaded at this handshake, which then fails.
+    pub failure: Option<String>,
 }
 
 /// The kinds of keys, in OpenSSL's order.
@@ -76,6 +80,10 @@ impl Slots {
         let authorities = set.authorities.as_ref().filter(|_| completes);
         let authorities = authorities.and_then(|(_, path)| library.get(path)).and_then(|file| file.as_ref().ok());
         for (pair, credential) in set.pairs.iter().enumerate() {
+            if credential.by_name.is_some() {
+                slots.unknown = Some("the certificate hangs on the name that the client sends".into());
+                continue;
+            }
             let certificate = slots.file(&credential.certificate, library);
             let key = credential.key.as_ref().map_or(certificate, |key| slots.file(key, library));
             let chain = credential.chain.as_ref().and_then(|chain| slots.file(chain, library));
@@ -83,6 +91,45 @@ impl Slots {
                 slots.certificate(pair, file, chain, authorities);
             }
             if let Some(key) = key.and_then(PemFile::key).and_then(|(_, key)| key.as_ref().ok()) {
+                slots.key(key);
+            }
+        }
+        slots
+    }
+
+    /// Loads a set whose files are read at each handshake, for a client that sends `name`: nginx goes through all pairs,
+    /// and the handshake fails with the first that cannot be loaded (nginx 1.22.1, `ngx_http_ssl_certificate`).
+    pub fn load_for(set: &Credentials, library: &Library, name: &str, strength: Strength) -> Slots {
+        let mut slots = Slots::default();
+        for (pair, credential) in set.pairs.iter().enumerate() {
+            let Some(by_name) = &credential.by_name else {
+                slots.unknown = Some("the path hangs on a variable that is not in the files".into());
+                return slots;
+            };
+            let mut read = |path: PathBuf| match library.get(&path) {
+                Some(Ok(file)) => Some(file),
+                Some(Err(ReadError::Forbidden)) => {
+                    slots.unknown = Some(format!("permission denied: {}", path.display()).into());
+                    None
+                }
+                Some(Err(error)) => {
+                    slots.failure = Some(format!("{}: {error}", path.display()));
+                    None
+                }
+                None => {
+                    slots.unknown = Some(format!("{} was not read", path.display()).into());
+                    None
+                }
+            };
+            let Some(certificate) = read(by_name.certificate.path(name)) else { return slots };
+            let Some(key_file) = read(by_name.key.path(name)) else { return slots };
+            if let Some(refusal) = loading::refusal(Loader::Nginx, certificate, key_file, strength) {
+                let file = if refusal.part == Part::Certificate { certificate } else { key_file };
+                slots.failure = Some(format!("{}: {}", file.path.display(), refusal.words));
+                return slots;
+            }
+            slots.certificate(pair, certificate, None, None);
+            if let Some(Ok(key)) = key_file.key().map(|(_, key)| key.as_ref()) {
                 slots.key(key);
             }
         }

@@ -27,6 +27,12 @@ fn files() -> BTreeMap<String, Vec<u8>> {
         ("ed.pem", &["leaf a.test key=ed1", "intermediate"]),
         ("address.pem", &["leaf a.test,127.0.0.1 key=rsa1", "intermediate"]),
         ("ed.key", &["key ed1"]),
+        ("a.test.pem", &["leaf a.test key=rsa1", "intermediate"]),
+        ("a.test.key", &["key rsa1"]),
+        ("b.test.pem", &["leaf b.test key=ec2", "intermediate"]),
+        ("b.test.key", &["key rsa1"]),
+        (".pem", &["leaf *.test key=ec2", "intermediate"]),
+        (".key", &["key ec2"]),
         ("sha1.pem", &["leaf a.test key=rsa1 digest=sha1", "intermediate"]),
         ("sha1-middle.pem", &["leaf a.test key=rsa1", "intermediate digest=sha1"]),
         ("garbage.pem", &["text nothing"]),
@@ -128,6 +134,37 @@ pub fn nginx() -> Vec<Case> {
             B,
         ),
         case("a default server without a certificate", "nginx.conf", mixed),
+        nginx_case(
+            "a path with the name that the client sends",
+            "",
+            "ssl_certificate $ssl_server_name.pem; ssl_certificate_key ${ssl_server_name}.key;",
+            B,
+        ),
+        nginx_case(
+            "a path with the name that the client sends, and weak keys",
+            "ssl_certificate $ssl_server_name.pem; ssl_certificate_key $ssl_server_name.key;",
+            "ssl_ciphers DEFAULT:@SECLEVEL=3;",
+            "ssl_ciphers DEFAULT:@SECLEVEL=1;",
+        ),
+        nginx_case(
+            "a path with the name of the server",
+            "ssl_certificate ./$server_name.pem; ssl_certificate_key a.key;",
+            "",
+            "",
+        ),
+        nginx_case(
+            "a missing file beside a path with a variable",
+            "",
+            "ssl_certificate absent.pem; ssl_certificate_key a.key; \
+             ssl_certificate $ssl_server_name.pem; ssl_certificate_key $ssl_server_name.key;",
+            B,
+        ),
+        nginx_case(
+            "a path with a variable, and clients refused without a certificate",
+            "",
+            "ssl_certificate $ssl_server_name.pem; ssl_certificate_key $ssl_server_name.key;",
+            "ssl_reject_handshake on;",
+        ),
     ]
 }
 

@@ -216,7 +216,7 @@ pub fn credentials(own: &Level, outer: &Level) -> Credentials {
     let surplus_keys = surplus_keys.filter_map(|key| key.get().map(|(token, _)| token.clone())).collect();
     let pairs = certificates.into_iter().enumerate().map(|(place, certificate)| {
         let key = keys.get(place).cloned().unwrap_or_else(|| certificate.clone());
-        Credential { certificate, key: Some(key), chain: chain.clone() }
+        Credential { certificate, key: Some(key), chain: chain.clone(), by_name: None }
     });
     Credentials {
         pairs: pairs.collect(),

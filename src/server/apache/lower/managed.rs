@@ -76,7 +76,7 @@ impl Managed {
                 Some(found) => Setting::known(found, Origin::written(token.span, None)),
                 None => Setting::unknown(STORE, origin),
             };
-            let pair = Credential { certificate: file(certificate), key: Some(file(key)), chain: None };
+            let pair = Credential { certificate: file(certificate), key: Some(file(key)), chain: None, by_name: None };
             return Some(Credentials { pairs: vec![pair], ..Credentials::default() });
         }
         let store = self.store.as_ref().map_or("md", |store| &*store.text);
@@ -95,6 +95,7 @@ impl Managed {
             certificate: setting(certificate.filter(|_| both)),
             key: Some(setting(key.filter(|_| both))),
             chain: None,
+            by_name: None,
         };
         Some(Credentials { pairs: vec![pair], ..Credentials::default() })
     }

@@ -174,7 +174,7 @@ fn pair(loader: &Loader) -> Credential {
             false => Setting::known((token.clone(), path.clone()), origin),
         }
     };
-    Credential { certificate: file(&loader.certificate), key: Some(file(&loader.key)), chain: None }
+    Credential { certificate: file(&loader.certificate), key: Some(file(&loader.key)), chain: None, by_name: None }
 }
 
 /// All `*.pem` below a folder, as `load_folders` walks it.

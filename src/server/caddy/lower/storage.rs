@@ -44,6 +44,6 @@ impl Storage {
             Setting::known((token, path), origin)
         };
         let key = certificate.with_extension("key");
-        Some(Credential { certificate: file(certificate), key: Some(file(key)), chain: None })
+        Some(Credential { certificate: file(certificate), key: Some(file(key)), chain: None, by_name: None })
     }
 }

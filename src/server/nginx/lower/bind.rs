@@ -27,7 +27,8 @@ pub fn build(deployment: &mut Deployment, http: Level, drafts: Vec<ServerDraft>,
     for draft in drafts {
         let id = SiteId(deployment.sites.len() as u32);
         let policy = composer.interner.policy(deployment, level::policy(&draft.level, &http, defaults));
-        let credentials = composer.interner.credentials(deployment, level::credentials(&draft.level, &http));
+        let credentials =
+            composer.interner.credentials(deployment, level::credentials(&draft.level, &http, &draft.names));
         http2.push(level::http2(&draft.level, &http));
         let has_own_credentials = !draft.level.certificates.is_empty() || !draft.level.keys.is_empty();
         deployment.sites.push(Site {

@@ -3,12 +3,12 @@
 //! Scalars are replaced one by one; arrays (certificates, keys, commands) accumulate in one level and are replaced whole
 //! by a lower one. Source: nginx 1.22.1, `ngx_http_ssl_merge_srv_conf`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::model::{
-    ClientVerification, Command, Credential, Credentials, Origin, OriginKind, ProtocolChoice, Setting, Stapling,
-    TlsPolicy, Token, Value, VerifyMode,
+    ByName, ClientVerification, Command, Credential, Credentials, Name, NameKind, Origin, OriginKind, Piece,
+    ProtocolChoice, Setting, Stapling, Template, TlsPolicy, Token, Value, VerifyMode,
 };
 use crate::platform::{self, Version};
 use crate::source::Span;
@@ -16,6 +16,13 @@ use crate::tls::{Protocol, Protocols};
 
 /// A file that the configuration names.
 pub type File = Setting<(Token, PathBuf)>;
+
+/// A certificate or key file, and how its path is built where variables stand in it that a name tells.
+#[derive(Clone, Debug)]
+pub struct Named {
+    pub file: File,
+    pub template: Option<Template>,
+}
 
 /// What one level says.
 #[derive(Clone, Debug, Default)]
@@ -37,8 +44,8 @@ pub struct Level {
     pub stapling_file: Option<File>,
     pub stapling_responder: Option<Setting<Token>>,
     pub resolver: Option<Span>,
-    pub certificates: Vec<File>,
-    pub keys: Vec<File>,
+    pub certificates: Vec<Named>,
+    pub keys: Vec<Named>,
     pub passwords: Option<File>,
     pub rejects: Option<Setting<bool>>,
     pub http2: Option<Setting<bool>>,
@@ -157,22 +164,73 @@ fn map<T, U>(setting: Setting<T>, change: impl FnOnce(T) -> U) -> Setting<U> {
 }
 
 /// The certificates of a level below another. Certificates and keys are inherited each for themselves; they pair by
-/// position.
-pub fn credentials(own: &Level, outer: &Level) -> Credentials {
-    let all = |own: &[File], outer: &[File]| -> Vec<File> {
+/// position. As soon as one path has a variable, all of the level are read at each handshake
+/// (`ngx_ssl_compile_certificates`).
+pub fn credentials(own: &Level, outer: &Level, names: &[Name]) -> Credentials {
+    let all = |own: &[Named], outer: &[Named]| -> Vec<Named> {
         if !own.is_empty() {
             return own.to_vec();
         }
-        let inherited = |file: &File| Setting { origin: file.origin.inherited(), ..file.clone() };
+        let inherited = |one: &Named| Named {
+            file: Setting { origin: one.file.origin.inherited(), ..one.file.clone() },
+            template: one.template.clone(),
+        };
         outer.iter().map(inherited).collect()
     };
     let certificates = all(&own.certificates, &outer.certificates);
     let mut keys = all(&own.keys, &outer.keys).into_iter();
-    let pairs: Vec<Credential> =
-        certificates.into_iter().map(|certificate| Credential { certificate, key: keys.next(), chain: None }).collect();
-    let surplus_keys = keys.filter_map(|key| key.get().map(|(token, _)| token.clone())).collect();
+    let pairs: Vec<(Named, Option<Named>)> =
+        certificates.into_iter().map(|certificate| (certificate, keys.next())).collect();
+    let is_late = |one: &Named| matches!(&one.file.value, Value::Unknown(reason) if reason.0 == READ_LATE);
+    let hangs = pairs.iter().any(|(certificate, key)| is_late(certificate) || key.as_ref().is_some_and(is_late));
+    let pair = |(certificate, key): (Named, Option<Named>)| match hangs {
+        true => by_name(certificate, key, names),
+        false => Credential { certificate: certificate.file, key: key.map(|key| key.file), chain: None, by_name: None },
+    };
+    let pairs: Vec<Credential> = pairs.into_iter().map(pair).collect();
+    let surplus_keys = keys.filter_map(|key| key.file.get().map(|(token, _)| token.clone())).collect();
     let passwords = take(&own.passwords, &outer.passwords).and_then(|file| file.get().cloned());
     Credentials { pairs, surplus_keys, passwords, ..Credentials::default() }
+}
+
+/// A pair of a level whose files are read at each handshake.
+fn by_name(certificate: Named, key: Option<Named>, names: &[Name]) -> Credential {
+    let template = |one: &Named| -> Option<Template> {
+        let template = one.template.clone().or_else(|| whole(&one.file))?;
+        match template.wants_site_name() {
+            true => Some(template.of_site(&primary(names)?)),
+            false => Some(template),
+        }
+    };
+    let by_name = template(&certificate)
+        .zip(key.as_ref().and_then(template))
+        .map(|(certificate, key)| ByName { certificate, key });
+    let late = |file: File| match file.value {
+        Value::Known(_) => Setting::unknown(READ_LATE, file.origin),
+        Value::Unknown(_) => file,
+    };
+    Credential { certificate: late(certificate.file), key: key.map(|key| late(key.file)), chain: None, by_name }
+}
+
+/// Why a file that is read at each handshake is not judged with those that are read at the start.
+pub const READ_LATE: &str = "the path has a variable: nginx reads it at each handshake";
+
+/// A path without a variable, as a template.
+fn whole(file: &File) -> Option<Template> {
+    let (token, path) = file.get()?;
+    let name = path.file_name()?.to_str()?;
+    let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
+    Some(Template { token: token.clone(), folder, pieces: [Piece::Text(name.into())].into() })
+}
+
+/// `$server_name`: the first name of the block, without the dot that may begin it (`ngx_http_core_merge_srv_conf`).
+fn primary(names: &[Name]) -> Option<Arc<str>> {
+    match names.first() {
+        None => Some("".into()),
+        Some(name) if &*name.token.text == "$hostname" => None,
+        Some(name) if name.kind == NameKind::NameAndBelow => Some(name.token.text[1..].into()),
+        Some(name) => Some(Arc::clone(&name.token.text)),
+    }
 }
 
 /// Whether handshakes are refused on purpose.

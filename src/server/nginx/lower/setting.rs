@@ -6,10 +6,10 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::level::{File, Level};
+use super::level::{File, Level, Named, READ_LATE};
 use super::{LoadedFile, Lowering, Word, span_of};
 use crate::diagnostic::{Edit, Fix, Problem, Safety};
-use crate::model::{Command, FrameId, Origin, ProtocolChoice, Setting, Token, VerifyMode};
+use crate::model::{Command, FrameId, Origin, Piece, ProtocolChoice, Setting, Template, Token, VerifyMode};
 use crate::source::Span;
 use crate::tls::{Protocol, Protocols};
 
@@ -88,8 +88,8 @@ pub fn read(lowering: &Lowering<'_>, said: &Said<'_>, level: &mut Level, problem
         b"verify_depth" => {
             set(&mut level.verify_depth, said.first().text.parse().ok().and_then(|depth: u32| said.known(depth)));
         }
-        b"certificate" => level.certificates.push(file(lowering, said)),
-        b"certificate_key" => level.keys.push(file(lowering, said)),
+        b"certificate" => level.certificates.push(named(lowering, said)),
+        b"certificate_key" => level.keys.push(named(lowering, said)),
         b"password_file" => set(&mut level.passwords, Some(file(lowering, said))),
         b"client_certificate" => set(&mut level.client_authorities, Some(file(lowering, said))),
         b"trusted_certificate" => set(&mut level.trusted, Some(file(lowering, said))),
@@ -132,15 +132,61 @@ fn verify_mode(said: &Said<'_>) -> Option<Setting<VerifyMode>> {
     })
 }
 
+/// What a value begins with that names no file.
+const SCHEMES: [&str; 3] = ["data:", "engine:", "store:"];
+
+/// A certificate or key file: its path may hang on the name that the client sends.
+fn named(lowering: &Lowering<'_>, said: &Said<'_>) -> Named {
+    let has_variable = said.words[0].has_variable();
+    let template = has_variable.then(|| template(lowering, said.first())).flatten();
+    Named { file: file(lowering, said), template }
+}
+
+/// How a path with variables is built; absent where one of them is told by something else than a name.
+fn template(lowering: &Lowering<'_>, token: Token) -> Option<Template> {
+    let text = &*token.text;
+    if SCHEMES.into_iter().any(|scheme| text.starts_with(scheme)) {
+        return None;
+    }
+    let head = text.find('$').unwrap_or(text.len());
+    let folder_end = text[..head].rfind('/').map_or(0, |at| at + 1);
+    let folder = lowering.locate(if folder_end == 0 { b"." } else { &text.as_bytes()[..folder_end] })?;
+    let mut rest = &text[folder_end..];
+    let mut pieces = Vec::new();
+    while let Some(at) = rest.find('$') {
+        let (before, variable) = rest.split_at(at);
+        if !before.is_empty() {
+            pieces.push(Piece::Text(before.into()));
+        }
+        let variable = &variable[1..];
+        let (name, after) = match variable.strip_prefix('{') {
+            Some(inside) => inside.split_once('}')?,
+            None => {
+                let is_letter = |one: char| one.is_ascii_alphanumeric() || one == '_';
+                variable.split_at(variable.find(|one| !is_letter(one)).unwrap_or(variable.len()))
+            }
+        };
+        pieces.push(match name {
+            "ssl_server_name" => Piece::SentName,
+            "server_name" => Piece::SiteName,
+            _ => return None,
+        });
+        rest = after;
+    }
+    if !rest.is_empty() {
+        pieces.push(Piece::Text(rest.into()));
+    }
+    Some(Template { token: token.clone(), folder, pieces: pieces.into() })
+}
+
 /// A file by its path. Variables are known only to the worker at run time; `data:`, `engine:` and `store:` name no file.
 fn file(lowering: &Lowering<'_>, said: &Said<'_>) -> File {
     let token = said.first();
-    let prefixes = ["data:", "engine:", "store:"];
-    if let Some(prefix) = prefixes.into_iter().find(|prefix| token.text.starts_with(prefix)) {
+    if let Some(prefix) = SCHEMES.into_iter().find(|prefix| token.text.starts_with(prefix)) {
         return Setting::unknown(format!("`{prefix}` names no file"), said.origin());
     }
     if said.words[0].has_variable() && token.text.contains('$') {
-        return Setting::unknown("the path has a variable: nginx reads it at each handshake", said.origin());
+        return Setting::unknown(READ_LATE, said.origin());
     }
     let located: Option<PathBuf> = lowering.locate(&said.words[0].value(&said.file.bytes));
     match located {

@@ -186,6 +186,6 @@ impl<'a> Chooser<'a> {
         self.unjudged.push(Unjudged { what: "managed-certificate".into(), reason: reason.clone(), at: Some(at.span) });
         let origin = Origin::default_for(at.span);
         let file = || Setting::unknown(reason.clone(), origin);
-        Credential { certificate: file(), key: Some(file()), chain: None }
+        Credential { certificate: file(), key: Some(file()), chain: None, by_name: None }
     }
 }
