@@ -113,7 +113,7 @@ pub fn handshake(
 ) -> Result<Handshakes, Failure> {
     let mapped = Mapped::new(files, options.path_maps.clone());
     let files: &dyn FileSystem = &mapped;
-    let loaded = load(files, paths, options)?;
+    let mut loaded = load(files, paths, options)?;
     if loaded.readings.len() > 1 {
         let all: Vec<String> = loaded.readings.iter().map(|reading| reading.path.display().to_string()).collect();
         let failure = Failure::new("several configurations were found, and this command takes one");

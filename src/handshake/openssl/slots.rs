@@ -108,8 +108,8 @@ impl Slots {
             };
             let mut read = |path: PathBuf| match library.get(&path) {
                 Some(Ok(file)) => Some(file),
-                Some(Err(ReadError::Forbidden)) => {
-                    slots.unknown = Some(format!("permission denied: {}", path.display()).into());
+                Some(Err(error)) if error.is_hidden() => {
+                    slots.unknown = Some(format!("{error}: {}", path.display()).into());
                     None
                 }
                 Some(Err(error)) => {

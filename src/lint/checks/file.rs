@@ -1,10 +1,11 @@
 //! Certificate and key files: missing, unreadable, and not what the server takes.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use crate::diagnostic::{Problem, Safety, Unjudged};
 use crate::lint::{Scope, Sink, Use};
-use crate::model::{Change, Endpoint, EndpointId, NameKind, Setting, Token, Transport};
+use crate::model::{Change, Endpoint, EndpointId, NameKind, Setting, SiteId, Token, Transport};
 use crate::pki::loading::{self, Cause};
 use crate::pki::{Certificate, FileFault, Key, KeyFault, KeyKind, PemFile};
 use crate::source::ReadError;
@@ -62,6 +63,45 @@ pub fn key_missing<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
     if let Some(key) = one.pair.key.as_ref().filter(|_| !is_own_file(one)) {
         let found = opened(scope, key, "key", sink);
         readable(found, "key-file-missing", "key", sink);
+    }
+}
+
+/// `variable-certificate-file-missing`.
+pub fn missing_by_name<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+    let Some(by_name) = &one.pair.by_name else { return };
+    let names = one.sites.iter().flat_map(|site| {
+        let exact = scope.deployment.site(*site).names.iter().filter(|name| name.kind == NameKind::Exact);
+        exact.map(|name| &*name.token.text).filter(|name| answers(scope, *site, name))
+    });
+    let names: BTreeSet<&str> = names.collect();
+    for template in [&by_name.certificate, &by_name.key] {
+        let is_missing = |name: &&str| {
+            let found = scope.library.get(&template.path(name));
+            matches!(found, Some(Err(error)) if error.is_missing())
+        };
+        let without: Vec<&str> = names.iter().copied().filter(is_missing).collect();
+        let Some(first) = without.first() else { continue };
+        let problem = Problem::new("variable-certificate-file-missing", template.token.span)
+            .with("path", &*template.token.text)
+            .with("missing", template.path(first).display().to_string())
+            .with("names", some_of(&without));
+        sink.report(problem);
+    }
+}
+
+/// Whether a site answers to a name on any socket with TLS.
+fn answers(scope: &Scope<'_>, site: SiteId, name: &str) -> bool {
+    let mut endpoints = scope.deployment.tls_endpoints();
+    endpoints.any(|(_, one)| one.answers(name).is_some_and(|id| one.binding(id).site == site))
+}
+
+/// A few names, and how many more there are.
+fn some_of(names: &[&str]) -> String {
+    const SHOWN: usize = 3;
+    let shown = names.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
     }
 }
 

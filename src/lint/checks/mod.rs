@@ -145,6 +145,7 @@ rules! {
     "unknown-protocol": Reading,
     "unknown-setting": Running,
     "unused-suppression": Running,
+    "variable-certificate-file-missing": Credential(file::missing_by_name),
     "weak-cipher": Site(cipher::weak),
     "weak-dh-parameters": Site(openssl::dh_weak),
     "weak-key": Credential(chain::weak_key),
