@@ -11,7 +11,7 @@ use shakedown::lint::page::{Effect, Example, Expect};
 use shakedown::lint::{self, Page};
 use shakedown::pipeline::{self, Options, Run, TrustSource};
 use shakedown::platform::{self, Part, Version};
-use shakedown::source::Memory;
+use shakedown::source::{FileKind, Memory, Metadata};
 use shakedown_testing::recipe::{self, example_files_of};
 use shakedown_testing::{NOW, server};
 
@@ -44,6 +44,13 @@ fn judge(example: &Example) -> (Run, &'static str) {
     let mut files = Memory::new();
     for (path, bytes) in tree {
         files.insert(path, bytes);
+    }
+    for (path, said) in &example.metadata {
+        let mode = said.mode.as_deref().map_or(0o600, |mode| u32::from_str_radix(mode, 8).expect("an octal number"));
+        let modified = said.days_old.map(|days| NOW - days * 86_400);
+        // Kind and size are those of the file.
+        let kind = FileKind::Regular;
+        files.describe(path, Metadata { kind, size: 0, mode, uid: said.uid, gid: said.gid, modified });
     }
     let settings = if is_settings { Some(&example.config) } else { example.settings.as_ref() };
     let mut options = Options {

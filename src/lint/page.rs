@@ -159,6 +159,25 @@ pub struct Example {
     /// Files beside it: texts, or recipes for certificates and keys.
     #[serde(default)]
     pub files: BTreeMap<String, toml::Value>,
+    /// What is said of files beside their content.
+    #[serde(default)]
+    pub metadata: BTreeMap<String, ExampleMetadata>,
+}
+
+/// What an example says of a file beside its content.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExampleMetadata {
+    /// How many days ago it was changed last.
+    pub days_old: Option<i64>,
+    /// Permission bits, in octal.
+    pub mode: Option<String>,
+    /// The number of its owner, else 0.
+    #[serde(default)]
+    pub uid: u32,
+    /// The number of its group, else 0.
+    #[serde(default)]
+    pub gid: u32,
 }
 
 /// What an example is for.

@@ -21,7 +21,7 @@ pub use endpoint::{
 };
 pub use intern::Interner;
 pub use managed::{Authority, Managed, Obstacle};
-pub use policy::{ClientVerification, Command, PolicyId, ProtocolChoice, Stapling, TlsPolicy, VerifyMode};
+pub use policy::{ClientVerification, Command, PolicyId, ProtocolChoice, Stapling, TicketKey, TlsPolicy, VerifyMode};
 pub use setting::{Frame, FrameId, FrameKind, Frames, Origin, OriginKind, Reason, Setting, Token, Value};
 pub use site::{Credential, Credentials, CredentialsId, Doubt, Name, NameKind, Site, SiteId};
 pub use template::{ByName, Piece, Template};
@@ -108,6 +108,8 @@ pub struct Deployment {
     pub upstreams: Vec<Upstream>,
     /// Interned policies towards upstream servers.
     pub upstream_policies: Vec<UpstreamPolicy>,
+    /// Keys for session tickets, in reading order, whether or not a socket uses them.
+    pub ticket_keys: Vec<TicketKey>,
     /// How values got to where they bite: includes, macros, imports.
     pub frames: Frames,
     /// What was wrong with the text itself.
@@ -131,6 +133,7 @@ impl Deployment {
             managed: HashMap::new(),
             upstreams: Vec::new(),
             upstream_policies: Vec::new(),
+            ticket_keys: Vec::new(),
             frames: Frames::default(),
             problems: Vec::new(),
             unjudged: Vec::new(),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::setting::{Setting, Token};
+use crate::source::ReadError;
 use crate::tls::{Protocol, Protocols};
 
 /// A policy of a deployment.
@@ -75,6 +76,15 @@ pub struct Stapling {
     pub issuers: Option<(Token, PathBuf)>,
     /// Whether a module that gets certificates by itself staples for them as well (Apache's `MDStapling`).
     pub by_manager: bool,
+}
+
+/// A file with a key for session tickets, which the server reads while it reads the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TicketKey {
+    /// The path as written.
+    pub token: Token,
+    /// Size in bytes and last change in seconds since 1970-01-01 UTC, where known; or why the file cannot be read.
+    pub found: Result<(u64, Option<i64>), ReadError>,
 }
 
 /// All that decides a handshake but the certificates. Values are as the server's own directives say; commands for the

@@ -51,6 +51,12 @@ pub struct Conduct {
     pub adds_options: bool,
     /// Whether certificates are chosen by name among all that are written: every one is loaded, whatever it is served for.
     pub chooses_by_name: bool,
+    /// How many bytes a key for session tickets has; empty where it is made without a file.
+    #[serde(default)]
+    ticket_key_sizes: Vec<u64>,
+    /// Whether a file may hold more than that.
+    #[serde(default)]
+    ticket_key_may_be_longer: bool,
     /// Whether `MinProtocol` and `MaxProtocol` of `openssl.cnf` reach the server.
     pub keeps_system_protocol_bounds: bool,
 }
@@ -68,6 +74,12 @@ impl Conduct {
             Part::Caddy => "caddy",
         };
         CONDUCTS.get(name).expect("a test reads every embedded table")
+    }
+
+    /// Whether a file of so many bytes serves as a key for session tickets.
+    pub fn takes_ticket_key(&self, size: u64) -> bool {
+        let sizes = &self.ticket_key_sizes;
+        sizes.contains(&size) || self.ticket_key_may_be_longer && sizes.iter().any(|least| size > *least)
     }
 
     /// Whether a client whose ALPN names are all unknown to the server is refused (RFC 7301, 3.2).

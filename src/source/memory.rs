@@ -11,6 +11,7 @@ use super::filesystem::{Entry, FileKind, FileSystem, Metadata, ReadError};
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
     files: BTreeMap<PathBuf, Result<Arc<[u8]>, ReadError>>,
+    metadata: BTreeMap<PathBuf, Metadata>,
 }
 
 impl Memory {
@@ -27,6 +28,11 @@ impl Memory {
     /// Makes reading a path fail: how tests see files that may not be read, or are no regular ones.
     pub fn insert_failing(&mut self, path: impl AsRef<Path>, error: ReadError) {
         self.files.insert(normal(path.as_ref()), Err(error));
+    }
+
+    /// Says of a path what is otherwise made up: mode, owner, group and age. Kind and size stay those of the file.
+    pub fn describe(&mut self, path: impl AsRef<Path>, metadata: Metadata) {
+        self.metadata.insert(normal(path.as_ref()), metadata);
     }
 
     /// All paths that hold a file or fail.
@@ -77,6 +83,9 @@ impl FileSystem for Memory {
             None if self.is_folder(&path) => (FileKind::Directory, 0),
             None => return Err(ReadError::Missing),
         };
+        if let Some(told) = self.metadata.get(&path) {
+            return Ok(Metadata { kind, size, ..told.clone() });
+        }
         let mode = if kind == FileKind::Directory { 0o755 } else { 0o600 };
         Ok(Metadata { kind, size, mode, uid: 0, gid: 0, modified: None })
     }

@@ -12,6 +12,7 @@ mod openssl;
 mod protocol;
 mod socket;
 mod stapling;
+mod ticket;
 mod validity;
 
 pub(super) use self::group::written as written_groups;
@@ -98,6 +99,7 @@ rules! {
     "key-encrypted": Credential(file::key_encrypted),
     "key-file-missing": Credential(file::key_missing),
     "key-outside-profile": Template,
+    "key-password-file-missing": Reading,
     "key-password-wrong": Credential(file::password_wrong),
     "key-unparseable": Credential(file::key_unparseable),
     "lifetime-outside-profile": Template,
@@ -122,6 +124,7 @@ rules! {
     "quic-without-tls13": Endpoint(protocol::quic),
     "same-type-certificates": Credential(certificate::same_type),
     "server-name-invalid-wildcard": Reading,
+    "session-ticket-key-invalid": Closing(ticket::invalid),
     "shadowed-group": Endpoint(group::shadowed),
     "shadowed-protocol": Endpoint(protocol::shadowed),
     "shadowed-site": Endpoint(name::shadowed),

@@ -20,7 +20,7 @@ use super::directives::{self, Context, Entry};
 use super::include::{Loaded, Statement};
 use super::syntax::{Kind, Word};
 use crate::diagnostic::{Problem, Unjudged};
-use crate::model::{Deployment, FrameId, ServerKind, Token};
+use crate::model::{Deployment, FrameId, ServerKind, TicketKey, Token};
 use crate::platform::{Platform, TlsLibrary, TlsLibraryKind};
 use crate::source::{FileSystem, Span};
 use crate::tls::{Protocol, Protocols};
@@ -78,6 +78,8 @@ pub(super) struct Lowering<'a> {
     sockets: Vec<Socket>,
     managed: Managed,
     stapling_cache: Option<Span>,
+    /// Keys for session tickets that are looked at.
+    ticket_keys: Vec<TicketKey>,
     /// Files that are empty, with the rule that speaks of them: httpd looks while reading.
     empty_files: Vec<(&'static str, Token)>,
     problems: Vec<Problem>,
@@ -108,6 +110,7 @@ pub fn lower(
         sockets: Vec::new(),
         managed: Managed::default(),
         stapling_cache: None,
+        ticket_keys: Vec::new(),
         empty_files: Vec::new(),
         problems: Vec::new(),
         unjudged: Vec::new(),

@@ -36,6 +36,7 @@ pub(super) struct Member {
 
 /// Turns what was collected into sites, endpoints and bindings.
 pub fn build(deployment: &mut Deployment, mut lowering: Lowering<'_>) {
+    deployment.ticket_keys.append(&mut lowering.ticket_keys);
     deployment.problems.append(&mut lowering.problems);
     deployment.unjudged.append(&mut lowering.unjudged);
     socket::assume(&mut lowering);
@@ -146,6 +147,9 @@ fn add(
     let inherited_name = (own.server_name.is_none() && !is_main)
         .then(|| lowering.server.server_name.as_ref().map(|name| Arc::clone(&name.token.text)))
         .flatten();
+    if let Some(key) = own.ticket_key.as_ref().or(outer.ticket_key.as_ref()).filter(|key| tls && key.found.is_ok()) {
+        deployment.ticket_keys.push(key.clone());
+    }
     let mut fresh = |composer: &mut Composer| composer.interner.policy(deployment, level::policy(own, outer, defaults));
     let policy = match composer.outer {
         Some(outer) if own.leaves_policy() && !is_main => outer,

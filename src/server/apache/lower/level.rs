@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::model::{
-    ClientVerification, Command, Credential, Credentials, Name, Origin, ProtocolChoice, Setting, Stapling, TlsPolicy,
-    Token, Value, VerifyMode,
+    ClientVerification, Command, Credential, Credentials, Name, Origin, ProtocolChoice, Setting, Stapling, TicketKey,
+    TlsPolicy, Token, Value, VerifyMode,
 };
 use crate::source::Span;
 use crate::tls::{Protocol, Protocols};
@@ -51,6 +51,7 @@ pub struct Level {
     pub stapling_url: Option<Setting<Token>>,
     pub managed_stapling: Option<Setting<bool>>,
     pub session_tickets: Option<Setting<bool>>,
+    pub ticket_key: Option<TicketKey>,
     /// `Protocols`: what is offered in ALPN.
     pub application: Option<Setting<Arc<[Token]>>>,
     /// `Protocol`: what the sockets of the level speak.

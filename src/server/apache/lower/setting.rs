@@ -104,6 +104,7 @@ pub fn read(lowering: &mut Lowering<'_>, said: &Said<'_>, level: &mut Level) {
         "sslusestapling" => level.stapling = said.flag().or(level.stapling.take()),
         "sslstaplingforceurl" => level.stapling_url = said.known(first),
         "mdstapling" => level.managed_stapling = said.flag(),
+        "sslsessionticketkeyfile" => lowering.ticket_key(said, &first, level),
         "sslsessiontickets" => level.session_tickets = said.flag().or(level.session_tickets.take()),
         "sslstaplingcache" => {
             lowering.stapling_cache = Some(said.span());

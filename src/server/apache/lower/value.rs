@@ -6,10 +6,10 @@ use super::Lowering;
 use super::level::{self, File, Level};
 use super::setting::Said;
 use crate::diagnostic::{Edit, Fix, Problem, Safety};
-use crate::model::{Setting, Token};
+use crate::model::{Setting, TicketKey, Token};
 use crate::platform::TlsLibraryKind;
 use crate::server::apache::include::path_of;
-use crate::source::FileKind;
+use crate::source::{FileKind, ReadError};
 
 impl Lowering<'_> {
     /// Whether a word still has a variable whose value nobody knows here.
@@ -58,6 +58,22 @@ impl Lowering<'_> {
             self.empty_files.extend(is_empty.then_some((missing, token.clone())));
         }
         Setting::known((token.clone(), path), said.origin())
+    }
+
+    /// A key for session tickets: httpd looks while reading whether the file is there and not empty, and reads it where a
+    /// site with TLS uses it (`ssl_init_ticket_key`).
+    pub fn ticket_key(&mut self, said: &Said<'_>, token: &Token, level: &mut Level) {
+        let file = self.file(said, token, "");
+        let Some((token, path)) = file.get() else { return };
+        let found = match self.files.metadata(path) {
+            Ok(found) if found.size == 0 && found.kind == FileKind::Regular => Err(ReadError::Missing),
+            found => found.map(|found| (found.size, found.modified)),
+        };
+        let key = TicketKey { token: token.clone(), found };
+        if key.found.is_err() {
+            self.ticket_keys.push(key.clone());
+        }
+        level.ticket_key = Some(key);
     }
 
     /// The suites of TLS 1.3. OpenSSL passes over names that it does not know from 3.0 on, and takes none of the list before.

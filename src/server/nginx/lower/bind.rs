@@ -24,7 +24,9 @@ pub fn build(deployment: &mut Deployment, http: Level, drafts: Vec<ServerDraft>,
     let mut composer = Composer::default();
     let mut sockets: Sockets = Sockets::default();
     let mut http2 = Vec::with_capacity(drafts.len());
+    deployment.ticket_keys.extend(http.ticket_keys.iter().cloned());
     for draft in drafts {
+        deployment.ticket_keys.extend(draft.level.ticket_keys.iter().cloned());
         let id = SiteId(deployment.sites.len() as u32);
         let policy = composer.interner.policy(deployment, level::policy(&draft.level, &http, defaults));
         let credentials =

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::model::{
     ByName, ClientVerification, Command, Credential, Credentials, Name, NameKind, Origin, OriginKind, Piece,
-    ProtocolChoice, Setting, Stapling, Template, TlsPolicy, Token, Value, VerifyMode,
+    ProtocolChoice, Setting, Stapling, Template, TicketKey, TlsPolicy, Token, Value, VerifyMode,
 };
 use crate::platform::{self, Version};
 use crate::source::Span;
@@ -47,6 +47,7 @@ pub struct Level {
     pub certificates: Vec<Named>,
     pub keys: Vec<Named>,
     pub passwords: Option<File>,
+    pub ticket_keys: Vec<TicketKey>,
     pub rejects: Option<Setting<bool>>,
     pub http2: Option<Setting<bool>>,
     /// Whether a TLS directive of any kind is written at this level.
@@ -284,6 +285,7 @@ impl Level {
         first(&mut self.http2, other.http2);
         self.certificates.extend(other.certificates);
         self.keys.extend(other.keys);
+        self.ticket_keys.extend(other.ticket_keys);
         self.has_tls |= other.has_tls;
     }
 }

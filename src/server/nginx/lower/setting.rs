@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::level::{File, Level, Named, READ_LATE};
 use super::{LoadedFile, Lowering, Word, span_of};
 use crate::diagnostic::{Edit, Fix, Problem, Safety};
-use crate::model::{Command, FrameId, Origin, Piece, ProtocolChoice, Setting, Template, Token, VerifyMode};
+use crate::model::{Command, FrameId, Origin, Piece, ProtocolChoice, Setting, Template, TicketKey, Token, VerifyMode};
 use crate::source::Span;
 use crate::tls::{Protocol, Protocols};
 
@@ -90,7 +90,23 @@ pub fn read(lowering: &Lowering<'_>, said: &Said<'_>, level: &mut Level, problem
         }
         b"certificate" => level.certificates.push(named(lowering, said)),
         b"certificate_key" => level.keys.push(named(lowering, said)),
-        b"password_file" => set(&mut level.passwords, Some(file(lowering, said))),
+        b"password_file" => {
+            let passwords = file(lowering, said);
+            if let Some((token, path)) = passwords.get()
+                && let Err(error) = lowering.files.metadata(path)
+                && error.is_missing()
+            {
+                let problem = Problem::new("key-password-file-missing", token.span).with("path", &*token.text);
+                problems.push(problem.with("reason", error.to_string()));
+            }
+            set(&mut level.passwords, Some(passwords));
+        }
+        b"session_ticket_key" => {
+            if let Some((token, path)) = file(lowering, said).get() {
+                let found = lowering.files.metadata(path).map(|found| (found.size, found.modified));
+                level.ticket_keys.push(TicketKey { token: token.clone(), found });
+            }
+        }
         b"client_certificate" => set(&mut level.client_authorities, Some(file(lowering, said))),
         b"trusted_certificate" => set(&mut level.trusted, Some(file(lowering, said))),
         b"crl" => set(&mut level.revocations, Some(file(lowering, said))),
