@@ -88,6 +88,7 @@ rules! {
     "duplicate-listen": Reading,
     "duplicate-listen-options": Reading,
     "group-outside-profile": Template,
+    "events-block-missing": Reading,
     "implicit-default-server": Endpoint(socket::implicit_default),
     "include-cycle": Reading,
     "include-missing": Reading,

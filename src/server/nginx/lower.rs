@@ -21,7 +21,7 @@ use self::listen::{Asked, ListenFault};
 use super::directives::{self, Context};
 use super::include::{Included, Loaded, LoadedFile, path_of};
 use super::syntax::Word;
-use crate::diagnostic::{Problem, Unjudged};
+use crate::diagnostic::{Edit, Fix, Problem, Safety, Unjudged};
 use crate::model::{Deployment, Frame, FrameId, FrameKind, Frames, Name, ServerKind, Token};
 use crate::platform::{Platform, Version};
 use crate::source::{FileSystem, Limits, ReadError, Span};
@@ -43,6 +43,8 @@ struct ServerDraft {
 struct Collected {
     http: Level,
     http_head: Option<Span>,
+    /// Whether there is an `events` block.
+    has_events: bool,
     servers: Vec<ServerDraft>,
     problems: Vec<Problem>,
     unjudged: Vec<Unjudged>,
@@ -52,6 +54,7 @@ impl Collected {
     fn append(&mut self, other: Collected) {
         self.http.absorb(other.http);
         self.http_head = self.http_head.or(other.http_head);
+        self.has_events |= other.has_events;
         self.servers.extend(other.servers);
         self.problems.extend(other.problems);
         self.unjudged.extend(other.unjudged);
@@ -138,6 +141,12 @@ pub fn lower(
         let way = Way { files: vec![root], via: None };
         lowering.file(root, *context, &way, &mut collected, &mut Scope::of(*context));
     }
+    if !reading.fragment && !collected.has_events && loaded.files[0].path.ends_with("nginx.conf") {
+        let all_is_known = collected.unjudged.is_empty() && collected.problems.iter().all(|one| !is_of_include(one));
+        let start = Span::new(loaded.files[0].id, 0, 0);
+        let at = collected.http_head.unwrap_or(start);
+        collected.problems.extend(all_is_known.then(|| no_events(at, start)));
+    }
     let mut deployment = Deployment::empty(ServerKind::Nginx, platform);
     deployment.fragment = reading.fragment;
     deployment.frames = lowering.frames.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -151,6 +160,20 @@ pub fn lower(
     deployment.unjudged = std::mem::take(&mut collected.unjudged);
     bind::build(&mut deployment, collected.http, collected.servers, defaults);
     deployment
+}
+
+/// Whether a text that should be there is not.
+fn is_of_include(problem: &Problem) -> bool {
+    problem.rule.as_str().starts_with("include-")
+}
+
+/// `events-block-missing`.
+fn no_events(at: Span, start: Span) -> Problem {
+    Problem::new("events-block-missing", at).fix(Fix {
+        title: "write an `events` block".to_owned(),
+        safety: Safety::Safe,
+        edits: vec![Edit { span: start, text: "events {}\n".to_owned() }],
+    })
 }
 
 /// Whether a `load_module` names a file that no directive of the table comes from.
@@ -236,6 +259,7 @@ impl<'a> Lowering<'a> {
                 let found = directives::check(tree, index, &file.bytes, file.id, self.reader(context));
                 out.problems.extend(found);
             }
+            out.has_events |= name == b"events" && context == Context::Main;
             if name == b"include" {
                 self.include(file, index, context, way, out, scope);
                 continue;
