@@ -8,9 +8,9 @@ use shakedown_testing::random::Random;
 
 fn library(name: &str) -> &'static CipherLibrary {
     match name {
-        "1.1.1" => CipherLibrary::of([1, 1, 1]),
+        "1.1.1" => CipherLibrary::with_weak_suites([1, 1, 1]),
         "3.0" => CipherLibrary::of([3, 0, 19]),
-        "3.5" => CipherLibrary::with_weak_suites(),
+        "3.5" => CipherLibrary::with_weak_suites([3, 5, 0]),
         other => panic!("no such library: {other}"),
     }
 }

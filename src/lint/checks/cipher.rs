@@ -75,7 +75,7 @@ pub fn unknown(scope: &Scope<'_>, _: SiteId, site: &Site, sink: &mut Sink) {
     let Some((library, token)) = string(scope, site) else { return };
     for (at, word) in ignored(scope, library, token).into_iter().filter(|(_, word)| !is_tls13(word)) {
         let span = token.part(at, at + word.len());
-        let others = [[1, 1, 1], [3, 0, 0], [3, 5, 0]].map(CipherLibrary::of);
+        let others = [[1, 1, 1], [3, 0, 0], [3, 5, 0]].map(CipherLibrary::with_weak_suites);
         let is_elsewhere = others.iter().any(|other| other.words().any(|known| known == word));
         let suggestion = suggestion(library, word);
         let case = match (&suggestion, is_elsewhere) {

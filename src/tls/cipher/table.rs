@@ -184,6 +184,8 @@ pub struct CipherLibrary {
 }
 
 static OPENSSL_1_1_1: LazyLock<CipherLibrary> =
+    LazyLock::new(|| read("1.1.1", include_str!("../../../rules/openssl/ciphers-1.1.1.tsv"), &["3DES", "RC4"]));
+static OPENSSL_1_1_1_WEAK: LazyLock<CipherLibrary> =
     LazyLock::new(|| read("1.1.1", include_str!("../../../rules/openssl/ciphers-1.1.1.tsv"), &[]));
 static OPENSSL_3_0: LazyLock<CipherLibrary> =
     LazyLock::new(|| read("3.0", include_str!("../../../rules/openssl/ciphers-3.0.tsv"), &[]));
@@ -193,11 +195,11 @@ static OPENSSL_3_5_WEAK: LazyLock<CipherLibrary> =
     LazyLock::new(|| read("3.5", include_str!("../../../rules/openssl/ciphers-3.5.tsv"), &[]));
 
 /// All releases. OpenSSL 3.0 comes first: what clients offer is told by its tables.
-static EVERY_RELEASE: [&LazyLock<CipherLibrary>; 3] = [&OPENSSL_3_0, &OPENSSL_3_5_WEAK, &OPENSSL_1_1_1];
+static EVERY_RELEASE: [&LazyLock<CipherLibrary>; 3] = [&OPENSSL_3_0, &OPENSSL_3_5_WEAK, &OPENSSL_1_1_1_WEAK];
 
 impl CipherLibrary {
     /// The release line that a version of OpenSSL belongs to, as numbers `major, minor, patch`: 1.1.1, 3.0 to 3.1, and 3.2 and
-    /// newer, which know the names of the registry. Those from 3.0 on are as they are built by default, without 3DES.
+    /// newer, which know the names of the registry. All are as they are built by default: without 3DES and RC4.
     pub fn of(version: [u32; 3]) -> &'static CipherLibrary {
         match version {
             [0..=2, ..] => &OPENSSL_1_1_1,
@@ -206,9 +208,13 @@ impl CipherLibrary {
         }
     }
 
-    /// The release line from 3.2 on, built with `enable-weak-ssl-ciphers`.
-    pub fn with_weak_suites() -> &'static CipherLibrary {
-        &OPENSSL_3_5_WEAK
+    /// The same, built with `enable-weak-ssl-ciphers`.
+    pub fn with_weak_suites(version: [u32; 3]) -> &'static CipherLibrary {
+        match version {
+            [0..=2, ..] => &OPENSSL_1_1_1_WEAK,
+            [3, 0..=1, _] => &OPENSSL_3_0,
+            _ => &OPENSSL_3_5_WEAK,
+        }
     }
 
     pub(super) fn suite(&self, word: &str) -> Option<usize> {
@@ -275,19 +281,18 @@ fn read(name: &'static str, text: &str, left_out: &[&str]) -> CipherLibrary {
             _ => library.has_iana_names |= line == "iana names",
         }
     }
-    forget_disabled(&mut library);
+    forget_disabled(&mut library, bits(&left_out.join("|"), ENCRYPTIONS) | bits("3DES", ENCRYPTIONS));
     library
 }
 
-/// A word for algorithms that the library was built without is no word to it (`ssl_cipher_collect_aliases`). 3DES is there
-/// even where its suites are left out.
-fn forget_disabled(library: &mut CipherLibrary) {
+/// A word for algorithms that the library was built without is no word to it (`ssl_cipher_collect_aliases`). `known` are
+/// encryptions that it has even where their suites are left out.
+fn forget_disabled(library: &mut CipherLibrary, known: u32) {
     let own = |field: fn(&Mask) -> u32| library.suites.iter().fold(0, |all, suite| all | field(&suite.mask));
-    let triple_des = bits("3DES", ENCRYPTIONS);
     let there = Mask {
         key_exchange: own(|mask| mask.key_exchange),
         authentication: own(|mask| mask.authentication),
-        encryption: own(|mask| mask.encryption) | triple_des,
+        encryption: own(|mask| mask.encryption) | known,
         mac: own(|mask| mask.mac),
         ..Mask::default()
     };
