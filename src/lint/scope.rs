@@ -10,7 +10,7 @@ use crate::diagnostic::{Edit, Fix, Problem, Safety, Unjudged};
 use crate::handshake::Predictor;
 use crate::model::{
     Binding, BindingId, Change, Credential, Credentials, CredentialsId, Deployment, Editor, Endpoint, EndpointId,
-    Found, NameKind, PolicyId, Setting, Site, SiteId, Token, Transport,
+    Found, NameKind, PolicyId, Service, Setting, Site, SiteId, Token, Transport,
 };
 use crate::pki::loading::Strength;
 use crate::pki::{self, Anchors, Certificate, Chain, Key, Library, PemFile, Sent, Verdict, Verifier};
@@ -265,6 +265,11 @@ impl<'a> Scope<'a> {
     pub fn leaf(&self, pair: &'a Credential) -> Option<&'a Arc<Certificate>> {
         let (_, file) = self.certificate_file(pair)?;
         file.leaf_of(self.key(pair))
+    }
+
+    /// What is spoken on a socket inside of TLS.
+    pub fn service(&self, endpoint: &Endpoint) -> Service {
+        endpoint.uses.first().map(|one| self.deployment.site(one.site).service).unwrap_or_default()
     }
 
     /// What a cipher string selects; each distinct one is read once.

@@ -23,7 +23,7 @@ pub use intern::Interner;
 pub use managed::{Authority, Managed, Obstacle};
 pub use policy::{ClientVerification, Command, PolicyId, ProtocolChoice, Stapling, TicketKey, TlsPolicy, VerifyMode};
 pub use setting::{Frame, FrameId, FrameKind, Frames, Origin, OriginKind, Reason, Setting, Token, Value};
-pub use site::{Credential, Credentials, CredentialsId, Doubt, Name, NameKind, Site, SiteId};
+pub use site::{Credential, Credentials, CredentialsId, Doubt, Name, NameKind, Service, Site, SiteId};
 pub use template::{ByName, Piece, Template};
 pub use upstream::{
     Upstream, UpstreamAuthorities, UpstreamPolicy, UpstreamPolicyId, UpstreamTarget, UpstreamTransport,

@@ -108,9 +108,28 @@ impl Credentials {
     }
 }
 
+/// What is spoken inside of TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Service {
+    /// HTTP.
+    #[default]
+    Http,
+    /// Bytes that are passed on as they are (nginx `stream`).
+    Stream,
+    /// IMAP, POP3 or SMTP (nginx `mail`).
+    Mail,
+}
+
+impl Service {
+    /// All of them.
+    pub const ALL: [Service; 3] = [Service::Http, Service::Stream, Service::Mail];
+}
+
 /// A server block, virtual host or site block.
 #[derive(Clone, Debug)]
 pub struct Site {
+    /// What it speaks.
+    pub service: Service,
     /// The head of the block: what to point at when nothing more exact is known.
     pub head: Span,
     /// The whole block.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use crate::diagnostic::{Problem, Safety, Severity};
 use crate::lint::{Scope, Sink};
-use crate::model::{Address, Change, Endpoint, EndpointId, ListenUse, NameKind, Site, SiteId, Transport};
+use crate::model::{Address, Change, Endpoint, EndpointId, ListenUse, NameKind, Service, Site, SiteId, Transport};
 
 fn speaks_tls(endpoint: &Endpoint) -> bool {
     matches!(endpoint.transport, Transport::Tls | Transport::Quic)
@@ -28,6 +28,10 @@ pub fn plain_on_tls_port(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, 
     }
     for listen in &endpoint.uses {
         let site = scope.deployment.site(listen.site);
+        // `stream` may pass TLS through to whoever ends it.
+        if site.service != Service::Http {
+            continue;
+        }
         let has_certificate = !scope.deployment.credentials(site.credentials).pairs.is_empty();
         if !(site.has_own_tls || has_certificate || port == 443) || (scope.deployment.fragment && !site.has_own_tls) {
             continue;
@@ -61,6 +65,10 @@ pub fn without_tls(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) 
     if sockets.is_empty()
         || sockets.iter().any(|one| speaks_tls(one) || one.proxy_protocol || is_unix(one) || is_tls_port(one))
     {
+        return;
+    }
+    // Mail may switch to TLS within a connection.
+    if site.service == Service::Mail {
         return;
     }
     // The same names may be served by TLS elsewhere, with shared settings in both blocks.
@@ -165,6 +173,7 @@ pub fn specific_shadows_wildcard(scope: &Scope<'_>, _: EndpointId, endpoint: &En
         other.listen.port == endpoint.listen.port
             && other.transport == Transport::Tls
             && is_wildcard(&other.listen.address)
+            && scope.service(other) == scope.service(endpoint)
     });
     let Some(wildcard) = wildcard else { return };
     let own = &endpoint.uses[0];

@@ -1,7 +1,7 @@
 //! From directives to the model: walks every file where it is included, collects what each level says, then decides who
 //! answers on which socket.
 //!
-//! Only `http` is lowered so far; TLS in `stream` and `mail` is listed as unjudged. Lowering never fails: what is wrong
+//! `http`, `stream` and `mail` are lowered alike; what differs between them stands with [`Service`]. Lowering never fails: what is wrong
 //! becomes a [`Problem`], what cannot be known an [`Unjudged`].
 
 mod bind;
@@ -22,12 +22,13 @@ use super::directives::{self, Context};
 use super::include::{Included, Loaded, LoadedFile, path_of};
 use super::syntax::Word;
 use crate::diagnostic::{Edit, Fix, Problem, Safety, Unjudged};
-use crate::model::{Deployment, Frame, FrameId, FrameKind, Frames, Name, ServerKind, Token};
+use crate::model::{Deployment, Frame, FrameId, FrameKind, Frames, Name, ServerKind, Service, Token};
 use crate::platform::{Platform, Version};
 use crate::source::{FileSystem, Limits, ReadError, Span};
 
 /// A server block as written, before the levels around it are known.
 struct ServerDraft {
+    service: Service,
     head: Span,
     block: Span,
     via: Option<FrameId>,
@@ -41,8 +42,10 @@ struct ServerDraft {
 /// What a stretch of configuration in one block says, in reading order.
 #[derive(Default)]
 struct Collected {
-    http: Level,
-    http_head: Option<Span>,
+    /// What stands in `http`, `stream` and `mail` outside of their servers, by [`Service`].
+    levels: [Level; Service::ALL.len()],
+    /// Where these blocks begin.
+    heads: [Option<Span>; Service::ALL.len()],
     /// Whether there is an `events` block.
     has_events: bool,
     servers: Vec<ServerDraft>,
@@ -52,8 +55,12 @@ struct Collected {
 
 impl Collected {
     fn append(&mut self, other: Collected) {
-        self.http.absorb(other.http);
-        self.http_head = self.http_head.or(other.http_head);
+        for (own, other) in self.levels.iter_mut().zip(other.levels) {
+            own.absorb(other);
+        }
+        for (own, other) in self.heads.iter_mut().zip(other.heads) {
+            *own = own.or(other);
+        }
         self.has_events |= other.has_events;
         self.servers.extend(other.servers);
         self.problems.extend(other.problems);
@@ -70,8 +77,8 @@ struct Way {
 
 /// Which block a directive stands in, as far as settings go.
 enum Scope<'s> {
-    /// Settings of `http` go to [`Collected::http`].
-    Http,
+    /// Settings of `http`, `stream` or `mail` go to [`Collected::levels`].
+    Section(Service),
     /// A server block.
     Server(&'s mut ServerDraft),
     /// Anything else.
@@ -144,21 +151,21 @@ pub fn lower(
     if !reading.fragment && !collected.has_events && loaded.files[0].path.ends_with("nginx.conf") {
         let all_is_known = collected.unjudged.is_empty() && collected.problems.iter().all(|one| !is_of_include(one));
         let start = Span::new(loaded.files[0].id, 0, 0);
-        let at = collected.http_head.unwrap_or(start);
+        let at = collected.heads.iter().flatten().next().copied().unwrap_or(start);
         collected.problems.extend(all_is_known.then(|| no_events(at, start)));
     }
     let mut deployment = Deployment::empty(ServerKind::Nginx, platform);
     deployment.fragment = reading.fragment;
     deployment.frames = lowering.frames.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
     let anchor = Span::new(loaded.files[0].id, 0, 0);
-    let defaults = Defaults {
+    let defaults = collected.heads.map(|head| Defaults {
         version: lowering.version,
-        bites: collected.http_head.unwrap_or(anchor),
+        bites: head.unwrap_or(anchor),
         fragment: reading.fragment,
-    };
+    });
     deployment.problems = std::mem::take(&mut collected.problems);
     deployment.unjudged = std::mem::take(&mut collected.unjudged);
-    bind::build(&mut deployment, collected.http, collected.servers, defaults);
+    bind::build(&mut deployment, collected.levels, collected.servers, defaults);
     deployment
 }
 
@@ -192,7 +199,12 @@ fn loads_foreign_module(loaded: &Loaded) -> bool {
 
 impl Scope<'_> {
     fn of(context: Context) -> Scope<'static> {
-        if context == Context::Http { Scope::Http } else { Scope::Elsewhere }
+        match context {
+            Context::Http => Scope::Section(Service::Http),
+            Context::Stream => Scope::Section(Service::Stream),
+            Context::Mail => Scope::Section(Service::Mail),
+            _ => Scope::Elsewhere,
+        }
     }
 }
 
@@ -202,9 +214,17 @@ impl<'a> Lowering<'a> {
         let file = &self.loaded.files[index];
         let is_new = self.checked.lock().map(|mut seen| seen.insert((index, context))).unwrap_or(true);
         // A fragment of one or more server blocks' inside: give it a block to stand in.
-        if context == Context::Server && matches!(scope, Scope::Elsewhere) {
+        let inside_of = match context {
+            Context::Server => Some(Service::Http),
+            Context::StreamServer => Some(Service::Stream),
+            Context::MailServer => Some(Service::Mail),
+            _ => None,
+        };
+        if let Some(service) = inside_of
+            && matches!(scope, Scope::Elsewhere)
+        {
             let end = file.bytes.len() as u32;
-            let mut draft = self.draft(Span::new(file.id, 0, 0), Span::new(file.id, 0, end), way);
+            let mut draft = self.draft(service, Span::new(file.id, 0, 0), Span::new(file.id, 0, end), way);
             self.block(file, file.tree.roots(), context, is_new, way, out, &mut Scope::Server(&mut draft));
             // Where the block listens stands outside: nothing to bind.
             if !draft.asked.is_empty() {
@@ -224,8 +244,9 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    fn draft(&self, head: Span, block: Span, way: &Way) -> ServerDraft {
+    fn draft(&self, service: Service, head: Span, block: Span, way: &Way) -> ServerDraft {
         ServerDraft {
+            service,
             head,
             block,
             via: way.via,
@@ -273,26 +294,25 @@ impl<'a> Lowering<'a> {
             }
             let head_word = tree.words[tree.directives[index].first_word as usize].span(file.id);
             match (context, name) {
-                (Context::Main, b"http") => {
-                    out.http_head = out.http_head.or(Some(head_word));
-                    self.block(file, tree.children(index), Context::Http, check, way, out, &mut Scope::Http);
+                (Context::Main, b"http" | b"stream" | b"mail") => {
+                    let (service, inner) = match name {
+                        b"http" => (Service::Http, Context::Http),
+                        b"stream" => (Service::Stream, Context::Stream),
+                        _ => (Service::Mail, Context::Mail),
+                    };
+                    out.heads[service as usize] = out.heads[service as usize].or(Some(head_word));
+                    self.block(file, tree.children(index), inner, check, way, out, &mut Scope::Section(service));
                 }
-                (Context::Http, b"server") => {
+                (Context::Http | Context::Stream | Context::Mail, b"server") => {
+                    let (service, inner) = match context {
+                        Context::Http => (Service::Http, Context::Server),
+                        Context::Stream => (Service::Stream, Context::StreamServer),
+                        _ => (Service::Mail, Context::MailServer),
+                    };
                     let end = tree.directives[index].end;
-                    let mut draft = self.draft(head_word, Span::new(file.id, head_word.start, end), way);
-                    self.block(
-                        file,
-                        tree.children(index),
-                        Context::Server,
-                        check,
-                        way,
-                        out,
-                        &mut Scope::Server(&mut draft),
-                    );
+                    let mut draft = self.draft(service, head_word, Span::new(file.id, head_word.start, end), way);
+                    self.block(file, tree.children(index), inner, check, way, out, &mut Scope::Server(&mut draft));
                     out.servers.push(draft);
-                }
-                (Context::Main, b"stream") => {
-                    self.block(file, tree.children(index), Context::Stream, check, way, out, &mut Scope::Elsewhere);
                 }
                 _ => {
                     // Bodies of `map`, `types` and the like hold no directives.
@@ -356,13 +376,13 @@ impl<'a> Lowering<'a> {
             files.push(index);
             Way { files, via }
         };
-        if found.len() >= 16 && matches!(scope, Scope::Http) {
+        if found.len() >= 16 && matches!(scope, Scope::Section(Service::Http)) {
             // Many site files: each for itself, put together in order.
             let parts: Vec<Collected> = found
                 .par_iter()
                 .map(|index| {
                     let mut part = Collected::default();
-                    self.file(*index, context, &enter(*index), &mut part, &mut Scope::Http);
+                    self.file(*index, context, &enter(*index), &mut part, &mut Scope::Section(Service::Http));
                     part
                 })
                 .collect();
@@ -418,12 +438,12 @@ impl<'a> Lowering<'a> {
         }
         let said = setting::Said { name, words, file, via: way.via };
         match scope {
-            Scope::Http => {
-                setting::read(self, &said, &mut out.http, &mut out.problems);
+            Scope::Section(service) => {
+                setting::read(self, &said, &mut out.levels[*service as usize], &mut out.problems);
             }
             Scope::Server(draft) => match name {
                 b"listen" => self.listen(&said, draft, out),
-                b"server_name" => {
+                b"server_name" if draft.service != Service::Mail => {
                     draft.names.extend(words.iter().map(|word| name::read(said.token(word))));
                 }
                 b"ssl" => {
@@ -435,23 +455,14 @@ impl<'a> Lowering<'a> {
                     setting::read(self, &said, &mut draft.level, &mut out.problems);
                 }
             },
-            Scope::Elsewhere => {
-                let speaks_tls = name == b"listen" && words.iter().any(|word| &*word.value(&file.bytes) == b"ssl");
-                if speaks_tls {
-                    out.unjudged.push(Unjudged {
-                        what: "listen".into(),
-                        reason: "TLS in stream and mail blocks is not judged yet".into(),
-                        at: Some(said.span()),
-                    });
-                }
-            }
+            Scope::Elsewhere => {}
         }
     }
 
     fn listen(&self, said: &setting::Said<'_>, draft: &mut ServerDraft, out: &mut Collected) {
         let words: Vec<Token> = said.words.iter().map(|word| said.token(word)).collect();
         let mut faults = Vec::new();
-        let asked = listen::read(words, said.span(), &mut faults);
+        let asked = listen::read(words, said.span(), draft.service, &mut faults);
         for fault in faults {
             let word = |token: &Token| token.text.to_string();
             match &fault {
@@ -475,7 +486,7 @@ impl<'a> Lowering<'a> {
                 }
             }
         }
-        draft.asked.extend(asked);
+        draft.asked.extend(asked.filter(|asked| !asked.udp));
     }
 
     /// Where a file that the configuration names is found.

@@ -57,7 +57,8 @@ impl Handshake {
         let is_end = |line: &&str| (line.contains(":fatal:") || line.contains(":error:")) && !left(line);
         let ended: Vec<&str> = stderr.lines().filter(is_end).collect();
         let has = |word: &str| ended.iter().any(|line| line.contains(word));
-        let answered = stdout.contains("\nHTTP/1.") || stdout.contains("ALPN protocol: h2");
+        let answers = ["\nHTTP/1.", "ALPN protocol: h2", "\n* OK IMAP4 ready"];
+        let answered = answers.iter().any(|answer| stdout.contains(answer));
         // Plain HTTP may wait for the end of a line, which a short hello does not have.
         let is_silent = stderr.lines().last().is_some_and(|line| line == "SSL_connect:SSLv3/TLS write client hello");
         let outcome = match (is_finished, ended.is_empty()) {

@@ -83,6 +83,32 @@ fn nginx_case(name: &str, http: &str, first: &str, second: &str) -> Case {
     case(name, "nginx.conf", text)
 }
 
+/// Where the modules of nginx lie that are loaded.
+fn nginx_modules() -> String {
+    crate::trial::parameter("SHAKEDOWN_NGINX_MODULES", "/usr/lib/nginx/modules")
+}
+
+/// Servers of `stream` on one socket, by what they say first and last.
+fn nginx_stream(name: &str, stream: &str, servers: &[(&str, &str)]) -> Case {
+    let server = |(first, last): &(&str, &str)| {
+        format!("server {{\nlisten {LISTEN} ssl;\n{first}\n{last}\nreturn \"HTTP/1.0 200 OK\\n\";\n}}\n")
+    };
+    let servers: String = servers.iter().map(server).collect();
+    let module = nginx_modules();
+    let text = format!("load_module {module}/ngx_stream_module.so;\nevents {{}}\nstream {{\n{stream}\n{servers}}}\n");
+    case(name, "nginx.conf", text)
+}
+
+/// A server of `mail`.
+fn nginx_mail(name: &str, words: &str) -> Case {
+    let module = nginx_modules();
+    let text = format!(
+        "load_module {module}/ngx_mail_module.so;\nevents {{}}\nmail {{\nauth_http 127.0.0.1:9/;\n\
+         timeout 500ms;\nserver {{\nlisten {LISTEN} ssl;\nprotocol imap;\n{words}\n}}\n}}\n"
+    );
+    case(name, "nginx.conf", text)
+}
+
 /// Kept configurations of nginx.
 pub fn nginx() -> Vec<Case> {
     const A: &str = "ssl_certificate a.pem; ssl_certificate_key a.key;";
@@ -134,6 +160,25 @@ pub fn nginx() -> Vec<Case> {
             B,
         ),
         case("a default server without a certificate", "nginx.conf", mixed),
+        nginx_stream("a stream", "", &[("", A)]),
+        nginx_stream("a stream with application protocols", "ssl_alpn imap h2;", &[("", B)]),
+        nginx_stream(
+            "a stream with two servers on a socket",
+            "",
+            &[("server_name a.test;", A), ("server_name b.test;", B)],
+        ),
+        nginx_stream(
+            "a stream that refuses names",
+            "",
+            &[("ssl_reject_handshake on;", ""), ("server_name b.test;", B)],
+        ),
+        nginx_stream("a stream without a certificate", "", &[("", "")]),
+        nginx_mail("mail", A),
+        nginx_mail(
+            "mail for old clients",
+            "ssl_certificate b.pem; ssl_certificate_key b.key; ssl_protocols TLSv1 TLSv1.2;",
+        ),
+        nginx_mail("mail without a certificate", ""),
         nginx_case(
             "a path with the name that the client sends",
             "",

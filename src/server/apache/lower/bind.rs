@@ -17,7 +17,7 @@ use super::{Host, Lowering};
 use crate::diagnostic::Unjudged;
 use crate::model::{
     Address, Binding, BindingId, Credentials, Deployment, Endpoint, Listen, ListenUse, NameKind, Origin, Pattern,
-    Selection, Setting, Site, SiteId, Token, Transport, Unmatched,
+    Selection, Service, Setting, Site, SiteId, Token, Transport, Unmatched,
 };
 use crate::platform::{self, Decider};
 use crate::source::Span;
@@ -161,6 +161,7 @@ fn add(
     let credentials = composer.interner.credentials(deployment, credentials);
     let site = SiteId(deployment.sites.len() as u32);
     deployment.sites.push(Site {
+        service: Service::Http,
         head: host.head,
         block: host.block,
         via: host.via,

@@ -17,8 +17,8 @@ use super::storage::Storage;
 use super::{Lowering, policy::Policies};
 use crate::diagnostic::Problem;
 use crate::model::{
-    Address, Credentials, CredentialsId, Deployment, Interner, Listen, Origin, PolicyId, Setting, Site, SiteId,
-    Transport,
+    Address, Credentials, CredentialsId, Deployment, Interner, Listen, Origin, PolicyId, Service, Setting, Site,
+    SiteId, Transport,
 };
 use crate::server::caddy::config::{Config, Server};
 use crate::source::Span;
@@ -122,6 +122,7 @@ fn sites(
         let policy = setting::policy(lowering, config, &settings, true, start);
         let policy = interner.policy(deployment, policy);
         deployment.sites.push(Site {
+            service: Service::Http,
             head: draft.head,
             block: draft.block,
             via: draft.via,

@@ -14,48 +14,86 @@ use super::{ServerDraft, name};
 use crate::diagnostic::{Problem, Severity, Unjudged};
 use crate::model::{
     Address, Binding, BindingId, Command, Deployment, Endpoint, Interner, Listen, ListenUse, NameKind, Origin,
-    PolicyId, Selection, Setting, Site, SiteId, Token, Transport, Unmatched,
+    PolicyId, Selection, Service, Setting, Site, SiteId, Token, Transport, Unmatched,
 };
 use crate::platform::{self, Decider, Version};
 use crate::source::Span;
 
 /// Turns drafts into sites, endpoints and bindings.
-pub fn build(deployment: &mut Deployment, http: Level, drafts: Vec<ServerDraft>, defaults: Defaults) {
+pub fn build(
+    deployment: &mut Deployment,
+    levels: [Level; Service::ALL.len()],
+    drafts: Vec<ServerDraft>,
+    defaults: [Defaults; Service::ALL.len()],
+) {
     let mut composer = Composer::default();
     let mut sockets: Sockets = Sockets::default();
     let mut http2 = Vec::with_capacity(drafts.len());
-    deployment.ticket_keys.extend(http.ticket_keys.iter().cloned());
-    for draft in drafts {
+    deployment.ticket_keys.extend(levels.iter().flat_map(|level| &level.ticket_keys).cloned());
+    for mut draft in drafts {
+        if draft.service == Service::Mail {
+            draft.level.alpn = mail_protocol(&draft);
+        }
+        let (outer, defaults) = (&levels[draft.service as usize], defaults[draft.service as usize]);
         deployment.ticket_keys.extend(draft.level.ticket_keys.iter().cloned());
         let id = SiteId(deployment.sites.len() as u32);
-        let policy = composer.interner.policy(deployment, level::policy(&draft.level, &http, defaults));
-        let credentials =
-            composer.interner.credentials(deployment, level::credentials(&draft.level, &http, &draft.names));
-        http2.push(level::http2(&draft.level, &http));
+        let policy = composer.interner.policy(deployment, level::policy(&draft.level, outer, defaults));
+        let credentials = level::credentials(&draft.level, outer, &draft.names);
+        let starttls = draft.level.starttls.or(outer.starttls).filter(|(_, on)| *on);
+        if let Some((at, _)) = starttls.filter(|_| credentials.pairs.is_empty() && !defaults.fragment) {
+            deployment.problems.push(Problem::new("no-certificate", at).case("starttls"));
+        }
+        let credentials = composer.interner.credentials(deployment, credentials);
+        http2.push(level::http2(&draft.level, outer));
         let has_own_credentials = !draft.level.certificates.is_empty() || !draft.level.keys.is_empty();
         deployment.sites.push(Site {
+            service: draft.service,
             head: draft.head,
             block: draft.block,
             via: draft.via,
             names: draft.names,
             policy,
             credentials,
-            rejects: level::rejects(&draft.level, &http, defaults),
+            rejects: level::rejects(&draft.level, outer, defaults),
             has_own_tls: draft.level.has_tls,
             has_own_credentials,
             loads_credentials: true,
         });
-        let asked =
-            if draft.asked.is_empty() && !defaults.fragment { vec![unwritten(draft.head)] } else { draft.asked };
+        let is_unwritten = draft.asked.is_empty() && !defaults.fragment && draft.service == Service::Http;
+        let asked = if is_unwritten { vec![unwritten(draft.head)] } else { draft.asked };
         sockets.add(deployment, id, asked, draft.ssl_on.is_some());
     }
     let Sockets { endpoints, .. } = sockets;
-    check_binds(&endpoints, &mut deployment.problems);
+    check_binds(deployment, &endpoints);
     let mut bound = Vec::with_capacity(endpoints.len());
     for endpoint in endpoints {
         bound.push(bind(deployment, &mut composer, endpoint, &http2));
     }
     deployment.endpoints = bound;
+}
+
+/// What a mail server answers in ALPN: its protocol, which the port tells where none is written (`ngx_mail_ssl_alpn_select`).
+fn mail_protocol(draft: &ServerDraft) -> Option<Setting<Arc<[Token]>>> {
+    if let Some(written) = &draft.level.protocol {
+        return Some(Setting::known(Arc::from([written.clone()]), Origin::written(written.span, draft.via)));
+    }
+    let name = match draft.asked.first()?.sockets.first()?.port {
+        143 | 993 => "imap",
+        110 | 995 => "pop3",
+        25 | 465 | 587 => "smtp",
+        _ => return None,
+    };
+    let place = Span::new(draft.head.file, draft.head.start, draft.head.start);
+    Some(Setting::known(Arc::from([Token::new(name, place)]), Origin::default_for(draft.head)))
+}
+
+/// Whether several servers of a socket are told apart by name: in `stream` from 1.25.5 on, in `mail` never.
+fn tells_names_apart(service: Service, version: Version) -> bool {
+    match service {
+        Service::Http => true,
+        Service::Stream => version.at_least(1, 25, 5),
+        Service::Mail => false,
+    }
 }
 
 /// A site without `listen`: port 80 of all addresses where the master runs as root, which is assumed.
@@ -68,6 +106,7 @@ fn unwritten(head: Span) -> Asked {
         tls: false,
         quic: false,
         http2: false,
+        udp: false,
         proxy_protocol: false,
         claims_default: None,
         dual_stack: false,
@@ -79,8 +118,8 @@ fn unwritten(head: Span) -> Asked {
 #[derive(Default)]
 struct Sockets {
     endpoints: Vec<Endpoint>,
-    /// By address and whether it is QUIC; a socket of both families has the IPv6 address here, as in nginx.
-    index: HashMap<(Listen, bool), usize>,
+    /// By address, whether it is QUIC, and service; a socket of both families has the IPv6 address here, as in nginx.
+    index: HashMap<(Listen, bool, Service), usize>,
     options: HashMap<usize, Span>,
 }
 
@@ -93,8 +132,11 @@ impl Sockets {
                     let reason = format!("only the machine itself can resolve `{host}`");
                     deployment.unjudged.push(Unjudged { what: "listen".into(), reason, at: Some(asked.span) });
                 }
-                let at = self.socket(listen, &asked);
-                if let Some(first) = own.insert(at, asked.span) {
+                let service = deployment.site(site).service;
+                let at = self.socket(listen, &asked, service);
+                let is_shared = !tells_names_apart(service, deployment.platform.server_version);
+                let other = self.endpoints[at].uses.first().filter(|_| is_shared).map(|one| one.span);
+                if let Some(first) = own.insert(at, asked.span).or(other) {
                     let problem = Problem::new("duplicate-listen", asked.span).with("listen", listen.to_string());
                     deployment.problems.push(problem.related(first, "first here"));
                 }
@@ -128,13 +170,13 @@ impl Sockets {
         }
     }
 
-    fn socket(&mut self, listen: &Listen, asked: &Asked) -> usize {
+    fn socket(&mut self, listen: &Listen, asked: &Asked, service: Service) -> usize {
         let mut key = listen.clone();
         if key.address == Address::Any {
             key.address = Address::Ip(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
         }
         let next = self.endpoints.len();
-        let at = *self.index.entry((key, asked.quic)).or_insert(next);
+        let at = *self.index.entry((key, asked.quic, service)).or_insert(next);
         if at == next {
             self.endpoints.push(Endpoint {
                 listen: listen.clone(),
@@ -154,13 +196,28 @@ impl Sockets {
     }
 }
 
-/// A socket for both families cannot be bound beside the one for all of IPv4.
-fn check_binds(endpoints: &[Endpoint], problems: &mut Vec<Problem>) {
+/// A socket for both families cannot be bound beside the one for all of IPv4, and `http`, `stream` and `mail` bind each for
+/// themselves.
+fn check_binds(deployment: &mut Deployment, endpoints: &[Endpoint]) {
+    let all_v4 = Address::Ip(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    let service = |one: &Endpoint| deployment.site(one.uses[0].site).service;
+    let mut found = Vec::new();
+    let mut by_port: HashMap<u16, Vec<&Endpoint>> = HashMap::new();
+    for one in endpoints.iter().filter(|one| one.transport != Transport::Quic && one.listen.port != 0) {
+        let others = by_port.entry(one.listen.port).or_default();
+        let apart = others
+            .iter()
+            .find(|other| service(other) != service(one) && overlaps(&one.listen.address, &other.listen.address));
+        if let Some(other) = apart {
+            let problem = Problem::new("listen-bind-conflict", one.uses[0].span).case("sections");
+            let problem = problem.with("listen", one.listen.to_string()).with("other", other.listen.to_string());
+            found.push(problem.related(other.uses[0].span, "bound already"));
+        }
+        others.push(one);
+    }
     let v4: HashMap<u16, Span> = endpoints
         .iter()
-        .filter(|one| {
-            one.listen.address == Address::Ip(IpAddr::V4(Ipv4Addr::UNSPECIFIED)) && one.transport != Transport::Quic
-        })
+        .filter(|one| one.listen.address == all_v4 && one.transport != Transport::Quic)
         .map(|one| (one.listen.port, one.uses[0].span))
         .collect();
     for both in endpoints.iter().filter(|one| one.listen.address == Address::Any && one.transport != Transport::Quic) {
@@ -171,14 +228,29 @@ fn check_binds(endpoints: &[Endpoint], problems: &mut Vec<Problem>) {
             let problem = Problem::new("listen-bind-conflict", at)
                 .with("listen", listen)
                 .with("port", both.listen.port.to_string());
-            problems.push(problem.related(*other, "takes all of IPv4 already"));
+            found.push(problem.related(*other, "takes all of IPv4 already"));
         }
+    }
+    deployment.problems.extend(found);
+}
+
+/// Whether two addresses of one port cannot be bound by two sockets: they are the same, or one is the wildcard of the family.
+fn overlaps(one: &Address, other: &Address) -> bool {
+    match (one, other) {
+        (Address::Ip(one), Address::Ip(other)) => {
+            one == other || one.is_ipv4() == other.is_ipv4() && (one.is_unspecified() || other.is_unspecified())
+        }
+        _ => one == other,
     }
 }
 
 /// Decides who answers on a socket, and with what.
 fn bind(deployment: &mut Deployment, composer: &mut Composer, mut endpoint: Endpoint, http2: &[bool]) -> Endpoint {
-    let sites: Vec<SiteId> = endpoint.sites().collect();
+    let mut sites: Vec<SiteId> = endpoint.sites().collect();
+    let service = deployment.site(sites[0]).service;
+    if !tells_names_apart(service, deployment.platform.server_version) {
+        sites.truncate(1); // nginx refuses a second, which is told elsewhere
+    }
     let claimed = endpoint.uses.iter().position(|one| one.claims_default.is_some()).unwrap_or(0);
     let default = endpoint.uses[claimed].site;
     check_names(deployment, &sites);
@@ -192,12 +264,15 @@ fn bind(deployment: &mut Deployment, composer: &mut Composer, mut endpoint: Endp
         let (policy, credentials) = (own.policy, own.credentials);
         // Whether the name is refused is the named site's word, whoever lends the certificate.
         let rejects = deployment.site(*id).rejects.get().copied().unwrap_or(false);
-        let http2 = socket_http2 || http2[id.0 as usize];
+        let speaks = match service {
+            Service::Http if endpoint.transport == Transport::Quic => Some(Application::Http3),
+            Service::Http if socket_http2 || http2[id.0 as usize] => Some(Application::Http2),
+            Service::Http => Some(Application::Http1),
+            Service::Stream | Service::Mail => None,
+        };
         let after_name = match endpoint.transport {
             Transport::Plain => policy,
-            transport => {
-                composer.compose(deployment, version, default_policy, policy, http2, transport == Transport::Quic)
-            }
+            _ => composer.compose(deployment, version, default_policy, policy, speaks),
         };
         let looks_first = platform::nginx_decider("protocols", version) == Decider::NamedSite;
         let choosing = if looks_first { after_name } else { default_policy };
@@ -285,7 +360,7 @@ fn check_names(deployment: &mut Deployment, sites: &[SiteId]) {
 #[derive(Default)]
 struct Composer {
     interner: Interner,
-    composed: HashMap<(PolicyId, PolicyId, bool, bool), PolicyId>,
+    composed: HashMap<(PolicyId, PolicyId, Option<Application>), PolicyId>,
 }
 
 impl Composer {
@@ -296,10 +371,9 @@ impl Composer {
         version: Version,
         default: PolicyId,
         named: PolicyId,
-        http2: bool,
-        quic: bool,
+        speaks: Option<Application>,
     ) -> PolicyId {
-        if let Some(id) = self.composed.get(&(default, named, http2, quic)) {
+        if let Some(id) = self.composed.get(&(default, named, speaks)) {
             return *id;
         }
         let before = deployment.policy(default);
@@ -321,9 +395,11 @@ impl Composer {
         if default != named {
             after.commands = commands(&before.commands, &after.commands, version);
         }
-        after.alpn = alpn(http2, quic, after.alpn.origin);
+        if let Some(application) = speaks {
+            after.alpn = alpn(application, after.alpn.origin);
+        }
         let id = self.interner.policy(deployment, after);
-        self.composed.insert((default, named, http2, quic), id);
+        self.composed.insert((default, named, speaks), id);
         id
     }
 }
@@ -355,13 +431,21 @@ fn commands(
     Setting::known(mixed, origin)
 }
 
-/// What nginx offers in ALPN (`ngx_http_ssl_alpn_select`).
-fn alpn(http2: bool, quic: bool, origin: Origin) -> Setting<Arc<[Token]>> {
+/// The versions of HTTP that a socket speaks under a name.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Application {
+    Http1,
+    Http2,
+    Http3,
+}
+
+/// What nginx offers in ALPN (`ngx_http_ssl_alpn_select`); `stream` offers what `ssl_alpn` says.
+fn alpn(application: Application, origin: Origin) -> Setting<Arc<[Token]>> {
     let place = Span::new(origin.bites.file, origin.bites.start, origin.bites.start);
-    let names: &[&str] = match (quic, http2) {
-        (true, _) => &["h3"],
-        (false, true) => &["h2", "http/1.1", "http/1.0", "http/0.9"],
-        (false, false) => &["http/1.1", "http/1.0", "http/0.9"],
+    let names: &[&str] = match application {
+        Application::Http3 => &["h3"],
+        Application::Http2 => &["h2", "http/1.1", "http/1.0", "http/0.9"],
+        Application::Http1 => &["http/1.1", "http/1.0", "http/0.9"],
     };
     Setting::known(names.iter().map(|name| Token::new(*name, place)).collect(), origin)
 }

@@ -50,6 +50,12 @@ pub struct Level {
     pub ticket_keys: Vec<TicketKey>,
     pub rejects: Option<Setting<bool>>,
     pub http2: Option<Setting<bool>>,
+    /// `ssl_alpn` (`stream`).
+    pub alpn: Option<Setting<Arc<[Token]>>>,
+    /// `protocol` (`mail`).
+    pub protocol: Option<Token>,
+    /// `starttls` (`mail`), and whether it is on.
+    pub starttls: Option<(Span, bool)>,
     /// Whether a TLS directive of any kind is written at this level.
     pub has_tls: bool,
 }
@@ -117,7 +123,8 @@ pub fn policy(own: &Level, outer: &Level, defaults: Defaults) -> TlsPolicy {
         commands: defaults.or(commands, Arc::from([])),
         early_data: defaults.or(take(&own.early_data, &outer.early_data), false),
         session_tickets: defaults.or(take(&own.session_tickets, &outer.session_tickets), true),
-        alpn: Setting::known(Arc::from([]), Origin::default_for(defaults.bites)),
+        alpn: take(&own.alpn, &outer.alpn)
+            .unwrap_or_else(|| Setting::known(Arc::from([]), Origin::default_for(defaults.bites))),
         client_verification: verification(own, outer, defaults),
         stapling: stapling(own, outer, defaults),
     }
@@ -283,6 +290,9 @@ impl Level {
         first(&mut self.passwords, other.passwords);
         first(&mut self.rejects, other.rejects);
         first(&mut self.http2, other.http2);
+        first(&mut self.alpn, other.alpn);
+        first(&mut self.protocol, other.protocol);
+        first(&mut self.starttls, other.starttls);
         self.certificates.extend(other.certificates);
         self.keys.extend(other.keys);
         self.ticket_keys.extend(other.ticket_keys);

@@ -4,7 +4,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::model::{Address, Listen, Token};
+use crate::model::{Address, Listen, Service, Token};
 use crate::source::Span;
 
 /// One `listen` directive, read.
@@ -22,6 +22,8 @@ pub struct Asked {
     pub quic: bool,
     /// `http2`.
     pub http2: bool,
+    /// `udp` (`stream`).
+    pub udp: bool,
     /// `proxy_protocol`.
     pub proxy_protocol: bool,
     /// `default_server`, or `default` as it was called.
@@ -46,7 +48,7 @@ pub enum ListenFault {
 }
 
 /// Reads the arguments of a `listen`, of which there is at least one. Faults do not stop the reading.
-pub fn read(words: Vec<Token>, span: Span, faults: &mut Vec<ListenFault>) -> Option<Asked> {
+pub fn read(words: Vec<Token>, span: Span, service: Service, faults: &mut Vec<ListenFault>) -> Option<Asked> {
     let first = words.first()?.clone();
     let Some(sockets) = sockets(&first.text) else {
         faults.push(ListenFault::Address(first));
@@ -59,6 +61,7 @@ pub fn read(words: Vec<Token>, span: Span, faults: &mut Vec<ListenFault>) -> Opt
         tls: false,
         quic: false,
         http2: false,
+        udp: false,
         proxy_protocol: false,
         claims_default: None,
         dual_stack: false,
@@ -68,9 +71,10 @@ pub fn read(words: Vec<Token>, span: Span, faults: &mut Vec<ListenFault>) -> Opt
         let (name, value) = word.text.split_once('=').map_or((&*word.text, None), |(name, value)| (name, Some(value)));
         match (name, value) {
             ("ssl", None) => asked.tls = true,
-            ("quic", None) => asked.quic = true,
-            ("http2", None) => asked.http2 = true,
-            ("spdy" | "http3", None) => {}
+            ("quic", None) if service == Service::Http => asked.quic = true,
+            ("http2", None) if service == Service::Http => asked.http2 = true,
+            ("spdy" | "http3", None) if service == Service::Http => {}
+            ("udp", None) if service == Service::Stream => asked.udp = true,
             ("proxy_protocol", None) => asked.proxy_protocol = true,
             ("default_server" | "default", None) => asked.claims_default = asked.claims_default.or(Some(word.span)),
             ("bind" | "deferred" | "reuseport" | "multipath", None) => {

@@ -71,6 +71,14 @@ pub fn read(lowering: &Lowering<'_>, said: &Said<'_>, level: &mut Level, problem
         set(&mut level.http2, said.flag());
         return;
     }
+    if said.name == b"protocol" {
+        level.protocol = Some(said.first());
+        return;
+    }
+    if said.name == b"starttls" {
+        level.starttls = Some((said.span(), !matches!(&*said.first().text, "off")));
+        return;
+    }
     let Some(name) = said.name.strip_prefix(b"ssl_") else { return };
     level.has_tls = true;
     match name {
@@ -81,6 +89,10 @@ pub fn read(lowering: &Lowering<'_>, said: &Said<'_>, level: &mut Level, problem
         b"early_data" => set(&mut level.early_data, said.flag()),
         b"session_tickets" => set(&mut level.session_tickets, said.flag()),
         b"reject_handshake" => set(&mut level.rejects, said.flag()),
+        b"alpn" => {
+            let names: Arc<[Token]> = said.words.iter().map(|word| said.token(word)).collect();
+            set(&mut level.alpn, said.known(names));
+        }
         b"stapling" => set(&mut level.stapling, said.flag()),
         b"stapling_file" => set(&mut level.stapling_file, Some(file(lowering, said))),
         b"stapling_responder" => set(&mut level.stapling_responder, said.known(said.first())),
