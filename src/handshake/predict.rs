@@ -74,6 +74,9 @@ struct Key {
     name: Option<Arc<str>>,
 }
 
+/// A set that is loaded at a handshake, the policy whose level judges it, and the name.
+type LoadKey = (CredentialsId, PolicyId, Arc<str>);
+
 /// Predicts handshakes with one deployment.
 pub struct Predictor<'a> {
     deployment: &'a Deployment,
@@ -86,7 +89,7 @@ pub struct Predictor<'a> {
     alpn: Vec<Vec<String>>,
     outcomes: Mutex<HashMap<Key, Arc<Outcome>>>,
     /// What is read at each handshake, by set, the policy whose level judges it, and name.
-    loaded: Mutex<HashMap<(CredentialsId, PolicyId, Arc<str>), Arc<Slots>>>,
+    loaded: Mutex<HashMap<LoadKey, Arc<Slots>>>,
 }
 
 impl<'a> Predictor<'a> {

@@ -39,7 +39,7 @@ impl TryFrom<String> for CipherName {
     type Error = String;
 
     fn try_from(name: String) -> Result<Self, String> {
-        let known = || CipherLibrary::with_weak_suites().suites.iter().map(|suite| suite.name.as_str());
+        let known = || CipherLibrary::with_weak_suites([3, 5, 0]).suites.iter().map(|suite| suite.name.as_str());
         CipherSuite::named(&name).map(CipherName).ok_or_else(|| unknown("cipher suite", &name, known()))
     }
 }
