@@ -540,7 +540,7 @@ fn a_site_without_tls_loads_no_certificate() {
          <VirtualHost 192.0.2.1:99>\nServerName b.test\n</VirtualHost>\n",
     );
     assert!(!model.deployment().sites[0].loads_credentials);
-    assert_eq!(model.problems(), ["apache2.conf:6 certificate-file-missing"]);
+    assert_eq!(model.problems(), ["apache2.conf:6 certificate-file-missing", "apache2.conf:8 site-without-listener"]);
     assert_eq!(model.listens(), ["*:80 Plain"]);
     assert_eq!(model.deployment().server, ServerKind::Apache);
 }

@@ -53,10 +53,14 @@ pub struct ClientVerification {
     pub mode: VerifyMode,
     /// The file of authorities, as written and as located.
     pub authorities: Option<(Token, PathBuf)>,
+    /// Whether a folder of authorities is named too, which is not read here.
+    pub has_folder: bool,
     /// How many authorities may stand between client and anchor.
     pub depth: u32,
     /// The file of revocation lists, as written and as located, which is read whether or not certificates are asked for.
     pub revocations: Option<(Token, PathBuf)>,
+    /// Whether certificates are held against them; the file is read either way.
+    pub checks_revocation: bool,
     /// Whether every authority on a client's path needs a list there.
     pub needs_every_revocation_list: bool,
 }

@@ -2,6 +2,7 @@
 //! cipher strings select.
 
 pub mod cipher;
+pub mod command;
 pub mod go;
 pub mod group;
 mod protocol;

@@ -20,7 +20,8 @@ fn asked<'s>(
 pub fn revocations_expired(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
     let Some((_, asked)) = asked(scope, id, site) else { return };
     let is_verified = matches!(asked.mode, VerifyMode::Required | VerifyMode::Optional);
-    let Some((token, path)) = asked.revocations.as_ref().filter(|_| is_verified) else { return };
+    let is_checked = is_verified && asked.checks_revocation;
+    let Some((token, path)) = asked.revocations.as_ref().filter(|_| is_checked) else { return };
     let Some(lists) = scope.pem(path).filter(|file| file.holds_revocations()) else { return };
     let problem = |token: &Token| Problem::new("client-crl-expired", token.span).with("path", &*token.text);
     let ended = |end: i64| end < scope.now;

@@ -7,7 +7,7 @@ use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity, Unjudged, spelling
 use crate::handshake::openssl::command::CommandFault;
 use crate::handshake::openssl::{Context, Fault};
 use crate::lint::{Scope, Sink};
-use crate::model::{Site, SiteId, Token, VerifyMode};
+use crate::model::{Command, Site, SiteId, Token, VerifyMode};
 use crate::pki::PemFile;
 use crate::platform::TlsLibraryKind;
 use crate::tls::group::{self, GroupErrorKind};
@@ -28,7 +28,11 @@ fn faults<'s>(scope: &'s Scope<'_>, site: &Site) -> &'s [Fault] {
 pub fn unknown_group(scope: &Scope<'_>, _: SiteId, site: &Site, sink: &mut Sink) {
     let library = &scope.deployment.platform.tls_library;
     for fault in faults(scope, site) {
-        let Fault::Groups(token, error) = fault else { continue };
+        let (token, error) = match fault {
+            Fault::Groups(token, error) => (token, error),
+            Fault::Command(command, CommandFault::Groups(error)) => (&command.value, error),
+            _ => continue,
+        };
         let word = token.text.get(error.at.clone()).unwrap_or_default();
         let span = match error.kind {
             GroupErrorKind::Empty => token.span,
@@ -80,10 +84,8 @@ pub fn command(scope: &Scope<'_>, _: SiteId, site: &Site, sink: &mut Sink) {
             CommandFault::Value(at) => {
                 Problem::new("invalid-argument", command.value.part(at.start, at.end)).case("command-value")
             }
-            CommandFault::Groups(error) => {
-                let at = command.value.part(error.at.start, error.at.end);
-                Problem::new("invalid-argument", at).case("command-value")
-            }
+            // `unknown-group` speaks of it.
+            CommandFault::Groups(_) => continue,
             CommandFault::Ciphers(_) => Problem::new("invalid-argument", command.value.span).case("command-value"),
         };
         let problem = problem.with("name", &*command.name.text).with("value", &*command.value.text);
@@ -131,10 +133,20 @@ pub fn verify_without_ca(scope: &Scope<'_>, _: SiteId, site: &Site, sink: &mut S
     let setting = &scope.deployment.policy(site.policy).client_verification;
     let Some(verification) = setting.get() else { return };
     let needs = matches!(verification.mode, VerifyMode::Required | VerifyMode::Optional);
-    if needs && verification.authorities.is_none() && !scope.deployment.fragment && context(scope, site).is_some() {
-        let problem = Problem::new("client-verify-without-ca", setting.origin.anchor());
+    let has_any = verification.authorities.is_some() || verification.has_folder || by_command(scope, site);
+    if needs && !has_any && !scope.deployment.fragment && context(scope, site).is_some() {
+        let case = if verification.mode == VerifyMode::Optional { "optional" } else { "" };
+        let problem = Problem::new("client-verify-without-ca", setting.origin.anchor()).case(case);
         sink.report(problem.related(site.head, format!("holds for {}", scope.site_name(site))));
     }
+}
+
+/// Whether a command for the library names authorities.
+fn by_command(scope: &Scope<'_>, site: &Site) -> bool {
+    const NAMES: &[&str] = &["VerifyCAFile", "VerifyCAPath", "VerifyCAStore"];
+    let commands = scope.deployment.policy(site.policy).commands.get();
+    let is_one = |command: &Command| NAMES.iter().any(|name| command.name.text.eq_ignore_ascii_case(name));
+    commands.is_some_and(|all| all.iter().any(is_one))
 }
 
 /// `client-ca-unusable`.
@@ -144,7 +156,10 @@ pub fn client_ca(scope: &Scope<'_>, _: SiteId, site: &Site, sink: &mut Sink) {
     if let Some((token, path)) = &verification.revocations {
         revocations(scope, token, path, sink);
     }
-    if let Some((token, path)) = verification.authorities.as_ref().filter(|_| verification.mode != VerifyMode::Off) {
+    // Some servers take chains from the file too, and read it whether or not certificates are asked for.
+    let of_set = scope.deployment.credentials(site.credentials).authorities.as_ref();
+    let asked = verification.authorities.as_ref().filter(|_| verification.mode != VerifyMode::Off);
+    if let Some((token, path)) = asked.or(of_set) {
         authorities(scope, "client-ca-unusable", token, path, sink);
     }
 }

@@ -23,7 +23,9 @@ pub fn plain_on_tls_port(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, 
     let port = endpoint.listen.port;
     let elsewhere =
         scope.deployment.endpoints.iter().any(|other| other.listen.port == port && other.transport == Transport::Tls);
-    if port == 80 || !(matches!(port, 443 | 8443) || elsewhere) {
+    // Where TLS of other sites of the socket is lost, `default-site-not-tls` says why.
+    let is_lost = endpoint.uses.iter().any(|one| one.tls);
+    if is_lost || port == 80 || !(matches!(port, 443 | 8443) || elsewhere) {
         return;
     }
     for listen in &endpoint.uses {
@@ -50,6 +52,27 @@ pub fn plain_on_tls_port(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, 
     }
 }
 
+/// `default-site-not-tls`.
+pub fn default_plain(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Sink) {
+    let Some((first, others)) = endpoint.uses.split_first().filter(|_| endpoint.transport == Transport::Plain) else {
+        return;
+    };
+    let lost: Vec<&ListenUse> = others.iter().filter(|one| one.tls && one.site != first.site).collect();
+    if lost.is_empty() || first.tls {
+        return;
+    }
+    let site = |one: &ListenUse| scope.site_name(scope.deployment.site(one.site));
+    let more = if lost.len() > 1 { format!(" and {} more", lost.len() - 1) } else { String::new() };
+    let mut problem = Problem::new("default-site-not-tls", first.span)
+        .with("site", site(first))
+        .with("listen", endpoint.listen.to_string())
+        .with("lost", format!("{}{more}", site(lost[0])));
+    for one in lost.iter().take(5) {
+        problem = problem.related(one.span, format!("TLS for {}, without effect", site(one)));
+    }
+    sink.report(problem);
+}
+
 /// `listen-without-tls`.
 pub fn without_tls(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
     let Some(pair) = scope.deployment.credentials(site.credentials).pairs.first().filter(|_| site.has_own_credentials)
@@ -62,7 +85,10 @@ pub fn without_tls(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) 
         let elsewhere = |other: &Endpoint| other.listen.port == port && other.transport == Transport::Tls;
         port != 80 && (matches!(port, 443 | 8443) || scope.deployment.endpoints.iter().any(elsewhere))
     };
+    // Its own switch is on, and another site of the socket decides: `default-site-not-tls`.
+    let is_lost = sockets.iter().any(|one| one.uses.iter().any(|listen| listen.site == id && listen.tls));
     if sockets.is_empty()
+        || is_lost
         || sockets.iter().any(|one| speaks_tls(one) || one.proxy_protocol || is_unix(one) || is_tls_port(one))
     {
         return;

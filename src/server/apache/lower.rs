@@ -80,6 +80,8 @@ pub(super) struct Lowering<'a> {
     stapling_cache: Option<Span>,
     /// Keys for session tickets that are looked at.
     ticket_keys: Vec<TicketKey>,
+    /// Whether a `Listen` could not be read.
+    unjudged_sockets: bool,
     /// Files that are empty, with the rule that speaks of them: httpd looks while reading.
     empty_files: Vec<(&'static str, Token)>,
     problems: Vec<Problem>,
@@ -111,6 +113,7 @@ pub fn lower(
         managed: Managed::default(),
         stapling_cache: None,
         ticket_keys: Vec::new(),
+        unjudged_sockets: false,
         empty_files: Vec::new(),
         problems: Vec::new(),
         unjudged: Vec::new(),
@@ -299,6 +302,7 @@ impl<'a> Lowering<'a> {
         if self.is_open(&first.text) {
             let reason = format!("`{}` hangs on a variable that nothing defines", first.text);
             self.unjudged.push(Unjudged { what: "listen".into(), reason, at: Some(first.span) });
+            self.unjudged_sockets = true;
             return;
         }
         let listen = match listen::listen(&first.text) {

@@ -39,12 +39,12 @@ pub struct Level {
     pub keys: Vec<File>,
     pub chain: Option<File>,
     pub authorities: Option<File>,
-    pub authority_folder: Option<Setting<()>>,
+    pub authority_folder: Option<File>,
     pub verify: Option<Setting<VerifyMode>>,
     pub verify_depth: Option<Setting<u32>>,
     pub revocation_check: Option<Setting<bool>>,
-    pub has_revocation_list: bool,
     pub revocations: Option<File>,
+    pub revocation_folder: Option<File>,
     /// Set where the check goes up the whole path and no list may be missing.
     pub needs_revocations: Option<Setting<()>>,
     pub stapling: Option<Setting<bool>>,
@@ -52,6 +52,8 @@ pub struct Level {
     pub managed_stapling: Option<Setting<bool>>,
     pub session_tickets: Option<Setting<bool>>,
     pub ticket_key: Option<TicketKey>,
+    /// Files for TLS with other servers: httpd looks while reading whether they are there.
+    pub proxy_files: Vec<File>,
     /// `Protocols`: what is offered in ALPN.
     pub application: Option<Setting<Arc<[Token]>>>,
     /// `Protocol`: what the sockets of the level speak.
@@ -70,18 +72,46 @@ pub struct Level {
 impl Level {
     /// Whether [`policy`] takes all from the level around.
     pub fn leaves_policy(&self) -> bool {
-        self.protocols.is_none()
-            && self.ciphers.is_none()
-            && self.ciphersuites.is_none()
-            && self.honor_order.is_none()
-            && self.commands.is_empty()
-            && self.session_tickets.is_none()
-            && self.application.is_none()
-            && self.verify.is_none()
-            && self.verify_depth.is_none()
-            && self.authorities.is_none()
-            && self.stapling.is_none()
-            && self.stapling_url.is_none()
+        // Every field is named, so that a new one is not forgotten.
+        let Level {
+            protocols,
+            ciphers,
+            ciphersuites,
+            honor_order,
+            commands,
+            authorities,
+            authority_folder,
+            verify,
+            verify_depth,
+            revocation_check,
+            revocations,
+            needs_revocations,
+            stapling,
+            stapling_url,
+            session_tickets,
+            application,
+            engine: _,
+            certificates: _,
+            keys: _,
+            chain: _,
+            revocation_folder: _,
+            managed_stapling: _,
+            ticket_key: _,
+            proxy_files: _,
+            protocol: _,
+            server_name: _,
+            aliases: _,
+            dialog: _,
+            has_tls: _,
+            has_core: _,
+        } = self;
+        let has_list = ciphers.is_some() || ciphersuites.is_some() || !commands.is_empty() || application.is_some();
+        let has_switch = protocols.is_some() || honor_order.is_some() || session_tickets.is_some();
+        let has_clients =
+            verify.is_some() || verify_depth.is_some() || authorities.is_some() || authority_folder.is_some();
+        let has_lists = revocation_check.is_some() || revocations.is_some() || needs_revocations.is_some();
+        let has_stapling = stapling.is_some() || stapling_url.is_some();
+        !(has_list || has_switch || has_clients || has_lists || has_stapling)
     }
 }
 
@@ -190,13 +220,21 @@ fn verification(own: &Level, outer: &Level, defaults: Defaults) -> Setting<Clien
         .unwrap_or_else(|| Setting::known(VerifyMode::Off, Origin::default_for(defaults.bites)));
     let authorities = take(&own.authorities, &outer.authorities).and_then(|file| file.get().cloned());
     let depth = take(&own.verify_depth, &outer.verify_depth).and_then(|depth| depth.get().copied()).unwrap_or(1);
-    // The file is read only where it is asked to be looked at.
+    let has_folder = own.authority_folder.is_some() || outer.authority_folder.is_some();
     let check = take(&own.revocation_check, &outer.revocation_check).and_then(|check| check.get().copied());
+    let checks_revocation = check == Some(true);
     let revocations = take(&own.revocations, &outer.revocations).and_then(|file| file.get().cloned());
-    let revocations = revocations.filter(|_| check == Some(true));
     let needs = if own.revocation_check.is_some() { &own.needs_revocations } else { &outer.needs_revocations };
     let needs_every_revocation_list = needs.is_some();
-    map(mode, |mode| ClientVerification { mode, authorities, depth, revocations, needs_every_revocation_list })
+    map(mode, |mode| ClientVerification {
+        mode,
+        authorities,
+        has_folder,
+        depth,
+        revocations,
+        checks_revocation,
+        needs_every_revocation_list,
+    })
 }
 
 fn stapling(own: &Level, outer: &Level, defaults: Defaults) -> Setting<Stapling> {
@@ -241,8 +279,10 @@ fn merged(own: &[File], outer: &[File]) -> Vec<File> {
 
 /// From left to right: `+` adds, `-` takes away, a bare word replaces all before it; a hole loses what lies below it, since
 /// OpenSSL takes a range. Source: `ssl_cmd_protocol_parse`, `ssl_init_ctx_protocol`.
-pub fn protocols(words: &[Token], all: Protocols, mut wrong: impl FnMut(&Token)) -> ProtocolChoice {
+pub fn protocols(words: &[Token], all: Protocols, mut wrong: impl FnMut(&Token)) -> Counted {
     let mut set = Protocols::NONE;
+    let mut asked = Protocols::NONE;
+    let mut replacing = None;
     let mut named: Vec<(Protocol, Token)> = Vec::new();
     for word in words {
         let (sign, name) = match word.text.strip_prefix(['+', '-']) {
@@ -264,9 +304,13 @@ pub fn protocols(words: &[Token], all: Protocols, mut wrong: impl FnMut(&Token))
         set = match sign {
             b'+' => set.union(meant),
             b'-' => meant.iter().fold(set, Protocols::without),
-            _ => meant,
+            _ => {
+                replacing = replacing.or((!set.is_empty() && !meant.is_empty()).then(|| word.clone()));
+                meant
+            }
         };
         if sign != b'-' {
+            asked = asked.union(meant);
             named.extend(meant.iter().map(|one| (one, word.clone())));
         }
     }
@@ -274,7 +318,16 @@ pub fn protocols(words: &[Token], all: Protocols, mut wrong: impl FnMut(&Token))
     set = without_holes(set);
     let lost = set.iter().fold(whole, Protocols::without);
     named.retain(|(one, _)| set.contains(*one));
-    ProtocolChoice { set, words: named.into(), lost }
+    let replacing = replacing.filter(|_| whole != asked).map(|word| (word, asked));
+    Counted { choice: ProtocolChoice { set, words: named.into(), lost }, replacing }
+}
+
+/// What `SSLProtocol` comes to.
+pub struct Counted {
+    /// What is on.
+    pub choice: ProtocolChoice,
+    /// The first word that replaces what stands before it, and all that the words name.
+    pub replacing: Option<(Token, Protocols)>,
 }
 
 /// The unbroken run below the highest.
@@ -310,7 +363,7 @@ mod tests {
             let at = Span::new(FileId(0), 0, 0);
             let words: Vec<Token> = text.split_whitespace().map(|word| Token::new(word, at)).collect();
             let mut wrong = 0;
-            let choice = protocols(&words, all, |_| wrong += 1);
+            let choice = protocols(&words, all, |_| wrong += 1).choice;
             assert_eq!((choice.set.to_string().as_str(), wrong), (expected, faults), "{text}");
         }
     }

@@ -9,9 +9,11 @@ use super::Lowering;
 use super::level::{APPENDED, Engine, Level};
 use crate::diagnostic::{Edit, Fix, Problem, Safety, Unjudged};
 use crate::model::{Command, Name, NameKind, Origin, Setting, Token, VerifyMode};
+use crate::platform::TlsLibraryKind;
 use crate::server::apache::include::Statement;
 use crate::server::apache::syntax::Word;
 use crate::source::Span;
+use crate::tls::command::is_command;
 
 /// A directive where it is read.
 pub struct Said<'a> {
@@ -84,14 +86,11 @@ pub fn read(lowering: &mut Lowering<'_>, said: &Said<'_>, level: &mut Level) {
         "sslopensslconfcmd" => command(lowering, said, level),
         "sslcertificatefile" => level.certificates.push(lowering.file(said, &first, "certificate-file-missing")),
         "sslcertificatekeyfile" => level.keys.push(lowering.file(said, &first, "key-file-missing")),
-        "sslcertificatechainfile" => level.chain = Some(lowering.file(said, &first, "")),
+        "sslcertificatechainfile" => level.chain = Some(lowering.file(said, &first, "certificate-file-missing")),
         "sslcacertificatefile" => level.authorities = Some(lowering.file(said, &first, "")),
-        "sslcacertificatepath" => level.authority_folder = said.known(()),
-        "sslcarevocationfile" => {
-            level.has_revocation_list = true;
-            level.revocations = Some(lowering.file(said, &first, ""));
-        }
-        "sslcarevocationpath" => level.has_revocation_list = true,
+        "sslcacertificatepath" => level.authority_folder = Some(lowering.file(said, &first, "")),
+        "sslcarevocationfile" => level.revocations = Some(lowering.file(said, &first, "")),
+        "sslcarevocationpath" => level.revocation_folder = Some(lowering.file(said, &first, "")),
         "sslcarevocationcheck" => {
             let on = matches!(&*first.text.to_ascii_lowercase(), "leaf" | "chain");
             level.revocation_check = said.known(on);
@@ -111,6 +110,16 @@ pub fn read(lowering: &mut Lowering<'_>, said: &Said<'_>, level: &mut Level) {
             lowering.cache_provider(said, &first);
         }
         "sslsessioncache" => lowering.cache_provider(said, &first),
+        "sslproxycacertificatefile"
+        | "sslproxycacertificatepath"
+        | "sslproxycarevocationfile"
+        | "sslproxycarevocationpath"
+        | "sslproxymachinecertificatefile"
+        | "sslproxymachinecertificatepath"
+        | "sslproxymachinecertificatechainfile" => {
+            let file = lowering.file(said, &first, "certificate-file-missing");
+            level.proxy_files.push(file);
+        }
         "sslpassphrasedialog" => level.dialog = Some(first).filter(|word| !word.text.eq_ignore_ascii_case("builtin")),
         "protocols" => level.application = said.known(said.words.iter().map(|word| said.token(word)).collect()),
         "protocol" => level.protocol = Some(first),
@@ -181,49 +190,12 @@ fn ciphers(lowering: &mut Lowering<'_>, said: &Said<'_>, level: &mut Level) {
     }
 }
 
-/// The commands that OpenSSL 3.0 knows for files or the command line of a server.
-const COMMANDS: &[&str] = &[
-    "signaturealgorithms",
-    "clientsignaturealgorithms",
-    "curves",
-    "groups",
-    "ecdhparameters",
-    "cipherstring",
-    "ciphersuites",
-    "protocol",
-    "minprotocol",
-    "maxprotocol",
-    "options",
-    "verifymode",
-    "certificate",
-    "privatekey",
-    "serverinfofile",
-    "chaincapath",
-    "chaincafile",
-    "chaincastore",
-    "verifycapath",
-    "verifycafile",
-    "verifycastore",
-    "requestcapath",
-    "requestcafile",
-    "clientcapath",
-    "clientcafile",
-    "requestcastore",
-    "clientcastore",
-    "dhparameters",
-    "recordpadding",
-    "numtickets",
-    "preferredgroups",
-    "txcertificatecompression",
-    "rxcertificatecompression",
-];
-
 fn command(lowering: &mut Lowering<'_>, said: &Said<'_>, level: &mut Level) {
     let [name, value] = said.words else { return };
     let (name, value) = (said.token(name), said.token(value));
-    let lower = name.text.to_ascii_lowercase();
-    let plain = lower.trim_start_matches('-');
-    if !COMMANDS.contains(&plain) && !name.text.starts_with('-') && !lowering.is_open(&name.text) {
+    let library = &lowering.library;
+    let is_known = library.kind != TlsLibraryKind::OpenSsl || is_command(library.version.numbers, &name.text);
+    if !is_known && !name.text.starts_with('-') && !lowering.is_open(&name.text) {
         lowering.problems.push(said.wrong(&name, "a configuration command of OpenSSL, such as `Groups`"));
         return;
     }

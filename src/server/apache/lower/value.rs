@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 
 use super::Lowering;
-use super::level::{self, File, Level};
+use super::level::{self, Counted, File, Level};
 use super::setting::Said;
 use crate::diagnostic::{Edit, Fix, Problem, Safety};
 use crate::model::{Setting, TicketKey, Token};
 use crate::platform::TlsLibraryKind;
 use crate::server::apache::include::path_of;
 use crate::source::{FileKind, ReadError};
+use crate::tls::Protocol;
 
 impl Lowering<'_> {
     /// Whether a word still has a variable whose value nobody knows here.
@@ -25,7 +26,11 @@ impl Lowering<'_> {
             return;
         }
         let mut wrong = Vec::new();
-        let choice = level::protocols(&words, self.all_protocols, |word| wrong.push(word.clone()));
+        let counted = level::protocols(&words, self.all_protocols, |word| wrong.push(word.clone()));
+        if wrong.is_empty() {
+            self.problems.extend(doubtful_protocols(&counted, said));
+        }
+        let choice = counted.choice;
         for word in wrong {
             if word.text.starts_with('#') {
                 let end = words.last().map_or(word.span, |last| last.span);
@@ -116,6 +121,24 @@ impl Lowering<'_> {
         let problem = Problem::new("socache-module-missing", first.span).with("provider", provider);
         self.problems.push(problem.with("module", module));
     }
+}
+
+/// Words that come to less than they seem to.
+fn doubtful_protocols(counted: &level::Counted, said: &Said<'_>) -> Option<Problem> {
+    let Counted { choice, replacing } = counted;
+    if let Some((word, asked)) = replacing {
+        let problem = Problem::new("protocol-list-overrides", word.span).with("word", &*word.text);
+        let problem =
+            problem.with("protocols", if choice.set.is_empty() { "none".into() } else { choice.set.to_string() });
+        let names = asked.iter().map(|one| format!("+{}", if one == Protocol::Tls10 { "TLSv1" } else { one.name() }));
+        let write = format!("-all {}", names.collect::<Vec<_>>().join(" "));
+        let is_whole = said.words.iter().any(|word| said.token(word).text.to_ascii_lowercase().contains("all"));
+        let problem = problem.with("write", format!("SSLProtocol {write}"));
+        let edits = vec![Edit { span: said.span(), text: write.clone() }];
+        let fix = Fix { title: format!("write `{write}`"), safety: Safety::Safe, edits };
+        return Some(if is_whole { problem } else { problem.fix(fix) });
+    }
+    None
 }
 
 fn unknown_protocol(token: &Token) -> Problem {

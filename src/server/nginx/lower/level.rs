@@ -149,7 +149,15 @@ fn verification(own: &Level, outer: &Level, defaults: Defaults) -> Setting<Clien
     let authorities = client.or_else(trusted);
     let depth = take(&own.verify_depth, &outer.verify_depth).and_then(|depth| depth.get().copied()).unwrap_or(1);
     let revocations = known_file(take(&own.revocations, &outer.revocations));
-    map(mode, |mode| ClientVerification { mode, authorities, depth, revocations, needs_every_revocation_list: true })
+    map(mode, |mode| ClientVerification {
+        mode,
+        authorities,
+        has_folder: false,
+        depth,
+        revocations,
+        checks_revocation: true,
+        needs_every_revocation_list: true,
+    })
 }
 
 fn stapling(own: &Level, outer: &Level, defaults: Defaults) -> Setting<Stapling> {

@@ -5,7 +5,8 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use super::super::listen::Socket;
+use super::super::level::Level;
+use super::super::listen::{Place, Socket};
 use super::super::{Host, Lowering};
 use super::Member;
 use crate::diagnostic::{Edit, Fix, Problem, Safety};
@@ -21,6 +22,7 @@ pub fn check(deployment: &mut Deployment, lowering: &Lowering<'_>, all: &[(&Host
             stapling(deployment, lowering, host, member, &mut found);
             no_certificate(deployment, host, member, &mut found);
             revocation(lowering, host, &mut found);
+            empty_folders(lowering, host, &mut found);
         }
     }
     for (rule, token) in &lowering.empty_files {
@@ -28,6 +30,7 @@ pub fn check(deployment: &mut Deployment, lowering: &Lowering<'_>, all: &[(&Host
         found.push(problem.with("reason", "it is empty"));
     }
     missing_files(deployment, lowering, all, &mut found);
+    unheard(lowering, all, &mut found);
     binds(lowering, &mut found);
     deployment.problems.append(&mut found);
 }
@@ -79,7 +82,8 @@ fn no_certificate(deployment: &Deployment, host: &Host, member: &Member, found: 
 fn revocation(lowering: &Lowering<'_>, host: &Host, found: &mut Vec<Problem>) {
     let outer = &lowering.server;
     let check = host.level.revocation_check.as_ref().or(outer.revocation_check.as_ref());
-    let has_list = host.level.has_revocation_list || outer.has_revocation_list;
+    let names_list = |level: &Level| level.revocations.is_some() || level.revocation_folder.is_some();
+    let has_list = names_list(&host.level) || names_list(outer);
     if let Some(check) = check.filter(|check| check.get() == Some(&true) && !has_list) {
         found.push(Problem::new("crl-check-without-crl", check.origin.anchor()).related(host.head, "holds here"));
     }
@@ -94,16 +98,63 @@ fn missing_files(deployment: &Deployment, lowering: &Lowering<'_>, all: &[(&Host
         let certificates = level.certificates.iter().map(|file| ("certificate-file-missing", file));
         let keys = level.keys.iter().map(|file| ("key-file-missing", file));
         let own = certificates.chain(keys).filter(|_| !is_told);
-        let others = level.chain.iter().chain(&level.authorities).map(|file| ("certificate-file-missing", file));
-        for (rule, file) in own.chain(others) {
+        let chain = level.chain.iter().map(|file| ("certificate-file-missing", file));
+        let proxy = level.proxy_files.iter().map(|file| ("certificate-file-missing", file));
+        // Where it is told, a check of rules speaks of the file of authorities.
+        let authorities = level.authorities.iter().chain(&level.revocations).filter(|_| !is_told);
+        let folders = level.authority_folder.iter().chain(&level.revocation_folder);
+        let clients = authorities.chain(folders).map(|file| ("client-ca-unusable", file));
+        for (rule, file) in own.chain(chain).chain(proxy).chain(clients) {
             let Some((token, path)) = file.get() else { continue };
             if let Err(error) = lowering.files.metadata(path)
                 && error.is_missing()
             {
                 let problem = Problem::new(rule, token.span).with("path", &*token.text);
+                let problem = if rule == "client-ca-unusable" { problem.case("not-readable") } else { problem };
                 found.push(problem.with("reason", error.to_string()));
             }
         }
+    }
+}
+
+/// AH01896: a folder of authorities without any file.
+fn empty_folders(lowering: &Lowering<'_>, host: &Host, found: &mut Vec<Problem>) {
+    let folder = host.level.authority_folder.as_ref().or(lowering.server.authority_folder.as_ref());
+    let has_file = host.level.authorities.is_some() || lowering.server.authorities.is_some();
+    let Some((token, path)) = folder.filter(|_| !has_file).and_then(|folder| folder.get()) else { return };
+    if lowering.files.list(path).is_ok_and(|entries| entries.is_empty()) {
+        found.push(Problem::new("client-ca-unusable", token.span).with("path", &*token.text));
+    }
+}
+
+/// Virtual hosts that no socket leads to. Where a socket is not known, none is told of.
+fn unheard(lowering: &Lowering<'_>, all: &[(&Host, &Member)], found: &mut Vec<Problem>) {
+    let is_open = lowering.unjudged_sockets || lowering.sockets.is_empty();
+    if lowering.fragment || is_open {
+        return;
+    }
+    for (host, _) in all.iter().filter(|(host, _)| !host.is_server && !host.addresses.is_empty()) {
+        let leads = |address: &super::super::listen::Site| {
+            lowering.sockets.iter().any(|socket| {
+                let Listen { address: own, port } = &socket.listen;
+                (address.port == 0 || address.port == *port) && reaches(own, &address.place)
+            })
+        };
+        if !host.addresses.iter().any(leads) {
+            let token = &host.addresses[0].token;
+            let name = host.level.server_name.as_ref().map_or("this site", |name| &name.token.text);
+            let problem = Problem::new("site-without-listener", token.span).with("site", name);
+            found.push(problem.with("listen", &*token.text));
+        }
+    }
+}
+
+/// Whether a socket takes connections to a place; what only the machine can resolve may be any.
+fn reaches(socket: &Address, place: &Place) -> bool {
+    match (socket, place) {
+        (Address::Any | Address::Host(_), _) | (_, Place::Any | Place::Host(_)) => true,
+        (Address::Ip(own), Place::Ip(ip)) => own == ip || own.is_unspecified(),
+        (Address::Unix(_), Place::Ip(_)) => false,
     }
 }
 

@@ -121,8 +121,10 @@ fn verification(settings: &Settings, default: Origin) -> Setting<ClientVerificat
     let off = ClientVerification {
         mode: VerifyMode::Off,
         authorities: None,
+        has_folder: false,
         depth: u32::MAX,
         revocations: None,
+        checks_revocation: false,
         needs_every_revocation_list: false,
     };
     let Some(client) = &settings.client else { return Setting::known(off, default) };
@@ -142,8 +144,10 @@ fn verification(settings: &Settings, default: Origin) -> Setting<ClientVerificat
         ClientVerification {
             mode,
             authorities: client.file.clone(),
+            has_folder: false,
             depth: u32::MAX,
             revocations: None,
+            checks_revocation: false,
             needs_every_revocation_list: false,
         },
         origin,
