@@ -61,17 +61,65 @@ fn formats() {
 
 #[test]
 fn readme_examples_are_true() {
-    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("README.md");
+    let project = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = std::fs::read_to_string(project.join("README.md")).expect("README.md");
+    let own = Path::new(env!("CARGO_BIN_EXE_shakedown")).parent().expect("a folder").to_path_buf();
+    let tools = project.join("target/test-tools/bin");
+    let path = format!("{}:{}:{}", own.display(), tools.display(), std::env::var("PATH").expect("PATH"));
     let blocks = readme.split("```console\n").skip(1).map(|rest| rest.split("```").next().expect("an end"));
     let mut tried = 0;
     for block in blocks {
-        let (command, expected) = block.split_once('\n').expect("a command and what it prints");
-        let Some(arguments) = command.strip_prefix("$ shakedown ") else { continue };
-        let arguments: Vec<&str> = arguments.split(' ').collect();
-        assert_eq!(text(&shakedown(&demo(), &arguments)).trim_end(), expected.trim_end(), "{command}");
-        tried += 1;
+        // Each block in a tree of its own, one command after the other.
+        let folder = copy();
+        let home = tempfile::tempdir().expect("a temporary folder");
+        assert!(Command::new("git").args(["init", "-q"]).arg(folder.path()).status().expect("git").success());
+        for part in block.split("$ ").skip(1) {
+            let (command, expected) = part.split_once('\n').expect("a command and what it prints");
+            let mut shell = Command::new("sh");
+            shell.current_dir(folder.path()).args(["-c", &format!("{{ {command}\n}} 2>&1")]);
+            shell.env("PATH", &path).env("HOME", home.path()).env("COLUMNS", "120").env_remove("NO_COLOR");
+            for (name, value) in [("NAME", "A"), ("EMAIL", "a@b.test")] {
+                shell.env(format!("GIT_AUTHOR_{name}"), value).env(format!("GIT_COMMITTER_{name}"), value);
+            }
+            let output = shell.output().expect("a shell");
+            assert_eq!(text(&output).trim_end(), expected.trim_end(), "{command}");
+            tried += 1;
+        }
     }
-    assert!(tried >= 2, "only {tried} examples");
+    assert!(tried >= 10, "only {tried} examples");
+    // Commands without output: their arguments exist.
+    let blocks = readme.split("```sh\n").skip(1).map(|rest| rest.split("```").next().expect("an end"));
+    let lines = blocks.flat_map(str::lines).filter_map(|line| line.strip_prefix("shakedown "));
+    let mut asked = 0;
+    for line in lines {
+        let words = line.split(['#', '&']).next().expect("a command");
+        let arguments: Vec<&str> = words.split_whitespace().chain(["--help"]).collect();
+        let output = shakedown(&demo(), &arguments);
+        assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+        asked += 1;
+    }
+    assert!(asked >= 8, "only {asked} commands");
+    // So do those in the help.
+    for command in [&["--help"][..], &["lint", "--help"], &["handshake", "--help"]] {
+        let help = text(&shakedown(&demo(), command));
+        let lines: Vec<&str> = help.lines().filter_map(|line| line.strip_prefix("  shakedown ")).collect();
+        assert!(lines.len() >= 3, "{help}");
+        for line in lines {
+            let words = line.split("  ").next().expect("a command").split("='").next().expect("a command");
+            let words = words.replace("/mnt/snapshot", "."); // a folder that is there
+            let arguments: Vec<&str> = words.split_whitespace().chain(["--help"]).collect();
+            let output = shakedown(&demo(), &arguments);
+            assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+        }
+    }
+    // Every rule that is named exists.
+    let table =
+        readme.split("## Why handshakes fail").nth(1).and_then(|rest| rest.split("\n\n").next()).expect("a table");
+    let named: Vec<&str> = table.split('`').skip(1).step_by(2).filter(|name| !name.contains(' ')).collect();
+    for name in &named {
+        assert!(shakedown::lint::find(name).is_some(), "{name}");
+    }
+    assert!(named.len() >= 30, "{named:?}");
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::source::Disk;
 
 /// Gives a web server's TLS configuration a shakedown before the reload.
 #[derive(Debug, Parser)]
-#[command(name = "shakedown", version, max_term_width = 100)]
+#[command(name = "shakedown", version, max_term_width = 100, after_help = examples::ALL)]
 pub struct Arguments {
     /// What to do.
     #[command(subcommand)]
@@ -80,6 +80,7 @@ pub struct DemoArguments {
 
 /// `handshake`.
 #[derive(Debug, Args)]
+#[command(after_help = examples::HANDSHAKE)]
 pub struct HandshakeArguments {
     /// A file or folder; none: the live configuration of whatever server is installed; -: standard input
     #[arg(value_name = "PATH")]
@@ -116,6 +117,7 @@ pub struct HandshakeArguments {
 
 /// `lint`.
 #[derive(Debug, Args)]
+#[command(after_help = examples::LINT)]
 pub struct LintArguments {
     /// Files or folders; none: the live configuration of whatever server is installed; -: standard input
     #[arg(value_name = "PATH")]
@@ -270,6 +272,57 @@ pub struct InitArguments {
     pub shared: Shared,
 }
 
+/// What stands below the options: commands to begin with, by task.
+mod examples {
+    pub const ALL: &str = "\
+Before a reload, on the server:
+  shakedown lint                                 the live configuration of this machine
+  shakedown lint --diff /etc/nginx/nginx.conf    what repairs would change, as a patch
+
+In a repository:
+  shakedown init                                 a commented shakedown.toml, and a hook for pre-commit
+  shakedown lint --write-baseline shakedown-baseline.json
+
+Before a change of policy:
+  shakedown handshake --host www.example.com /etc/nginx
+  shakedown ciphers 'HIGH:!aNULL'
+
+To see what it is about:
+  shakedown demo
+
+Exit codes: 0 nothing at or above --fail-on, 1 findings, 2 the run could not be done.";
+
+    pub const LINT: &str = "\
+Look:
+  shakedown lint                                 the live configuration of this machine
+  shakedown lint sites-enabled/shop.conf         a part, inside the main file that includes it
+  shakedown lint --now +30d                      what breaks within a month
+  shakedown lint --root /mnt/snapshot            another machine's files
+
+Repair:
+  shakedown lint --diff nginx.conf               as a patch; nothing is written
+  shakedown lint --fix nginx.conf
+
+Live with what is there:
+  shakedown lint --write-baseline known.json .   then: shakedown lint --baseline known.json .
+  shakedown lint --add-ignores='why it may stay' nginx.conf
+
+For programs:
+  shakedown lint --format sarif --output-file shakedown.sarif .
+  shakedown lint --fail-on error --strict .
+
+Exit codes: 0 nothing at or above --fail-on, 1 findings, 2 the run could not be done.";
+
+    pub const HANDSHAKE: &str = "\
+Ask:
+  shakedown handshake /etc/nginx                 all clients and hosts, as a table
+  shakedown handshake --client java-8u161 --host www.example.com -v nginx.conf
+                                                 one of them, step by step
+  shakedown handshake --client mine.toml .       a client of one's own
+
+Exit codes: 0 all that must get through do, 1 some do not, or the server would not start, 2 the run could not be done.";
+}
+
 const TARGET: &str = "The system that it is for";
 const OUTPUT: &str = "Output";
 const RULES: &str = "Which rules";
@@ -367,7 +420,7 @@ pub struct TargetArguments {
     pub root: Option<PathBuf>,
 
     /// Define a name as Apache's -D does; with a value, a variable and what the environment holds (repeatable)
-    #[arg(long, value_name = "NAME[=VALUE]", value_parser = definition)]
+    #[arg(long, value_name = "NAME[=VALUE]", value_parser = definition, help_heading = TARGET)]
     pub define: Vec<(String, Option<String>)>,
 
     /// The time to judge at: RFC 3339, or an offset from the clock such as +30d or -2h
