@@ -138,7 +138,13 @@ fn paths_of_the_server_are_led_to_where_files_are() {
 #[test]
 fn certificates_that_lie_on_the_server_are_not_judged() {
     let sites = [
-        ("nginx.conf", nginx("        ssl_protocols TLSv1.2 TLSv1.3;").replace("a.pem", "/no/a.pem").replace("a.key", "/no/a.key")),
+        ("nginx.conf", nginx(
+                "        ssl_protocols TLSv1.2 TLSv1.3;\n        ssl_dhparam /no/dh.pem;\n        ssl_client_certificate /no/ca.pem;\n        \
+                 ssl_verify_client optional;\n        ssl_crl /no/crl.pem;\n        ssl_stapling on;\n        \
+                 ssl_stapling_file /no/ocsp.der;\n        ssl_trusted_certificate /no/root.pem;\n        \
+                 ssl_session_ticket_key /no/ticket.key;\n        ssl_password_file /no/passwords;",
+            )
+            .replace("a.pem", "/no/a.pem").replace("a.key", "/no/a.key")),
         (
             "httpd.conf",
             "ServerRoot /etc/apache2\nLoadModule ssl_module /usr/lib/apache2/modules/mod_ssl.so\nListen 443\n\
@@ -146,7 +152,12 @@ fn certificates_that_lie_on_the_server_are_not_judged() {
              SSLCertificateKeyFile /no/a.key\nSSLCACertificateFile /no/ca.pem\nSSLVerifyClient optional\n</VirtualHost>\n"
                 .to_owned(),
         ),
-        ("Caddyfile", "a.test {\n    tls /no/a.pem /no/a.key\n}\n".to_owned()),
+        (
+            "Caddyfile",
+            "a.test {\n    tls /no/a.pem /no/a.key {\n        client_auth {\n            mode verify_if_given\n            \
+             trusted_ca_cert_file /no/ca.pem\n        }\n    }\n}\n"
+                .to_owned(),
+        ),
     ];
     for (name, config) in sites {
         let folder = tree(&[(name, &config)]);

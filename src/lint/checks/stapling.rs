@@ -154,8 +154,8 @@ pub fn file_expired(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink)
     let problem = Problem::new("stapling-file-expired", token.span).with("path", &*token.text);
     let response = match response(scope, path) {
         Ok(response) => response,
-        Err(ReadError::Forbidden) => {
-            let reason = format!("permission denied: {} (run as root to judge it)", token.text);
+        Err(error) if error.is_hidden() => {
+            let reason = error.hidden(&token.text);
             sink.unjudged.push(Unjudged { what: "stapling-file-expired".into(), reason, at: Some(token.span) });
             return;
         }

@@ -10,7 +10,7 @@ use crate::diagnostic::Problem;
 use crate::model::Token;
 use crate::pki::{Block, BlockKind, Library, PemFile, loading};
 use crate::server::caddy::syntax::has_placeholder;
-use crate::source::{ReadError, Sources};
+use crate::source::Sources;
 
 /// Who reads a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -28,6 +28,8 @@ pub type Fault = (&'static str, String);
 
 /// The case of a file that may not be read here, which is no fault.
 const FORBIDDEN: &str = "forbidden";
+/// Stands for the path as it is written, in what is said of a file that several may name differently.
+const PLACE: &str = "{path}";
 
 /// Holds a file against what Caddy does with it when it starts.
 pub fn check(lowering: &mut Lowering<'_>, token: &Token, path: PathBuf, reader: Reader) {
@@ -44,7 +46,7 @@ pub fn check(lowering: &mut Lowering<'_>, token: &Token, path: PathBuf, reader: 
     lowering.authorities.insert(key, found.clone());
     let Some((case, reason)) = found else { return };
     if case == FORBIDDEN {
-        let reason = format!("permission denied: {} (run as root to judge it)", token.text);
+        let reason = reason.replace(PLACE, &token.text);
         return lowering.not_judged("client-ca-unusable", reason, token.span);
     }
     let problem = Problem::new("client-ca-unusable", token.span).case(case).with("path", &*token.text);
@@ -59,8 +61,12 @@ fn read(lowering: &Lowering<'_>, path: &Path, reader: Reader) -> Option<Fault> {
             let is_new = lowering.reading.version.at_least(2, 8, 0);
             fault(file, reader, is_new).map(|case| (case, String::new()))
         }
-        Err(ReadError::Forbidden) => Some((FORBIDDEN, String::new())),
-        Err(error) => Some(("not-readable", error.to_string())),
+        Err(error) if error.is_hidden() => Some((FORBIDDEN, error.hidden(PLACE))),
+        // What is missing here may lie on the server: the file system says so where it is only asked.
+        Err(error) => match files.metadata(path) {
+            Err(hidden) if hidden.is_hidden() => Some((FORBIDDEN, hidden.hidden(PLACE))),
+            _ => Some(("not-readable", error.to_string())),
+        },
     }
 }
 
