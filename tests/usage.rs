@@ -70,7 +70,7 @@ fn wrong_usages_are_told_with_a_next_step() {
             &["lint", "--fix", "--write-baseline", "x", "."],
             &["'--fix' cannot be used with '--write-baseline", "--help"],
         ),
-        (&["lint", "--diff", "--format", "json", "."], &["'--diff' cannot be used with '--format", "--help"]),
+        (&["lint", "--diff", "--format", "concise", "."], &["'--diff' cannot be used with '--format", "--help"]),
         (&["lint", "--config", "bad.toml", "--isolated"], &["'--config <FILE>' cannot be used with '--isolated'"]),
         (&["lint", "--config", "bad.toml", "."], &["bad.toml is no TOML: line 2, column", "mend the line"]),
         (&["lint", "--config", "none.toml", "."], &["cannot read none.toml: no such file", "`shakedown init`"]),
