@@ -53,6 +53,11 @@ pub enum Change {
         /// The arguments of the directive.
         written: Span,
     },
+    /// Sends the upstream's name where requests are sent on.
+    SendUpstreamName {
+        /// The arguments of the directive that sends them on.
+        pass: Span,
+    },
     /// Turns OCSP stapling off where it is written.
     DisableStapling {
         /// The arguments of the directive that turned it on.

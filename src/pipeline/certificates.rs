@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::model::{Credentials, Deployment, TlsPolicy, VerifyMode};
+use crate::model::{Credentials, Deployment, TlsPolicy, UpstreamAuthorities, UpstreamPolicy, VerifyMode};
 use crate::pki::{Anchors, Library};
 use crate::source::{FileKind, FileSystem, Limits, Sources};
 
@@ -31,6 +31,8 @@ pub fn load<'d>(
         paths.extend(set.authorities.as_ref().map(|(_, path)| path.clone()));
     }
     paths.extend(deployments.clone().flat_map(|deployment| &deployment.policies).flat_map(named_by));
+    let upstreams = deployments.clone().flat_map(|deployment| &deployment.upstream_policies);
+    paths.extend(upstreams.flat_map(named_towards));
     paths.extend(deployments.flat_map(read_late));
     let passwords = passwords(sets.clone());
     let mut library = Library::load(files, sources, limits, paths, &passwords);
@@ -92,6 +94,18 @@ fn named_by(policy: &TlsPolicy) -> Vec<PathBuf> {
         .collect();
     found.extend(by_command.map(|one| PathBuf::from(&*one.value.text)).filter(|path| path.is_absolute()));
     found
+}
+
+/// The files that a policy towards upstream servers names.
+fn named_towards(policy: &UpstreamPolicy) -> Vec<PathBuf> {
+    let authorities = match policy.authorities.get() {
+        Some(UpstreamAuthorities::Own { file: Some(file), .. }) => file.get(),
+        _ => None,
+    };
+    let revocations = policy.revocations.as_ref().and_then(|file| file.get());
+    let pairs = policy.credentials.iter();
+    let pairs = pairs.flat_map(|pair| [pair.certificate.get(), pair.key.as_ref().and_then(|key| key.get())]);
+    [authorities, revocations].into_iter().chain(pairs).flatten().map(|(_, path)| path.clone()).collect()
 }
 
 /// The folders where the missing part of a set may lie: of pairs that do not fit, and of chains that break off.

@@ -13,6 +13,7 @@ mod protocol;
 mod socket;
 mod stapling;
 mod ticket;
+mod upstream;
 mod validity;
 
 pub(super) use self::group::written as written_groups;
@@ -123,6 +124,14 @@ rules! {
     "protocol-list-overrides": Reading,
     "protocol-outside-profile": Template,
     "protocol-unreachable": Site(protocol::unreachable),
+    "proxy-client-certificate-wrong-usage": Closing(upstream::wrong_usage),
+    "proxy-file-unusable": Closing(upstream::files),
+    "proxy-http-to-tls-port": Closing(upstream::http_to_tls),
+    "proxy-name-mismatch": Closing(upstream::name_mismatch),
+    "proxy-name-not-sent": Closing(upstream::name_not_sent),
+    "proxy-trusted-ca-missing": Closing(upstream::untrusted),
+    "proxy-verification-disabled": Closing(upstream::unverified),
+    "proxy-verify-without-ca": Closing(upstream::without_authority),
     "quic-incompatible-parameter": Reading,
     "quic-without-tls13": Endpoint(protocol::quic),
     "same-type-certificates": Credential(certificate::same_type),

@@ -165,6 +165,7 @@ impl Editor for ApacheEditor<'_> {
                 let edit = self.insertion(site, "SSLEngine on")?;
                 Some(Edits { edits: vec![edit], reaches: vec![site] })
             }
+            Change::SendUpstreamName { .. } => None,
             Change::RemoveDirective { written } => {
                 Some(Edits { edits: vec![self.removal(*written)?], reaches: Vec::new() })
             }
@@ -182,6 +183,7 @@ impl Editor for ApacheEditor<'_> {
             Change::UseCertificateFile { path, .. } => format!("`SSLCertificateFile {path}`"),
             Change::UseKeyFile { path, .. } => format!("`SSLCertificateKeyFile {path}`"),
             Change::SpeakTls { .. } => "`SSLEngine on` in this `<VirtualHost>`".to_owned(),
+            Change::SendUpstreamName { .. } => "nothing: the name is sent".to_owned(),
             Change::RemoveDirective { .. } => "remove this directive".to_owned(),
             Change::DisableStapling { .. } => "`SSLUseStapling off`".to_owned(),
         }

@@ -147,6 +147,7 @@ impl Editor for CaddyEditor<'_> {
                 let reaches = uses.filter(|one| one.span == *listen).map(|one| one.site).collect();
                 Some(Edits { edits: vec![Edit { span: *listen, text }], reaches })
             }
+            Change::SendUpstreamName { .. } => None,
             Change::RemoveDirective { written } => {
                 Some(Edits { edits: vec![self.removal(*written)?], reaches: Vec::new() })
             }
@@ -162,6 +163,7 @@ impl Editor for CaddyEditor<'_> {
             Change::UseCertificateFile { path, .. } => format!("`{path}` as the first argument of `tls`"),
             Change::UseKeyFile { path, .. } => format!("`{path}` as the second argument of `tls`"),
             Change::SpeakTls { .. } => "write the address without `http://`".to_owned(),
+            Change::SendUpstreamName { .. } => "nothing: the name is sent".to_owned(),
             Change::RemoveDirective { .. } => "remove this directive".to_owned(),
             Change::DisableStapling { .. } => "write `ocsp_stapling off` among the global options".to_owned(),
         }

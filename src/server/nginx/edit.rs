@@ -59,6 +59,19 @@ impl<'a> NginxEditor<'a> {
         Some(Edit { span: at, text: format!("{text}{end}{}", String::from_utf8_lossy(indent)) })
     }
 
+    /// Adds a directive before the one that begins at `start`, indented alike.
+    fn before(&self, file: &LoadedFile, start: usize, text: &str) -> Edit {
+        let line = file.bytes[..start].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let indent = &file.bytes[line..start];
+        let is_blank = indent.iter().all(u8::is_ascii_whitespace);
+        let end = if file.bytes[..line].ends_with(b"\r\n") { "\r\n" } else { "\n" };
+        let behind = match is_blank {
+            true => format!("{end}{}", String::from_utf8_lossy(indent)),
+            false => " ".to_owned(),
+        };
+        Edit { span: Span::new(file.id, start as u32, start as u32), text: format!("{text}{behind}") }
+    }
+
     /// The sites whose protocols come from the directive at `written`.
     fn reached(&self, written: impl Fn(&crate::model::Site) -> bool) -> Vec<SiteId> {
         let sites = self.deployment.sites.iter().enumerate();
@@ -126,6 +139,16 @@ impl Editor for NginxEditor<'_> {
                 let edits = vec![Edit { span: at, text: " ssl".to_owned() }];
                 Some(Edits { edits, reaches: reaches.into_iter().collect() })
             }
+            Change::SendUpstreamName { pass } => {
+                let (file, index) = self.directive(*pass)?;
+                let name = file.tree.name(index, &file.bytes);
+                let family = String::from_utf8_lossy(name.strip_suffix(b"pass")?);
+                let text = format!("{family}ssl_server_name on;");
+                let upstreams = self.deployment.upstreams.iter().filter(|one| one.at == *pass);
+                let reaches: BTreeSet<SiteId> = upstreams.filter_map(|one| one.site).collect();
+                let edits = vec![self.before(file, file.tree.directives[index].start as usize, &text)];
+                Some(Edits { edits, reaches: reaches.into_iter().collect() })
+            }
             Change::RemoveDirective { written } => {
                 Some(Edits { edits: vec![self.removal(*written)?], reaches: Vec::new() })
             }
@@ -143,6 +166,11 @@ impl Editor for NginxEditor<'_> {
             Change::UseCertificateFile { path, .. } => format!("`ssl_certificate {path};`"),
             Change::UseKeyFile { path, .. } => format!("`ssl_certificate_key {path};`"),
             Change::SpeakTls { .. } => "add `ssl` to this `listen`".to_owned(),
+            Change::SendUpstreamName { pass } => {
+                let name = self.directive(*pass).map(|(file, index)| file.tree.name(index, &file.bytes));
+                let family = name.and_then(|name| name.strip_suffix(b"pass")).unwrap_or(b"proxy_");
+                format!("`{}ssl_server_name on;`", String::from_utf8_lossy(family))
+            }
             Change::RemoveDirective { .. } => "remove this directive".to_owned(),
             Change::DisableStapling { .. } => "remove `ssl_stapling on;`".to_owned(),
         }

@@ -9,6 +9,7 @@ mod level;
 mod listen;
 mod name;
 mod setting;
+mod upstream;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use rayon::prelude::*;
 
 use self::level::{Defaults, Level};
 use self::listen::{Asked, ListenFault};
+use self::upstream::Place;
 use super::directives::{self, Context};
 use super::include::{Included, Loaded, LoadedFile, path_of};
 use super::syntax::Word;
@@ -35,6 +37,8 @@ struct ServerDraft {
     level: Level,
     asked: Vec<Asked>,
     names: Vec<Name>,
+    /// The block itself, and those inside of it that requests come to.
+    places: Vec<Place>,
     /// `ssl on`, which turned every socket of the block into a TLS one until 1.25.0.
     ssl_on: Option<Span>,
 }
@@ -46,6 +50,10 @@ struct Collected {
     levels: [Level; Service::ALL.len()],
     /// Where these blocks begin.
     heads: [Option<Span>; Service::ALL.len()],
+    /// What stands there about upstream servers.
+    upstream: [upstream::Levels; Service::ALL.len()],
+    /// The servers of `upstream` blocks.
+    groups: upstream::Groups,
     /// Whether there is an `events` block.
     has_events: bool,
     servers: Vec<ServerDraft>,
@@ -58,6 +66,10 @@ impl Collected {
         for (own, other) in self.levels.iter_mut().zip(other.levels) {
             own.absorb(other);
         }
+        for (own, other) in self.upstream.iter_mut().zip(other.upstream) {
+            upstream::absorb(own, other);
+        }
+        self.groups.extend(other.groups);
         for (own, other) in self.heads.iter_mut().zip(other.heads) {
             *own = own.or(other);
         }
@@ -81,6 +93,8 @@ enum Scope<'s> {
     Section(Service),
     /// A server block.
     Server(&'s mut ServerDraft),
+    /// A block in a server block, by its position among its places.
+    Place(&'s mut ServerDraft, usize),
     /// Anything else.
     Elsewhere,
 }
@@ -165,7 +179,8 @@ pub fn lower(
     });
     deployment.problems = std::mem::take(&mut collected.problems);
     deployment.unjudged = std::mem::take(&mut collected.unjudged);
-    bind::build(&mut deployment, collected.levels, collected.servers, defaults);
+    let around = bind::Upstreams { levels: &collected.upstream, groups: &collected.groups };
+    bind::build(&mut deployment, collected.levels, collected.servers, defaults, &around);
     deployment
 }
 
@@ -198,6 +213,18 @@ fn loads_foreign_module(loaded: &Loaded) -> bool {
 }
 
 impl Scope<'_> {
+    /// The scope of a block that stands in this one.
+    fn inside(&mut self) -> Scope<'_> {
+        let (draft, parent) = match self {
+            Scope::Server(draft) => (&mut **draft, 0),
+            Scope::Place(draft, place) => (&mut **draft, *place),
+            Scope::Section(_) | Scope::Elsewhere => return Scope::Elsewhere,
+        };
+        draft.places.push(Place::inside(parent));
+        let place = draft.places.len() - 1;
+        Scope::Place(draft, place)
+    }
+
     fn of(context: Context) -> Scope<'static> {
         match context {
             Context::Http => Scope::Section(Service::Http),
@@ -253,6 +280,7 @@ impl<'a> Lowering<'a> {
             level: Level::default(),
             asked: Vec::new(),
             names: Vec::new(),
+            places: vec![Place::default()],
             ssl_on: None,
         }
     }
@@ -314,14 +342,34 @@ impl<'a> Lowering<'a> {
                     self.block(file, tree.children(index), inner, check, way, out, &mut Scope::Server(&mut draft));
                     out.servers.push(draft);
                 }
+                (Context::Http | Context::Stream, b"upstream") => {
+                    let service = if context == Context::Http { Service::Http } else { Service::Stream };
+                    self.group(file, index, service, out);
+                    let inner = if context == Context::Http { Context::Upstream } else { Context::StreamUpstream };
+                    self.block(file, tree.children(index), inner, check, way, out, &mut Scope::Elsewhere);
+                }
                 _ => {
                     // Bodies of `map`, `types` and the like hold no directives.
                     if let Some(inner) = directives::context_inside(name, context) {
-                        self.block(file, tree.children(index), inner, check, way, out, &mut Scope::Elsewhere);
+                        self.block(file, tree.children(index), inner, check, way, out, &mut scope.inside());
                     }
                 }
             }
         }
+    }
+
+    /// The servers that an `upstream` block names.
+    fn group(&self, file: &LoadedFile, index: usize, service: Service, out: &mut Collected) {
+        let tree = &file.tree;
+        let Some(name) = tree.args(index).first().map(|word| word.value(&file.bytes)) else { return };
+        let name = String::from_utf8_lossy(&name).to_ascii_lowercase();
+        let servers = tree.children(index).filter(|child| tree.name(*child, &file.bytes) == b"server");
+        let addresses = servers.filter_map(|server| {
+            let words = tree.args(server);
+            let said = setting::Said { name: b"server", words, file, via: None };
+            words.first().map(|word| said.token(word))
+        });
+        out.groups.insert((service, name.into()), addresses.collect());
     }
 
     /// Follows an `include` where it stands.
@@ -440,6 +488,7 @@ impl<'a> Lowering<'a> {
         match scope {
             Scope::Section(service) => {
                 setting::read(self, &said, &mut out.levels[*service as usize], &mut out.problems);
+                upstream::setting(self, &said, &mut out.upstream[*service as usize]);
             }
             Scope::Server(draft) => match name {
                 b"listen" => self.listen(&said, draft, out),
@@ -453,8 +502,10 @@ impl<'a> Lowering<'a> {
                 }
                 _ => {
                     setting::read(self, &said, &mut draft.level, &mut out.problems);
+                    upstream::read(self, &said, &mut draft.places[0]);
                 }
             },
+            Scope::Place(draft, place) => upstream::read(self, &said, &mut draft.places[*place]),
             Scope::Elsewhere => {}
         }
     }

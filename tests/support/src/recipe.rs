@@ -1,7 +1,7 @@
 //! Files of examples: a text, or blocks by recipe.
 //!
 //! A recipe is a word and its options: `leaf a.test,b.test key=ec2 issuer=lower from=-93 to=-3 aia=URL ocsp=URL`
-//! (also `purpose=client|none digest=sha1|sha384 length=NUMBER authority=yes|no permitted=DOMAIN san=no cn=NAME|none
+//! (also `purpose=server|client|none digest=sha1|sha384 length=NUMBER authority=yes|no permitted=DOMAIN san=no cn=NAME|none
 //! usage=BIT,BIT|none identifiers=no serial=zero|negative|long version=1 extension=twice|unknown|must-staple logged=DAYS`),
 //! `self-signed a.test`, `intermediate`, `lower`, `absent`, `old-root`, `root`, `distrusted` (with the same options), `crl AUTHORITY to=DAYS`, `ocsp to=DAYS`, `key ec1`, `sec1 ec1`,
 //! `encrypted ec1 password=WORD`, `dh 2048`, `noise LABEL`, `text WORDS`; `bom`, `crlf`, `glue` and `der` change what follows or all.
@@ -242,6 +242,7 @@ pub fn certificate(recipe: &str) -> Certificate {
     made.not_before = days("from").unwrap_or(made.not_before);
     made.not_after = days("to").unwrap_or(made.not_after);
     match option("purpose") {
+        Some("server") => made.purposes = vec![SERVER.to_owned()],
         Some("client") => made.purposes = vec![CLIENT.to_owned()],
         Some("none") => made.purposes = Vec::new(),
         Some(other) => panic!("no such purpose: {other}"),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::level::{self, Defaults, Level};
 use super::listen::Asked;
-use super::{ServerDraft, name};
+use super::{ServerDraft, name, upstream};
 use crate::diagnostic::{Problem, Severity, Unjudged};
 use crate::model::{
     Address, Binding, BindingId, Command, Deployment, Endpoint, Interner, Listen, ListenUse, NameKind, Origin,
@@ -19,12 +19,19 @@ use crate::model::{
 use crate::platform::{self, Decider, Version};
 use crate::source::Span;
 
+/// What is known of upstream servers outside of server blocks.
+pub struct Upstreams<'a> {
+    pub levels: &'a [upstream::Levels; Service::ALL.len()],
+    pub groups: &'a upstream::Groups,
+}
+
 /// Turns drafts into sites, endpoints and bindings.
 pub fn build(
     deployment: &mut Deployment,
     levels: [Level; Service::ALL.len()],
     drafts: Vec<ServerDraft>,
     defaults: [Defaults; Service::ALL.len()],
+    upstreams: &Upstreams<'_>,
 ) {
     let mut composer = Composer::default();
     let mut sockets: Sockets = Sockets::default();
@@ -44,6 +51,14 @@ pub fn build(
             deployment.problems.push(Problem::new("no-certificate", at).case("starttls"));
         }
         let credentials = composer.interner.credentials(deployment, credentials);
+        let around = upstream::Around {
+            service: draft.service,
+            outer: &upstreams.levels[draft.service as usize],
+            groups: upstreams.groups,
+            version: defaults.version,
+            fragment: defaults.fragment,
+        };
+        upstream::build(deployment, &mut composer.interner, id, &draft.places, &around);
         http2.push(level::http2(&draft.level, outer));
         let has_own_credentials = !draft.level.certificates.is_empty() || !draft.level.keys.is_empty();
         deployment.sites.push(Site {

@@ -80,7 +80,7 @@ pub struct Defaults {
     pub fragment: bool,
 }
 
-const OUTSIDE: &str = "it may be set outside this fragment";
+pub const OUTSIDE: &str = "it may be set outside this fragment";
 
 impl Defaults {
     fn or<T>(self, setting: Option<Setting<T>>, default: T) -> Setting<T> {

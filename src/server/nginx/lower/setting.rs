@@ -36,19 +36,19 @@ impl Said<'_> {
         span_of(self.words, self.file)
     }
 
-    fn first(&self) -> Token {
+    pub fn first(&self) -> Token {
         self.token(&self.words[0])
     }
 
-    fn origin(&self) -> Origin {
+    pub fn origin(&self) -> Origin {
         Origin::written(self.span(), self.via)
     }
 
-    fn known<T>(&self, value: T) -> Option<Setting<T>> {
+    pub fn known<T>(&self, value: T) -> Option<Setting<T>> {
         Some(Setting::known(value, self.origin()))
     }
 
-    fn flag(&self) -> Option<Setting<bool>> {
+    pub fn flag(&self) -> Option<Setting<bool>> {
         match &*self.first().text.to_ascii_lowercase() {
             "on" => self.known(true),
             "off" => self.known(false),
@@ -208,7 +208,7 @@ fn template(lowering: &Lowering<'_>, token: Token) -> Option<Template> {
 }
 
 /// A file by its path. Variables are known only to the worker at run time; `data:`, `engine:` and `store:` name no file.
-fn file(lowering: &Lowering<'_>, said: &Said<'_>) -> File {
+pub fn file(lowering: &Lowering<'_>, said: &Said<'_>) -> File {
     let token = said.first();
     if let Some(prefix) = SCHEMES.into_iter().find(|prefix| token.text.starts_with(prefix)) {
         return Setting::unknown(format!("`{prefix}` names no file"), said.origin());
@@ -227,6 +227,15 @@ fn file(lowering: &Lowering<'_>, said: &Said<'_>) -> File {
 
 /// `ssl_protocols`: each word adds a version, case ignored; an unknown word stops nginx.
 fn protocols(said: &Said<'_>, level: &mut Level, problems: &mut Vec<Problem>) {
+    let fresh = protocol_choice(said, problems);
+    match &mut level.protocols {
+        Some(mine) => super::level::add_protocols(mine, fresh),
+        none => *none = Some(fresh),
+    }
+}
+
+/// The protocols that words switch on.
+pub fn protocol_choice(said: &Said<'_>, problems: &mut Vec<Problem>) -> Setting<ProtocolChoice> {
     let mut choice = ProtocolChoice { set: Protocols::NONE, words: Arc::from([]), lost: Protocols::NONE };
     let mut words = Vec::with_capacity(said.words.len());
     for word in said.words {
@@ -242,11 +251,7 @@ fn protocols(said: &Said<'_>, level: &mut Level, problems: &mut Vec<Problem>) {
         }
     }
     choice.words = words.into();
-    let fresh = Setting::known(choice, said.origin());
-    match &mut level.protocols {
-        Some(mine) => super::level::add_protocols(mine, fresh),
-        none => *none = Some(fresh),
-    }
+    Setting::known(choice, said.origin())
 }
 
 fn unknown_protocol(token: &Token) -> Problem {

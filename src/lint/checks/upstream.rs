@@ -1,0 +1,287 @@
+//! Servers that requests are sent on to: files that keep the server from starting, certificates that are not verified, names
+//! that are not sent.
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::diagnostic::{Problem, Safety, Severity, Unjudged};
+use crate::lint::{Scope, Sink};
+use crate::model::{
+    Address, Change, Endpoint, OriginKind, Token, Transport, Upstream, UpstreamAuthorities, UpstreamPolicy,
+    UpstreamTarget, UpstreamTransport, UpstreamVerification,
+};
+use crate::pki::loading::{self, Loader, Part, Strength};
+use crate::pki::{self, Anchors, Certificate, PemFile, Verifier};
+
+/// Each place that sends requests on, with its policy.
+fn each<'s>(scope: &'s Scope<'_>) -> impl Iterator<Item = (&'s Upstream, &'s UpstreamPolicy)> {
+    let all = scope.deployment.upstreams.iter();
+    all.map(|one| (one, scope.deployment.upstream_policy(one.policy)))
+}
+
+/// The targets that are spoken to by TLS.
+fn by_tls(upstream: &Upstream) -> impl Iterator<Item = &UpstreamTarget> {
+    upstream.targets.iter().filter(|target| target.transport == UpstreamTransport::Tls)
+}
+
+fn is_required(policy: &UpstreamPolicy) -> bool {
+    policy.verification.get() == Some(&UpstreamVerification::Required)
+}
+
+/// Whether nobody stands between the two: the machine itself.
+fn is_local(target: &UpstreamTarget) -> bool {
+    match target.address.get() {
+        Some((Address::Ip(ip), _)) => ip.is_loopback(),
+        Some((Address::Unix(_), _)) => true,
+        Some((Address::Host(host), _)) => &**host == "localhost",
+        _ => false,
+    }
+}
+
+/// The host as it is written: that of the address, or the name of a group.
+fn host(target: &UpstreamTarget) -> &str {
+    let text = &*target.written.text;
+    let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let rest = rest.split('/').next().unwrap_or(rest);
+    match rest.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or(rest),
+        None => rest.split(':').next().unwrap_or(rest),
+    }
+}
+
+/// Whether the host is a name that others know it by: with a dot, no address.
+fn is_name(host: &str) -> bool {
+    host.contains('.') && host.parse::<IpAddr>().is_err() && !host.contains('$')
+}
+
+/// `proxy-file-unusable`.
+pub fn files(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
+    for (_, policy) in each(scope).filter(|(one, _)| one.loads_files) {
+        if is_required(policy) {
+            if let Some(UpstreamAuthorities::Own { file: Some(file), .. }) = policy.authorities.get()
+                && let Some((token, path)) = file.get()
+            {
+                readable(scope, token, path, "authorities", |file| file.certificates().next().is_some(), sink);
+            }
+            if let Some((token, path)) = policy.revocations.as_ref().and_then(|file| file.get()) {
+                readable(scope, token, path, "revocations", PemFile::holds_revocations, sink);
+            }
+        }
+        for pair in &policy.credentials {
+            let Some((token, path)) = pair.certificate.get() else { continue };
+            let Some(key) = &pair.key else {
+                sink.report(Problem::new("proxy-file-unusable", token.span).case("no-key").with("path", &*token.text));
+                continue;
+            };
+            let certificate = readable(scope, token, path, "certificate", |_| true, sink);
+            let Some((key_token, key_path)) = key.get() else { continue };
+            let key = readable(scope, key_token, key_path, "key", |_| true, sink);
+            if let Some((certificate, key)) = certificate.zip(key) {
+                pair_of(scope, (token, certificate), (key_token, key), sink);
+            }
+        }
+    }
+}
+
+/// What does not go together, or is not what it should be.
+fn pair_of(
+    scope: &Scope<'_>,
+    (token, certificate): (&Token, &PemFile),
+    (key_token, key): (&Token, &PemFile),
+    sink: &mut Sink,
+) {
+    // The level of a client's own certificate is the platform's.
+    let platform = &scope.deployment.platform;
+    let strength = Strength::of(platform.security_level, platform.tls_library.version.numbers);
+    let Some(refusal) = loading::refusal(Loader::Nginx, certificate, key, strength) else { return };
+    let at = if refusal.part == Part::Certificate { token } else { key_token };
+    let problem = Problem::new("proxy-file-unusable", at.span).case("refused");
+    sink.report(problem.with("path", &*at.text).with("words", refusal.words));
+}
+
+/// A file that the server reads when it starts; says so where it cannot be read or lacks what it is named for.
+fn readable<'s>(
+    scope: &'s Scope<'_>,
+    token: &Token,
+    path: &Path,
+    kind: &'static str,
+    holds: impl Fn(&PemFile) -> bool,
+    sink: &mut Sink,
+) -> Option<&'s PemFile> {
+    let problem = || Problem::new("proxy-file-unusable", token.span).with("path", &*token.text);
+    match scope.library.get(path)? {
+        Ok(file) if holds(file) => return Some(file),
+        Ok(_) => sink.report(problem().case(kind)),
+        Err(error) if error.is_hidden() => sink.unjudged.push(Unjudged {
+            what: "upstream file".into(),
+            reason: error.hidden(&token.text),
+            at: Some(token.span),
+        }),
+        Err(error) => sink.report(problem().with("reason", error.to_string())),
+    }
+    None
+}
+
+/// `proxy-verify-without-ca`.
+pub fn without_authority(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
+    for (upstream, policy) in each(scope).filter(|(one, policy)| one.loads_files && is_required(policy)) {
+        if policy.authorities.get() == Some(&UpstreamAuthorities::None) {
+            let at = policy.verification.origin.written.unwrap_or(upstream.at);
+            let problem = Problem::new("proxy-verify-without-ca", at);
+            sink.report(problem.related(upstream.at, "requests are sent on by TLS here"));
+        }
+    }
+}
+
+/// `proxy-verification-disabled`.
+pub fn unverified(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
+    for (upstream, policy) in each(scope) {
+        let off = policy.verification.get() == Some(&UpstreamVerification::Off);
+        let Some(target) = by_tls(upstream).find(|target| !is_local(target)).filter(|_| off) else { continue };
+        let is_written = policy.verification.origin.kind != OriginKind::Default;
+        let at = policy.verification.origin.written.filter(|_| is_written).unwrap_or(upstream.at);
+        let problem = Problem::new("proxy-verification-disabled", at).with("target", &*target.written.text);
+        sink.report(match is_written {
+            true => problem.related(upstream.at, "sent on here"),
+            false => problem.case("default").severity(Severity::Info),
+        });
+    }
+}
+
+/// `proxy-name-not-sent`.
+pub fn name_not_sent(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
+    for (upstream, policy) in each(scope) {
+        if policy.sends_name.get() != Some(&false) {
+            continue;
+        }
+        let sent = |target: &UpstreamTarget| match &policy.name {
+            Some(name) => name.get().map(|name| name.text.to_string()),
+            None => Some(host(target).to_owned()),
+        };
+        let named = by_tls(upstream).filter(|target| !is_local(target));
+        let Some(name) = named.filter_map(sent).find(|name| is_name(name)) else { continue };
+        let change = Change::SendUpstreamName { pass: upstream.at };
+        let mut problem = Problem::new("proxy-name-not-sent", upstream.at)
+            .with("name", name)
+            .with("write", scope.editor.wording(&change));
+        if let Some(off) = policy.sends_name.origin.written {
+            problem = problem.related(off, "switched off here");
+        } else {
+            problem.fix = scope.fix("send the name", Safety::Unsafe, &change);
+        }
+        sink.report(problem);
+    }
+}
+
+/// `proxy-client-certificate-wrong-usage`.
+pub fn wrong_usage(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
+    const CLIENT: &str = "1.3.6.1.5.5.7.3.2";
+    for (_, policy) in each(scope) {
+        for (token, path) in policy.credentials.iter().filter_map(|pair| pair.certificate.get()) {
+            let Some(leaf) = scope.pem(path).and_then(PemFile::leaf) else { continue };
+            let Some(usages) = &leaf.extended_key_usage else { continue };
+            if !usages.iter().any(|usage| usage == CLIENT || usage == "2.5.29.37.0") {
+                let problem = Problem::new("proxy-client-certificate-wrong-usage", token.span);
+                sink.report(problem.with("path", &*token.text).with("subject", leaf.short_name()));
+            }
+        }
+    }
+}
+
+/// The socket of this very configuration that a target leads to.
+fn served<'s>(scope: &'s Scope<'_>, target: &UpstreamTarget) -> Option<&'s Endpoint> {
+    let (address, port) = target.address.get()?;
+    scope.deployment.endpoints.iter().find(|one| match (&one.listen.address, address) {
+        (Address::Unix(own), Address::Unix(wanted)) => own == wanted,
+        (Address::Ip(own), Address::Ip(wanted)) => {
+            one.listen.port == *port
+                && one.transport != Transport::Quic
+                && (own == wanted || own.is_unspecified() && wanted.is_loopback() && own.is_ipv4() == wanted.is_ipv4())
+        }
+        (Address::Any, Address::Ip(wanted)) => one.listen.port == *port && wanted.is_loopback(),
+        _ => false,
+    })
+}
+
+/// `proxy-http-to-tls-port`.
+pub fn http_to_tls(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
+    for (upstream, _) in each(scope) {
+        let plain = upstream.targets.iter().filter(|one| one.transport == UpstreamTransport::Plain);
+        for target in plain.filter(|one| one.written.text.to_ascii_lowercase().starts_with("http://")) {
+            let Some((_, port)) = target.address.get() else { continue };
+            let problem = Problem::new("proxy-http-to-tls-port", upstream.at).with("target", &*target.written.text);
+            let problem = problem.with("port", port.to_string());
+            match served(scope, target).filter(|one| one.transport == Transport::Tls) {
+                Some(endpoint) => sink.report(problem.related(endpoint.uses[0].span, "speaks TLS")),
+                None if *port == 443 && served(scope, target).is_none() => sink.report(problem),
+                None => continue,
+            }
+            break;
+        }
+    }
+}
+
+/// What an upstream of this very configuration sends, where that is known.
+fn sent(
+    scope: &Scope<'_>,
+    policy: &UpstreamPolicy,
+    target: &UpstreamTarget,
+) -> Option<(String, Vec<Arc<Certificate>>)> {
+    let name = match &policy.name {
+        Some(name) => name.get()?.text.to_string(),
+        None => host(target).to_owned(),
+    };
+    let endpoint = served(scope, target).filter(|one| one.transport == Transport::Tls)?;
+    let sni = if *policy.sends_name.get()? && name.parse::<IpAddr>().is_err() { &*name } else { "" };
+    let binding = endpoint.binding(endpoint.answers(&sni.to_ascii_lowercase())?);
+    let pair = scope.deployment.credentials(binding.credentials).pairs.first()?;
+    let (_, file) = scope.certificate_file(pair)?;
+    let chain = pki::sent(file, None, None).into_iter().map(|(_, one)| Arc::clone(one)).collect();
+    Some((name, chain))
+}
+
+/// `proxy-name-mismatch`.
+pub fn name_mismatch(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
+    for (upstream, policy) in each(scope).filter(|(_, policy)| policy.checks_name.get() == Some(&true)) {
+        for target in by_tls(upstream) {
+            let Some((name, chain)) = sent(scope, policy, target) else { continue };
+            let Some(leaf) = chain.first() else { continue };
+            // An address is compared as if it were a name: an entry for addresses does not help.
+            let is_there = match name.parse::<IpAddr>() {
+                Ok(_) => leaf.dns_names.iter().any(|one| *one == name),
+                Err(_) => leaf.matches_host(&name, true),
+            };
+            if !is_there {
+                let problem = Problem::new("proxy-name-mismatch", upstream.at).with("name", name);
+                sink.report(problem.with("names", leaf.dns_names.join(", ")).with("subject", leaf.short_name()));
+                break;
+            }
+        }
+    }
+}
+
+/// `proxy-trusted-ca-missing`.
+pub fn untrusted(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
+    for (upstream, policy) in each(scope).filter(|(_, policy)| is_required(policy)) {
+        let Some(UpstreamAuthorities::Own { file: Some(file), folder: None }) = policy.authorities.get() else {
+            continue;
+        };
+        let Some((token, path)) = file.get() else { continue };
+        let Some(authorities) = scope.pem(path) else { continue };
+        let mut anchors = Anchors::new();
+        anchors.add_file(authorities);
+        for target in by_tls(upstream) {
+            let Some((_, chain)) = sent(scope, policy, target).filter(|(_, chain)| !chain.is_empty()) else { continue };
+            let verifier =
+                Verifier { anchors: &anchors, now: scope.now, host: None, security_level: 0, cn_fallback: true };
+            let verdict = verifier.verify(&chain);
+            if verdict.errors.iter().any(|error| matches!(error.code, 2 | 7 | 18..=21)) {
+                let problem = Problem::new("proxy-trusted-ca-missing", token.span).with("path", &*token.text);
+                let problem = problem.with("subject", chain[0].short_name());
+                sink.report(problem.related(upstream.at, "requests are sent on here"));
+                break;
+            }
+        }
+    }
+}

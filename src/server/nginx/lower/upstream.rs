@@ -1,0 +1,313 @@
+//! Where requests are sent on to, and how TLS is spoken there: `proxy_pass`, `grpc_pass` and `uwsgi_pass` with the settings
+//! around them.
+//!
+//! Every place with settings of its own is kept with the one around it; values are merged once the whole text is read. Source:
+//! nginx 1.22.1, `ngx_http_proxy_merge_loc_conf`, `ngx_http_proxy_set_ssl` and their like in the other modules.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::setting::{Said, file, protocol_choice};
+use super::{Lowering, level};
+use crate::model::{
+    Address, Credential, Deployment, FrameId, Interner, Origin, ProtocolChoice, Service, Setting, SiteId, Token,
+    Upstream, UpstreamAuthorities, UpstreamPolicy, UpstreamTarget, UpstreamTransport, UpstreamVerification, Value,
+};
+use crate::platform::{self, Version};
+use crate::source::Span;
+use crate::tls::Protocol;
+
+type File = Setting<(Token, PathBuf)>;
+
+/// The modules that send requests on by TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    Proxy,
+    Grpc,
+    Uwsgi,
+}
+
+impl Family {
+    const ALL: [(Family, &'static [u8]); 3] =
+        [(Family::Proxy, b"proxy_"), (Family::Grpc, b"grpc_"), (Family::Uwsgi, b"uwsgi_")];
+
+    /// What an address begins with that is spoken to by TLS.
+    fn scheme(self) -> &'static str {
+        match self {
+            Family::Proxy => "https://",
+            Family::Grpc => "grpcs://",
+            Family::Uwsgi => "suwsgi://",
+        }
+    }
+}
+
+/// What one place says for one module.
+#[derive(Clone, Debug, Default)]
+pub struct Level {
+    verify: Option<Setting<bool>>,
+    depth: Option<Setting<u32>>,
+    authorities: Option<File>,
+    revocations: Option<File>,
+    sends_name: Option<Setting<bool>>,
+    name: Option<Setting<Token>>,
+    protocols: Option<Setting<ProtocolChoice>>,
+    ciphers: Option<Setting<Token>>,
+    certificate: Option<File>,
+    key: Option<File>,
+    /// `proxy_ssl` (`stream`).
+    on: Option<Setting<bool>>,
+}
+
+/// The settings of one place for every module.
+pub type Levels = [Level; Family::ALL.len()];
+
+/// Adds what another text says in the same place; the first stays.
+pub fn absorb(mine: &mut Levels, other: Levels) {
+    for (mine, other) in mine.iter_mut().zip(other) {
+        *mine = merged(mine, &other, |setting| setting);
+    }
+}
+
+/// A request is sent on.
+#[derive(Clone, Debug)]
+struct Pass {
+    family: Family,
+    target: Token,
+    via: Option<FrameId>,
+}
+
+/// A block that requests come to: a server, a `location`, an `if`.
+#[derive(Clone, Debug, Default)]
+pub struct Place {
+    /// The place around it, by its position in the list.
+    parent: Option<usize>,
+    levels: Levels,
+    passes: Vec<Pass>,
+}
+
+impl Place {
+    /// A place inside another.
+    pub fn inside(parent: usize) -> Place {
+        Place { parent: Some(parent), ..Place::default() }
+    }
+}
+
+/// The servers of `upstream` blocks, by service and name.
+pub type Groups = HashMap<(Service, Arc<str>), Vec<Token>>;
+
+/// Takes a directive into a place, where it is one of these.
+pub fn read(lowering: &Lowering<'_>, said: &Said<'_>, place: &mut Place) {
+    let of_family = |(_, head): &&(Family, &[u8])| said.name.starts_with(head);
+    let Some((family, head)) = Family::ALL.iter().find(of_family) else { return };
+    if said.name[head.len()..] == *b"pass" {
+        place.passes.push(Pass { family: *family, target: said.first(), via: said.via });
+    } else {
+        setting(lowering, said, &mut place.levels);
+    }
+}
+
+/// Takes a setting into its level.
+pub fn setting(lowering: &Lowering<'_>, said: &Said<'_>, levels: &mut Levels) {
+    let of_family = |(_, head): &&(Family, &[u8])| said.name.starts_with(head);
+    let Some((family, head)) = Family::ALL.iter().find(of_family) else { return };
+    let level = &mut levels[*family as usize];
+    let first = said.first();
+    match &said.name[head.len()..] {
+        b"ssl" => level.on = said.flag(),
+        b"ssl_verify" => level.verify = said.flag(),
+        b"ssl_verify_depth" => level.depth = first.text.parse().ok().and_then(|depth: u32| said.known(depth)),
+        b"ssl_trusted_certificate" => level.authorities = Some(file(lowering, said)),
+        b"ssl_crl" => level.revocations = Some(file(lowering, said)),
+        b"ssl_server_name" => level.sends_name = said.flag(),
+        b"ssl_name" => {
+            level.name = match first.text.contains('$') {
+                true => Some(Setting::unknown("the name hangs on a variable", said.origin())),
+                false => said.known(first),
+            }
+        }
+        // Words that mean nothing were told of when the directive was held against the table.
+        b"ssl_protocols" => level.protocols = Some(protocol_choice(said, &mut Vec::new())),
+        b"ssl_ciphers" => level.ciphers = said.known(first),
+        b"ssl_certificate" => level.certificate = Some(file(lowering, said)),
+        b"ssl_certificate_key" => level.key = Some(file(lowering, said)),
+        _ => {}
+    }
+}
+
+/// What holds in a place below another.
+fn merged(own: &Level, outer: &Level, inherit: fn(Origin) -> Origin) -> Level {
+    fn take<T: Clone>(
+        own: &Option<Setting<T>>,
+        outer: &Option<Setting<T>>,
+        inherit: fn(Origin) -> Origin,
+    ) -> Option<Setting<T>> {
+        own.clone().or_else(|| outer.clone().map(|one| Setting { origin: inherit(one.origin), ..one }))
+    }
+    Level {
+        verify: take(&own.verify, &outer.verify, inherit),
+        depth: take(&own.depth, &outer.depth, inherit),
+        authorities: take(&own.authorities, &outer.authorities, inherit),
+        revocations: take(&own.revocations, &outer.revocations, inherit),
+        sends_name: take(&own.sends_name, &outer.sends_name, inherit),
+        name: take(&own.name, &outer.name, inherit),
+        protocols: take(&own.protocols, &outer.protocols, inherit),
+        ciphers: take(&own.ciphers, &outer.ciphers, inherit),
+        certificate: take(&own.certificate, &outer.certificate, inherit),
+        key: take(&own.key, &outer.key, inherit),
+        on: take(&own.on, &outer.on, inherit),
+    }
+}
+
+/// What is known once the whole text is read.
+pub struct Around<'a> {
+    pub service: Service,
+    pub outer: &'a Levels,
+    pub groups: &'a Groups,
+    pub version: Version,
+    pub fragment: bool,
+}
+
+/// Puts the upstreams of a server into the deployment.
+pub fn build(
+    deployment: &mut Deployment,
+    interner: &mut Interner,
+    site: SiteId,
+    places: &[Place],
+    around: &Around<'_>,
+) {
+    for place in places.iter().filter(|place| !place.passes.is_empty()) {
+        for pass in &place.passes {
+            let mut level = place.levels[pass.family as usize].clone();
+            let mut parent = place.parent;
+            while let Some(at) = parent {
+                level = merged(&level, &places[at].levels[pass.family as usize], Origin::inherited);
+                parent = places[at].parent;
+            }
+            level = merged(&level, &around.outer[pass.family as usize], Origin::inherited);
+            let transport = transport(pass, &level, around.service);
+            let targets = targets(pass, transport, around);
+            let loads_files = transport != Some(UpstreamTransport::Plain);
+            let policy = interner.upstream(deployment, policy(level, pass, around));
+            let at = pass.target.span;
+            deployment.upstreams.push(Upstream { site: Some(site), at, via: pass.via, targets, policy, loads_files });
+        }
+    }
+}
+
+/// How requests are sent on; absent where a variable tells.
+fn transport(pass: &Pass, level: &Level, service: Service) -> Option<UpstreamTransport> {
+    let text = pass.target.text.to_ascii_lowercase();
+    let by_tls = |tls: bool| if tls { UpstreamTransport::Tls } else { UpstreamTransport::Plain };
+    if service == Service::Stream {
+        return Some(by_tls(level.on.as_ref().and_then(|on| on.get()) == Some(&true)));
+    }
+    if text.starts_with(pass.family.scheme()) {
+        return Some(UpstreamTransport::Tls);
+    }
+    // Where any variable stands in the address, TLS is made ready.
+    if text.contains('$') { None } else { Some(UpstreamTransport::Plain) }
+}
+
+/// Where requests go: to the servers of the group that is named, or to the address itself.
+fn targets(pass: &Pass, transport: Option<UpstreamTransport>, around: &Around<'_>) -> Vec<UpstreamTarget> {
+    let Some(transport) = transport else { return Vec::new() };
+    let text = &*pass.target.text;
+    let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let port = match (around.service, transport) {
+        (Service::Http, UpstreamTransport::Tls) => Some(443),
+        (Service::Http, UpstreamTransport::Plain) if pass.family == Family::Proxy => Some(80),
+        _ => None,
+    };
+    let target = |address: &str, origin: Origin| UpstreamTarget {
+        written: pass.target.clone(),
+        transport,
+        address: match address_of(address, port) {
+            Some(found) => Setting::known(found, origin),
+            None => Setting::unknown("the address is not in the files", origin),
+        },
+    };
+    let host = rest.split('/').next().unwrap_or(rest);
+    match around.groups.get(&(around.service, Arc::from(host.to_ascii_lowercase()))) {
+        Some(servers) => servers.iter().map(|one| target(&one.text, Origin::written(one.span, None))).collect(),
+        None if rest.starts_with("unix:") => vec![target(rest, Origin::written(pass.target.span, pass.via))],
+        None => vec![target(host, Origin::written(pass.target.span, pass.via))],
+    }
+}
+
+/// An address with its port, or the default one.
+fn address_of(text: &str, default: Option<u16>) -> Option<(Address, u16)> {
+    if text.contains('$') {
+        return None;
+    }
+    if let Some(path) = text.strip_prefix("unix:") {
+        let path = path.split(':').next().unwrap_or(path);
+        return Some((Address::Unix(path.into()), 0));
+    }
+    if let Some(rest) = text.strip_prefix('[') {
+        let (ip, after) = rest.split_once(']')?;
+        let port = after.strip_prefix(':').map_or(default, |port| port.parse().ok())?;
+        return Some((Address::Ip(IpAddr::V6(ip.parse().ok()?)), port));
+    }
+    let (host, port) = match text.split_once(':') {
+        Some((host, port)) => (host, port.parse().ok()?),
+        None => (text, default?),
+    };
+    let address = match (host, host.parse::<Ipv4Addr>()) {
+        ("", _) => return None,
+        (_, Ok(ip)) => Address::Ip(IpAddr::V4(ip)),
+        ("localhost", _) => Address::Ip(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        (host, Err(_)) => Address::Host(host.to_ascii_lowercase().into()),
+    };
+    Some((address, port))
+}
+
+fn policy(level: Level, pass: &Pass, around: &Around<'_>) -> UpstreamPolicy {
+    // Policies are shared: what a place leaves out points at nothing in particular.
+    let nowhere = Origin::default_for(Span::new(pass.target.span.file, 0, 0));
+    fn or<T>(setting: Option<Setting<T>>, default: T, nowhere: Origin, fragment: bool) -> Setting<T> {
+        setting.unwrap_or_else(|| match fragment {
+            true => Setting::unknown(level::OUTSIDE, nowhere),
+            false => Setting::known(default, nowhere),
+        })
+    }
+    let fragment = around.fragment;
+    let verify = or(level.verify, false, nowhere, fragment);
+    let authorities = match level.authorities {
+        Some(file) => {
+            let origin = file.origin;
+            Setting::known(UpstreamAuthorities::Own { file: Some(file), folder: None }, origin)
+        }
+        None => or(None, UpstreamAuthorities::None, nowhere, fragment),
+    };
+    let words = platform::nginx_default_protocols(around.version).split(' ');
+    let set = words.filter_map(Protocol::from_name).collect();
+    let protocols = ProtocolChoice { set, ..ProtocolChoice::default() };
+    UpstreamPolicy {
+        engine: Setting::known(true, nowhere),
+        checks_name: Setting { value: verify.value.clone(), origin: verify.origin },
+        verification: Setting {
+            value: match verify.value {
+                Value::Known(true) => Value::Known(UpstreamVerification::Required),
+                Value::Known(false) => Value::Known(UpstreamVerification::Off),
+                Value::Unknown(reason) => Value::Unknown(reason),
+            },
+            origin: verify.origin,
+        },
+        depth: or(level.depth, 1, nowhere, fragment),
+        authorities,
+        revocations: level.revocations,
+        checks_dates: Setting::known(false, nowhere),
+        sends_name: or(level.sends_name, false, nowhere, fragment),
+        name: level.name,
+        protocols: or(level.protocols, protocols, nowhere, fragment),
+        ciphers: level.ciphers,
+        ciphersuites: None,
+        credentials: level
+            .certificate
+            .map(|certificate| Credential { certificate, key: level.key, chain: None, by_name: None })
+            .into_iter()
+            .collect(),
+    }
+}
