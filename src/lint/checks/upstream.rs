@@ -249,7 +249,7 @@ pub fn name_mismatch(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
             let Some(leaf) = chain.first() else { continue };
             // An address is compared as if it were a name: an entry for addresses does not help.
             let is_there = match name.parse::<IpAddr>() {
-                Ok(_) => leaf.dns_names.iter().any(|one| *one == name),
+                Ok(_) => leaf.dns_names.contains(&name),
                 Err(_) => leaf.matches_host(&name, true),
             };
             if !is_there {
