@@ -52,6 +52,9 @@ fn judge(example: &Example) -> (Run, &'static str) {
         let kind = FileKind::Regular;
         files.describe(path, Metadata { kind, size: 0, mode, uid: said.uid, gid: said.gid, modified });
     }
+    for (path, text) in &example.system {
+        files.insert(path, text.clone().into_bytes());
+    }
     let settings = if is_settings { Some(&example.config) } else { example.settings.as_ref() };
     let mut options = Options {
         platform: Some(example.platform.clone().unwrap_or_else(|| "debian-12".to_owned())),
@@ -60,6 +63,7 @@ fn judge(example: &Example) -> (Run, &'static str) {
         trust: vec![TrustSource::File("root.crt".into())],
         trust_is_a_guess: !example.trust_is_given,
         trust_is_public: example.trust_is_public,
+        root: (!example.system.is_empty()).then(|| PathBuf::from("/")),
         ..Options::default()
     };
     options.lint.profile = example.profile.as_ref().map(|name| lint::profile(name).expect("a profile"));

@@ -149,6 +149,9 @@ pub struct Example {
     /// Whether the trust anchors count as named by the user.
     #[serde(default)]
     pub trust_is_given: bool,
+    /// Files of the system around it, by absolute paths: no real server is shown them.
+    #[serde(default)]
+    pub system: BTreeMap<String, String>,
     /// Whether the trust anchors count as publicly trusted ones.
     #[serde(default)]
     pub trust_is_public: bool,

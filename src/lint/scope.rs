@@ -36,6 +36,8 @@ pub struct Scope<'a> {
     pub settings: &'a Settings,
     /// Whether all anchors count as publicly trusted, beside those of Mozilla's store.
     trust_is_public: bool,
+    /// What the system says to every program with the library.
+    pub system: &'a SystemTls,
     /// The way back to the text.
     pub editor: &'a (dyn Editor + Sync),
     /// What clients get.
@@ -243,6 +245,7 @@ impl<'a> Scope<'a> {
             trust_is_given: is_given,
             settings,
             trust_is_public: is_public,
+            system,
             editor,
             predictor: Predictor::new(deployment, library, system, now),
             expansions: Mutex::default(),

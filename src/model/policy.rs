@@ -113,6 +113,9 @@ pub struct TlsPolicy {
     pub early_data: Setting<bool>,
     /// Whether session tickets are given.
     pub session_tickets: Setting<bool>,
+    /// For how long a session can be taken up again, in seconds; absent where the server has no such setting, or keeps no
+    /// session at all.
+    pub session_lifetime: Setting<Option<u64>>,
     /// Protocols for ALPN, in the server's order; empty where the server has none.
     pub alpn: Setting<Arc<[Token]>>,
     /// Client certificates.

@@ -8,8 +8,8 @@ use serde::Deserialize;
 use super::cipher::served;
 use super::validity::date;
 use crate::diagnostic::{Problem, Severity};
-use crate::lint::{Authority, Scope, Sink, Use, scope::is_private_name};
-use crate::model::{NameKind, SiteId, Token, VerifyMode};
+use crate::lint::{Authority, Scope, Sink, Use, is_host, scope::is_private_name};
+use crate::model::{NameKind, Site, SiteId, Token, VerifyMode};
 use crate::pki::{Certificate, KeyKind, Malformation};
 use crate::platform::TlsLibraryKind;
 use crate::tls::Protocol;
@@ -270,5 +270,18 @@ pub fn not_strict<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
     if let Some((certificate, what)) = lacks {
         let found = problem("certificate-chain-not-strict", token, leaf).with("which", certificate.short_name());
         sink.report(found.with("what", what).severity(Severity::Info));
+    }
+}
+
+/// `internal-ca-certificate`: an authority that the server runs itself signs for a public name.
+pub fn internal(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
+    let mut bindings = scope.tls_bindings(id).filter_map(|(_, _, one)| scope.deployment.managed.get(&one.credentials));
+    if bindings.all(|managed| managed.authority != crate::model::Authority::Internal) {
+        return;
+    }
+    let public = |token: &&Token| is_host(&token.text) && !is_private_name(&token.text);
+    let exact = site.names.iter().filter(|name| name.kind == NameKind::Exact).map(|name| &name.token);
+    if let Some(name) = exact.into_iter().find(public) {
+        sink.report(Problem::new("internal-ca-certificate", name.span).with("name", &*name.text));
     }
 }

@@ -7,6 +7,7 @@ use crate::handshake::openssl::{Context, Dh};
 use crate::lint::{Scope, Sink};
 use crate::model::{Site, SiteId, Token};
 use crate::platform::TlsLibraryKind;
+use crate::source::Span;
 use crate::tls::Protocol;
 use crate::tls::cipher::{self, CipherError, CipherLibrary, CipherSuite};
 use crate::tls::signature::SigningKey;
@@ -309,4 +310,32 @@ pub fn suggestion(library: &CipherLibrary, word: &str) -> Option<(String, bool)>
         let upper = word.to_ascii_uppercase();
         spelling::nearest(&upper, library.words(), 2).map(|(known, _)| (known.to_owned(), false))
     })
+}
+
+/// `cipher-without-forward-secrecy`: suites with which the key of the certificate opens all that was ever recorded.
+pub fn without_forward_secrecy(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
+    let is_old_profile = scope.settings.profile.is_some_and(|profile| profile.name == "mozilla-old");
+    let policy = scope.deployment.policy(site.policy);
+    if is_old_profile || !speaks(scope, id) {
+        return;
+    }
+    let (at, names): (Option<Span>, Vec<String>) = match scope.deployment.platform.tls_library.kind {
+        TlsLibraryKind::OpenSsl => {
+            let Some((_, token)) = string(scope, site).filter(|_| policy.ciphers.is_written()) else { return };
+            let Some((_, _, own)) = served(scope, site) else { return };
+            let plain = own.iter().filter(|suite| suite.key_exchange() == "kRSA");
+            (Some(token.span), plain.map(|suite| suite.name.clone()).collect())
+        }
+        TlsLibraryKind::Go => {
+            let Some(list) = policy.ciphers.get().filter(|_| policy.ciphers.is_written()) else { return };
+            let plain = || list.iter().filter(|token| token.text.starts_with("TLS_RSA_"));
+            (plain().next().map(|token| token.span), plain().map(|token| token.text.to_string()).collect())
+        }
+        TlsLibraryKind::Other => return,
+    };
+    if let (Some(at), Some(first)) = (at, names.first()) {
+        let more = if names.len() > 1 { format!(" and {} more", names.len() - 1) } else { String::new() };
+        let problem = Problem::new("cipher-without-forward-secrecy", at).with("names", format!("{first}{more}"));
+        sink.report(problem.related(site.head, format!("holds for {}", scope.site_name(site))));
+    }
 }

@@ -4,7 +4,7 @@ use crate::diagnostic::{Problem, Severity};
 use crate::handshake::{Cause, Outcome, Stage, clients};
 use crate::lint::engine::severity_of;
 use crate::lint::{Scope, Sink};
-use crate::model::{Binding, BindingId, Endpoint, Transport};
+use crate::model::{Binding, BindingId, Endpoint, Site, SiteId, Transport};
 use crate::source::Span;
 
 /// `no-client-can-connect`: after all others, where none of them explains it.
@@ -96,4 +96,22 @@ fn explains(error: &Problem, place: Span, block: Span) -> bool {
     let lies_in =
         |inner: Span, outer: Span| inner.file == outer.file && outer.start <= inner.start && inner.end <= outer.end;
     lies_in(error.at, place) || lies_in(error.at, block) || error.related.iter().any(|label| lies_in(label.span, block))
+}
+
+/// `alpn-no-overlap`: a list that is written and that no current client shares.
+pub fn no_shared_protocol(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
+    let setting = &scope.deployment.policy(site.policy).alpn;
+    let Some(list) = setting.get().filter(|list| setting.is_written() && !list.is_empty()) else { return };
+    // What names a protocol of its own, such as that of ACME, is not for browsers.
+    let is_http = |name: &str| name.starts_with('h') || name.starts_with("spdy");
+    if scope.tls_bindings(id).next().is_none() || !list.iter().all(|token| is_http(&token.text)) {
+        return;
+    }
+    let mut offered = clients().iter().filter(|client| !client.is_old && !client.alpn.is_empty());
+    let shares = |name: &String| list.iter().any(|token| *token.text == **name);
+    if !offered.any(|client| client.alpn.iter().any(shares)) {
+        let names: Vec<&str> = list.iter().map(|token| &*token.text).collect();
+        let problem = Problem::new("alpn-no-overlap", setting.origin.anchor()).with("names", names.join(", "));
+        sink.report(problem.related(site.head, format!("holds for {}", scope.site_name(site))));
+    }
 }

@@ -4,7 +4,8 @@ use crate::diagnostic::{Problem, Severity};
 use crate::handshake::openssl::Context;
 use crate::handshake::{Client, Outcome, clients};
 use crate::lint::{Scope, Sink};
-use crate::model::{Binding, Command, Endpoint, EndpointId, Setting, TlsPolicy, Token, Transport};
+use crate::model::{Binding, Command, Endpoint, EndpointId, Setting, Site, SiteId, TlsPolicy, Token, Transport};
+use crate::platform::TlsLibraryKind;
 use crate::source::Span;
 use crate::tls::group::{self, GroupList};
 
@@ -57,6 +58,32 @@ pub fn narrow(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut 
             .with("clients", format!("{shown}{more}"))
             .related(site.head, format!("holds for {}", scope.site_name(site)));
         sink.report(problem.severity(if is_fatal { Severity::Error } else { Severity::Warning }));
+    }
+}
+
+/// `post-quantum-group-missing`: where the library has the group and a written list leaves it out.
+pub fn post_quantum_missing(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
+    let policy = scope.deployment.policy(site.policy);
+    let Some(at) = written(policy).filter(|_| scope.tls_bindings(id).next().is_some()) else { return };
+    let platform = &scope.deployment.platform;
+    let has_it = match platform.tls_library.kind {
+        TlsLibraryKind::OpenSsl => platform.tls_library.version.at_least(3, 5, 0),
+        TlsLibraryKind::Go => platform.server_version.at_least(2, 10, 0),
+        TlsLibraryKind::Other => false,
+    };
+    let names: Vec<String> = match platform.tls_library.kind {
+        TlsLibraryKind::OpenSsl => match &scope.predictor.contexts().of(site.policy).groups {
+            Ok(groups) => groups.iter().filter_map(group::group).map(|group| group.name.to_owned()).collect(),
+            Err(_) => return,
+        },
+        _ => match policy.groups.get() {
+            Some(list) => list.iter().map(|token| token.text.to_string()).collect(),
+            None => return,
+        },
+    };
+    if has_it && !names.iter().any(|name| name.to_ascii_uppercase().contains("MLKEM")) {
+        let problem = Problem::new("post-quantum-group-missing", at).with("groups", names.join(", "));
+        sink.report(problem.related(site.head, format!("holds for {}", scope.site_name(site))));
     }
 }
 

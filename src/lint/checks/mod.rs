@@ -5,6 +5,7 @@ mod chain;
 pub(super) mod cipher;
 mod client;
 mod client_certificate;
+mod command;
 mod file;
 mod group;
 mod name;
@@ -31,6 +32,7 @@ macro_rules! rules {
 pub static RULES: &[Rule] = &TABLE;
 
 rules! {
+    "alpn-no-overlap": Site(client::no_shared_protocol),
     "automation-policy-conflict": Reading,
     "certificate-authority-distrusted": Credential(certificate::distrusted),
     "certificate-chain-duplicate": Credential(chain::duplicate),
@@ -70,6 +72,7 @@ rules! {
     "cipher-list-syntax": Site(cipher::syntax),
     "cipher-outside-profile": Template,
     "cipher-protocol-mismatch": Site(cipher::protocol_mismatch),
+    "cipher-without-forward-secrecy": Site(cipher::without_forward_secrecy),
     "client-ca-unusable": Site(openssl::client_ca),
     "client-cannot-connect": Closing(client::required),
     "client-certificate-required": Site(client_certificate::required),
@@ -79,8 +82,10 @@ rules! {
     "config-bom": Reading,
     "crl-check-without-crl": Reading,
     "default-site-not-tls": Endpoint(socket::default_plain),
+    "deprecated-directive": Reading,
     "deprecated-protocol": Site(protocol::deprecated),
     "dh-parameters-invalid": Site(openssl::dh_invalid),
+    "dh-parameters-too-large": Site(openssl::dh_large),
     "dhe-without-parameters": Site(cipher::dhe_without_parameters),
     "directive-duplicate": Reading,
     "directive-not-allowed-here": Reading,
@@ -95,6 +100,7 @@ rules! {
     "include-cycle": Reading,
     "include-missing": Reading,
     "inline-comment": Reading,
+    "internal-ca-certificate": Site(certificate::internal),
     "invalid-argument": Site(openssl::command),
     "invalid-setting": Running,
     "invalid-suppression": Running,
@@ -107,6 +113,7 @@ rules! {
     "key-unparseable": Credential(file::key_unparseable),
     "lifetime-outside-profile": Template,
     "listen-bind-conflict": Reading,
+    "listen-http2-mixed": Endpoint(socket::http2_mixed),
     "listen-proxy-protocol-mixed": Endpoint(socket::proxy_protocol_mixed),
     "listen-specific-shadows-wildcard": Endpoint(socket::specific_shadows_wildcard),
     "listen-without-tls": Site(socket::without_tls),
@@ -119,7 +126,11 @@ rules! {
     "no-client-can-connect": Closing(client::nobody),
     "no-key": Credential(file::no_key),
     "no-protocol": Reading,
+    "openssl-cnf-influences": Endpoint(command::system),
+    "openssl-command-array-lost": Reading,
+    "openssl-command-overrides": Site(command::overrides),
     "plain-http-on-tls-port": Endpoint(socket::plain_on_tls_port),
+    "post-quantum-group-missing": Site(group::post_quantum_missing),
     "protocol-hole": Site(protocol::hole),
     "protocol-list-overrides": Reading,
     "protocol-outside-profile": Template,
@@ -136,12 +147,18 @@ rules! {
     "quic-without-tls13": Endpoint(protocol::quic),
     "same-type-certificates": Credential(certificate::same_type),
     "server-name-invalid-wildcard": Reading,
+    "server-name-is-ip": Endpoint(name::is_address),
+    "server-name-never-matches": Site(name::never_matches),
+    "session-lifetime-too-long": Site(command::session_lifetime),
     "session-ticket-key-invalid": Closing(ticket::invalid),
+    "shadowed-cipher": Endpoint(command::shadowed_suites),
+    "shadowed-early-data": Endpoint(command::shadowed_early_data),
     "shadowed-group": Endpoint(group::shadowed),
     "shadowed-protocol": Endpoint(protocol::shadowed),
     "shadowed-site": Endpoint(name::shadowed),
     "site-rejected-by-default": Endpoint(name::rejected),
     "site-without-listener": Reading,
+    "sni-host-mismatch": Endpoint(name::host_mismatch),
     "socache-module-missing": Reading,
     "ssl-module-not-loaded": Reading,
     "stale-setting": Running,

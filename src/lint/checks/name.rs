@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity};
 use crate::lint::{Scope, Sink, scope::is_host};
-use crate::model::{Credentials, Endpoint, EndpointId, Found, NameKind, OriginKind, SiteId, Transport};
+use crate::model::{
+    Binding, Credentials, Endpoint, EndpointId, Found, NameKind, OriginKind, Site, SiteId, Transport, VerifyMode,
+};
 use crate::pki::Certificate;
 
 /// The leaves of a set, as far as they can be read. Absent where one cannot: then nothing can be said of its names.
@@ -157,5 +159,79 @@ pub fn rejected(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mu
             problem.fix = Some(Fix { title: "answer under this name".to_owned(), safety: Safety::Unsafe, edits });
         }
         sink.report(problem);
+    }
+}
+
+/// What keeps a name from being one that a client can send.
+fn impossible(name: &str) -> Option<&'static str> {
+    match name {
+        _ if name.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok() => None,
+        _ if name.contains("://") => Some("a scheme"),
+        _ if name.contains(':') => Some("a port"),
+        _ if name.contains('/') => Some("a path"),
+        _ if name.contains(char::is_whitespace) => Some("a blank"),
+        _ if !name.is_ascii() => Some("letters that are not ASCII"),
+        _ => None,
+    }
+}
+
+/// `server-name-never-matches`.
+pub fn never_matches(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
+    if scope.tls_bindings(id).next().is_none() {
+        return;
+    }
+    let plain = |kind| matches!(kind, NameKind::Exact | NameKind::LeadingWildcard | NameKind::TrailingWildcard);
+    for name in site.names.iter().filter(|name| plain(name.kind)) {
+        if let Some(what) = impossible(&name.token.text) {
+            let case = if name.token.text.is_ascii() { "" } else { "international" };
+            let problem = Problem::new("server-name-never-matches", name.token.span).case(case);
+            sink.report(problem.with("name", &*name.token.text).with("what", what));
+        }
+    }
+}
+
+/// `server-name-is-ip`: a client that goes to an address names no host, and the default site answers.
+pub fn is_address(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Sink) {
+    if endpoint.transport != Transport::Tls || scope.deployment.fragment {
+        return;
+    }
+    let Some(default) = endpoint.unnamed.map(|id| endpoint.binding(id).site) else { return };
+    for binding in endpoint.bindings.iter().filter(|binding| binding.site != default) {
+        let names = scope.deployment.site(binding.site).names.iter();
+        let plain = |text: &str| text.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok();
+        for name in names.filter(|name| plain(&name.token.text)) {
+            let problem = Problem::new("server-name-is-ip", name.token.span).with("name", &*name.token.text);
+            let problem = problem.with("listen", endpoint.listen.to_string());
+            sink.report(problem.related(scope.deployment.site(default).head, "answers it: the default site"));
+        }
+    }
+}
+
+fn mode_of(scope: &Scope<'_>, binding: &Binding) -> Option<VerifyMode> {
+    scope.deployment.policy(binding.after_name).client_verification.get().map(|one| one.mode)
+}
+
+/// `sni-host-mismatch`: where a connection may be taken for another site, which asks for certificates otherwise.
+pub fn host_mismatch(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Sink) {
+    let mode = |binding: &Binding| mode_of(scope, binding);
+    let asks = |binding: &Binding| mode(binding).is_some_and(|mode| mode != VerifyMode::Off) && !binding.rejects;
+    if endpoint.transport != Transport::Tls {
+        return;
+    }
+    for (at, strict) in endpoint.bindings.iter().enumerate().filter(|(_, binding)| asks(binding)) {
+        let site = scope.deployment.site(strict.site);
+        let names = scope.exact_names(endpoint, crate::model::BindingId(at as u32), site);
+        let differs = |other: &Binding| !other.rejects && mode(other).is_some() && mode(other) != mode(strict);
+        for other in endpoint.bindings.iter().filter(|other| other.site != strict.site && differs(other)) {
+            let Some(leaves) = leaves(scope, scope.deployment.credentials(other.credentials)) else { continue };
+            let shared = names.iter().find(|name| leaves.iter().any(|leaf| covers(leaf, &name.text)));
+            if let Some(name) = shared {
+                let other = scope.deployment.site(other.site);
+                let problem = Problem::new("sni-host-mismatch", name.span).with("name", &*name.text);
+                let problem = problem.with("other", scope.site_name(other));
+                sink.report(problem.related(other.head, "its certificate covers the name, and it asks otherwise"));
+                break;
+            }
+        }
     }
 }

@@ -128,6 +128,22 @@ pub fn dh_weak(scope: &Scope<'_>, _: SiteId, site: &Site, sink: &mut Sink) {
     }
 }
 
+/// `dh-parameters-too-large`: for clients that know no prime of more than 1024 bits, where they are asked for.
+pub fn dh_large(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
+    let names_old = |name: &str| name.starts_with("java-6") || name.starts_with("java-7");
+    let is_asked = scope.settings.required.iter().any(|client| names_old(&client.name))
+        || scope.settings.profile.is_some_and(|profile| profile.name == "mozilla-old");
+    if !is_asked || scope.tls_bindings(id).next().is_none() || context(scope, site).is_none() {
+        return;
+    }
+    let file = scope.deployment.policy(site.policy).dh_parameters.get().and_then(|file| file.as_ref());
+    let Some((token, path)) = file else { return };
+    if let Some(bits) = scope.pem(path).and_then(PemFile::dh_bits).filter(|bits| *bits > 1024) {
+        let problem = Problem::new("dh-parameters-too-large", token.span).with("path", &*token.text);
+        sink.report(problem.with("bits", bits.to_string()));
+    }
+}
+
 /// `client-verify-without-ca`.
 pub fn verify_without_ca(scope: &Scope<'_>, _: SiteId, site: &Site, sink: &mut Sink) {
     let setting = &scope.deployment.policy(site.policy).client_verification;

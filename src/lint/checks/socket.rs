@@ -250,3 +250,15 @@ pub fn ipv6_missing(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink:
         sink.report(problem.related(v6.uses[0].span, "answers it over IPv6"));
     }
 }
+
+/// `listen-http2-mixed`.
+pub fn http2_mixed(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Sink) {
+    let Some(with) = endpoint.uses.iter().find(|one| one.http2).filter(|_| speaks_tls(endpoint)) else { return };
+    for without in endpoint.uses.iter().filter(|one| !one.http2) {
+        let site = scope.deployment.site(without.site);
+        let problem = Problem::new("listen-http2-mixed", without.span)
+            .with("site", scope.site_name(site))
+            .with("listen", endpoint.listen.to_string());
+        sink.report(problem.related(with.span, "turns HTTP/2 on for every site of this address and port"));
+    }
+}

@@ -537,6 +537,12 @@ impl<'a> Lowering<'a> {
                 }
             }
         }
+        if let Some(asked) = asked.as_ref().filter(|one| one.http2 && self.version.at_least(1, 25, 1))
+            && let Some(word) = asked.words.iter().find(|word| &*word.text == "http2")
+        {
+            let problem = Problem::new("deprecated-directive", word.span).with("name", "listen ... http2");
+            out.problems.push(problem.with("since", "1.25.1").with("instead", "`http2 on;`"));
+        }
         draft.asked.extend(asked.filter(|asked| !asked.udp));
     }
 

@@ -54,6 +54,7 @@ pub struct Level {
     pub ticket_key: Option<TicketKey>,
     /// Files for TLS with other servers: httpd looks while reading whether they are there.
     pub proxy_files: Vec<File>,
+    pub session_lifetime: Option<Setting<u64>>,
     /// `Protocols`: what is offered in ALPN.
     pub application: Option<Setting<Arc<[Token]>>>,
     /// `Protocol`: what the sockets of the level speak.
@@ -88,14 +89,15 @@ impl Level {
             needs_revocations,
             stapling,
             stapling_url,
+            managed_stapling,
             session_tickets,
+            session_lifetime,
             application,
             engine: _,
             certificates: _,
             keys: _,
             chain: _,
             revocation_folder: _,
-            managed_stapling: _,
             ticket_key: _,
             proxy_files: _,
             protocol: _,
@@ -106,11 +108,12 @@ impl Level {
             has_core: _,
         } = self;
         let has_list = ciphers.is_some() || ciphersuites.is_some() || !commands.is_empty() || application.is_some();
-        let has_switch = protocols.is_some() || honor_order.is_some() || session_tickets.is_some();
+        let has_session = session_tickets.is_some() || session_lifetime.is_some();
+        let has_switch = protocols.is_some() || honor_order.is_some() || has_session;
         let has_clients =
             verify.is_some() || verify_depth.is_some() || authorities.is_some() || authority_folder.is_some();
         let has_lists = revocation_check.is_some() || revocations.is_some() || needs_revocations.is_some();
-        let has_stapling = stapling.is_some() || stapling_url.is_some();
+        let has_stapling = stapling.is_some() || stapling_url.is_some() || managed_stapling.is_some();
         !(has_list || has_switch || has_clients || has_lists || has_stapling)
     }
 }
@@ -172,6 +175,7 @@ pub fn policy(own: &Level, outer: &Level, defaults: Defaults) -> TlsPolicy {
         commands: commands(own, outer, defaults),
         early_data: Setting::known(false, by_default),
         session_tickets: defaults.or(take(&own.session_tickets, &outer.session_tickets), true),
+        session_lifetime: map(defaults.or(take(&own.session_lifetime, &outer.session_lifetime), 300), Some),
         alpn: application(own, outer, defaults),
         client_verification: verification(own, outer, defaults),
         stapling: stapling(own, outer, defaults),

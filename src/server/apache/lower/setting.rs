@@ -86,7 +86,6 @@ pub fn read(lowering: &mut Lowering<'_>, said: &Said<'_>, level: &mut Level) {
         "sslopensslconfcmd" => command(lowering, said, level),
         "sslcertificatefile" => level.certificates.push(lowering.file(said, &first, "certificate-file-missing")),
         "sslcertificatekeyfile" => level.keys.push(lowering.file(said, &first, "key-file-missing")),
-        "sslcertificatechainfile" => level.chain = Some(lowering.file(said, &first, "certificate-file-missing")),
         "sslcacertificatefile" => level.authorities = Some(lowering.file(said, &first, "")),
         "sslcacertificatepath" => level.authority_folder = Some(lowering.file(said, &first, "")),
         "sslcarevocationfile" => level.revocations = Some(lowering.file(said, &first, "")),
@@ -104,6 +103,13 @@ pub fn read(lowering: &mut Lowering<'_>, said: &Said<'_>, level: &mut Level) {
         "sslstaplingforceurl" => level.stapling_url = said.known(first),
         "mdstapling" => level.managed_stapling = said.flag(),
         "sslsessionticketkeyfile" => lowering.ticket_key(said, &first, level),
+        "sslsessioncachetimeout" => {
+            level.session_lifetime = first.text.parse().ok().and_then(|seconds: u64| said.known(seconds));
+        }
+        "sslcertificatechainfile" => {
+            lowering.problems.push(deprecated(said, "2.4.8", "`SSLCertificateFile` with the whole chain"));
+            level.chain = Some(lowering.file(said, &first, "certificate-file-missing"));
+        }
         "sslsessiontickets" => level.session_tickets = said.flag().or(level.session_tickets.take()),
         "sslstaplingcache" => {
             lowering.stapling_cache = Some(said.span());
@@ -188,6 +194,14 @@ fn ciphers(lowering: &mut Lowering<'_>, said: &Said<'_>, level: &mut Level) {
             });
         }
     }
+}
+
+/// What still works, and has a newer form.
+fn deprecated(said: &Said<'_>, since: &str, instead: &str) -> Problem {
+    let name = String::from_utf8_lossy(&said.text[said.statement.name.0 as usize..said.statement.name.1 as usize]);
+    let at = Span::new(said.statement.text, said.statement.name.0, said.statement.name.1);
+    let problem = Problem::new("deprecated-directive", at).with("name", name).with("since", since);
+    problem.with("instead", instead)
 }
 
 fn command(lowering: &mut Lowering<'_>, said: &Said<'_>, level: &mut Level) {

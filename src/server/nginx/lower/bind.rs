@@ -44,6 +44,7 @@ pub fn build(
         let (outer, defaults) = (&levels[draft.service as usize], defaults[draft.service as usize]);
         deployment.ticket_keys.extend(draft.level.ticket_keys.iter().cloned());
         let id = SiteId(deployment.sites.len() as u32);
+        commands_lost(&draft.level, outer, &mut deployment.problems);
         let policy = composer.interner.policy(deployment, level::policy(&draft.level, outer, defaults));
         let credentials = level::credentials(&draft.level, outer, &draft.names);
         let starttls = draft.level.starttls.or(outer.starttls).filter(|(_, on)| *on);
@@ -109,6 +110,23 @@ fn tells_names_apart(service: Service, version: Version) -> bool {
         Service::Stream => version.at_least(1, 25, 5),
         Service::Mail => false,
     }
+}
+
+/// Commands of `http` that a server's own take the place of, though they say something else.
+fn commands_lost(own: &Level, outer: &Level, problems: &mut Vec<Problem>) {
+    let (Some(own), Some(outer)) = (&own.commands, &outer.commands) else { return };
+    let (Some(mine), Some(theirs)) = (own.get(), outer.get()) else { return };
+    let is_kept = |one: &Command| mine.iter().any(|other| other.name.text.eq_ignore_ascii_case(&one.name.text));
+    let lost: Vec<&Command> = theirs.iter().filter(|one| !is_kept(one)).collect();
+    if lost.is_empty() {
+        return;
+    }
+    let names: Vec<&str> = lost.iter().map(|one| &*one.name.text).collect();
+    let mut problem = Problem::new("openssl-command-array-lost", own.origin.anchor()).with("names", names.join(", "));
+    for one in &lost {
+        problem = problem.related(one.name.span.to(one.value.span), "no longer holds there");
+    }
+    problems.push(problem);
 }
 
 /// A site without `listen`: port 80 of all addresses where the master runs as root, which is assumed.

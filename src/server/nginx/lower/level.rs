@@ -35,6 +35,8 @@ pub struct Level {
     pub commands: Option<Setting<Vec<Command>>>,
     pub early_data: Option<Setting<bool>>,
     pub session_tickets: Option<Setting<bool>>,
+    pub session_lifetime: Option<Setting<u64>>,
+    pub session_cache: Option<Setting<bool>>,
     pub verify: Option<Setting<VerifyMode>>,
     pub verify_depth: Option<Setting<u32>>,
     pub client_authorities: Option<File>,
@@ -123,11 +125,21 @@ pub fn policy(own: &Level, outer: &Level, defaults: Defaults) -> TlsPolicy {
         commands: defaults.or(commands, Arc::from([])),
         early_data: defaults.or(take(&own.early_data, &outer.early_data), false),
         session_tickets: defaults.or(take(&own.session_tickets, &outer.session_tickets), true),
+        session_lifetime: session_lifetime(own, outer, defaults),
         alpn: take(&own.alpn, &outer.alpn)
             .unwrap_or_else(|| Setting::known(Arc::from([]), Origin::default_for(defaults.bites))),
         client_verification: verification(own, outer, defaults),
         stapling: stapling(own, outer, defaults),
     }
+}
+
+/// Five minutes by default; without a cache and without tickets no session is taken up again.
+fn session_lifetime(own: &Level, outer: &Level, defaults: Defaults) -> Setting<Option<u64>> {
+    let written = defaults.or(take(&own.session_lifetime, &outer.session_lifetime), 300);
+    let is = |setting: Option<Setting<bool>>, default: bool| setting.map_or(default, |one| one.get() == Some(&true));
+    let has_cache = is(take(&own.session_cache, &outer.session_cache), false);
+    let has_tickets = is(take(&own.session_tickets, &outer.session_tickets), true);
+    map(written, |seconds| (has_cache || has_tickets).then_some(seconds))
 }
 
 /// `auto` means the library's own list.
@@ -286,6 +298,8 @@ impl Level {
         first(&mut self.dh_parameters, other.dh_parameters);
         first(&mut self.early_data, other.early_data);
         first(&mut self.session_tickets, other.session_tickets);
+        first(&mut self.session_lifetime, other.session_lifetime);
+        first(&mut self.session_cache, other.session_cache);
         first(&mut self.verify, other.verify);
         first(&mut self.verify_depth, other.verify_depth);
         first(&mut self.client_authorities, other.client_authorities);

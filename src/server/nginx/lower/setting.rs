@@ -87,6 +87,13 @@ pub fn read(lowering: &Lowering<'_>, said: &Said<'_>, level: &mut Level, problem
         b"prefer_server_ciphers" => set(&mut level.prefer_server_ciphers, said.flag()),
         b"ecdh_curve" => set(&mut level.groups, said.list()),
         b"early_data" => set(&mut level.early_data, said.flag()),
+        b"session_timeout" => {
+            set(&mut level.session_lifetime, seconds(&said.first().text).and_then(|seconds| said.known(seconds)));
+        }
+        b"session_cache" => {
+            let off = said.words.iter().all(|word| matches!(&*said.token(word).text, "off" | "none"));
+            set(&mut level.session_cache, said.known(!off));
+        }
         b"session_tickets" => set(&mut level.session_tickets, said.flag()),
         b"reject_handshake" => set(&mut level.rejects, said.flag()),
         b"alpn" => {
@@ -148,6 +155,30 @@ fn set<T>(setting: &mut Option<T>, value: Option<T>) {
     if setting.is_none() {
         *setting = value;
     }
+}
+
+/// A stretch of time in nginx's words: `1d12h`, `90m`, plain seconds (`ngx_parse_time`).
+fn seconds(text: &str) -> Option<u64> {
+    let mut total: u64 = 0;
+    let mut number: Option<u64> = None;
+    for letter in text.chars().filter(|letter| *letter != ' ') {
+        if let Some(digit) = letter.to_digit(10) {
+            number = Some(number.unwrap_or(0).checked_mul(10)?.checked_add(u64::from(digit))?);
+            continue;
+        }
+        let unit = match letter {
+            'y' => 31_536_000,
+            'M' => 2_592_000,
+            'w' => 604_800,
+            'd' => 86_400,
+            'h' => 3_600,
+            'm' => 60,
+            's' => 1,
+            _ => return None,
+        };
+        total = total.checked_add(number.take()?.checked_mul(unit)?)?;
+    }
+    total.checked_add(number.unwrap_or(0))
 }
 
 fn verify_mode(said: &Said<'_>) -> Option<Setting<VerifyMode>> {

@@ -62,6 +62,7 @@ pub fn policy(lowering: &Lowering<'_>, config: &Config, settings: &Settings, has
         commands: Setting::known(Arc::from([]), default),
         early_data: Setting::known(false, default),
         session_tickets: tickets,
+        session_lifetime: Setting::known(None, default),
         alpn,
         client_verification: verification(settings, default),
         stapling: stapling(config, default),
