@@ -2,6 +2,7 @@
 //! `include` reads what belongs together, `lower` gives it a meaning, `edit` turns changes into text again.
 
 pub mod apache;
+mod backup;
 pub mod caddy;
 pub mod nginx;
 mod outline;

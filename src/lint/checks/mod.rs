@@ -97,6 +97,7 @@ rules! {
     "events-block-missing": Reading,
     "group-outside-profile": Template,
     "implicit-default-server": Endpoint(socket::implicit_default),
+    "include-backup-file": Reading,
     "include-cycle": Reading,
     "include-missing": Reading,
     "inline-comment": Reading,

@@ -26,6 +26,7 @@ use super::syntax::Word;
 use crate::diagnostic::{Edit, Fix, Problem, Safety, Unjudged};
 use crate::model::{Deployment, Frame, FrameId, FrameKind, Frames, Name, ServerKind, Service, Token};
 use crate::platform::{Platform, Version};
+use crate::server::backup;
 use crate::source::{FileSystem, Limits, ReadError, Span};
 
 /// A server block as written, before the levels around it are known.
@@ -394,6 +395,15 @@ impl<'a> Lowering<'a> {
             }
             None => return,
         };
+        let value = word.value(&file.bytes);
+        if crate::source::has_wildcard(&value) {
+            let paths = targets.iter().filter_map(|target| target.as_ref().ok());
+            let paths: Vec<PathBuf> = paths.map(|index| self.loaded.files[*index].path.clone()).collect();
+            let quoted =
+                usize::from(file.bytes.get(word.end as usize - 1).is_some_and(|one| matches!(one, b'"' | b'\'')));
+            let inside = Span::new(file.id, at.start + quoted as u32, at.end - quoted as u32);
+            out.problems.extend(backup::problem(inside, &written(), &paths, false));
+        }
         let mut found = Vec::with_capacity(targets.len());
         for target in targets {
             match target {

@@ -15,6 +15,7 @@ use crate::diagnostic::{Edit, Fix, Problem, Safety, Unjudged};
 use crate::model::{Frame, FrameKind};
 use crate::pki;
 use crate::server::apache::syntax::{self, Line, Word};
+use crate::server::backup;
 use crate::source::{self, FileId, FileKind, FileSystem, Limits, ReadError, Span, Text};
 
 /// How deep folders are looked into.
@@ -164,6 +165,10 @@ impl Reader<'_> {
                 self.out.problems.push(self.made_optional(problem, statement));
             }
             return;
+        }
+        let is_folder = !source::has_wildcard(&written);
+        if !(is_folder && found.len() == 1 && found[0] == path) {
+            self.out.problems.extend(backup::problem(at, &shown, &found, is_folder));
         }
         self.files.load(&found);
         let frame = Frame { kind: FrameKind::Include, at, parent: statement.via };
