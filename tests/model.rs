@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use shakedown::diagnostic::Problem;
 use shakedown::model::{BindingId, Deployment, Endpoint, Found, ServerKind, Unmatched};
 use shakedown::platform::{self, Part};
 use shakedown::server::{self, Form, Input, Root};
@@ -15,7 +16,9 @@ fn told(server: ServerKind, part: Part, text: &str, names: &[&str]) -> String {
     let platform = platform::find("debian-12", part).expect("a platform of the table");
     let read = server::read(server, &Memory::new(), &mut sources, &Limits::default(), input, platform);
     let deployment = read.deployment();
-    assert!(deployment.problems.is_empty(), "{:?}", deployment.problems);
+    // What the second test is about is remarked on, too.
+    let is_fault = |problem: &&Problem| problem.rule.as_str() != "wildcard-policy-applies-to-subdomain";
+    assert_eq!(deployment.problems.iter().find(is_fault), None);
     let endpoint = deployment.endpoints.iter().find(|one| one.listen.port == 443).expect("a socket of port 443");
     let mut out = String::new();
     for name in names {

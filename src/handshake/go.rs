@@ -120,6 +120,7 @@ fn managed(key_type: &str) -> Option<(KeyKind, u32)> {
 pub struct Config<'a> {
     policy: &'a TlsPolicy,
     release: Version,
+    signs_with_sha1: bool,
 }
 
 /// The server's side of one handshake.
@@ -128,6 +129,8 @@ pub struct Side<'a> {
     pub policy: &'a TlsPolicy,
     /// The release of Go.
     pub release: Version,
+    /// Whether the build keeps SHA-1 (`tlssha1=1` among its GODEBUG settings).
+    pub keeps_sha1: bool,
     /// The certificates.
     pub candidates: &'a Candidates,
     /// The name that the client says, lower case; empty: none.
@@ -152,7 +155,9 @@ pub fn negotiate(client: &Client, side: &Side<'_>, story: &mut Story) -> Outcome
         return outcome;
     }
     let Ok(hello) = client.hello() else { return Outcome::Unknown(Cause::unknown(Decisive::Nothing, "no hello")) };
-    let config = Config { policy: side.policy, release: side.release };
+    // Until Go 1.24 SHA-1 signs in TLS 1.2 whatever the build says.
+    let signs_with_sha1 = side.keeps_sha1 || !side.release.at_least(1, 25, 0);
+    let config = Config { policy: side.policy, release: side.release, signs_with_sha1 };
     Negotiation { client, hello: &hello, side, config }.run(story).unwrap_or_else(|end| end)
 }
 
@@ -196,11 +201,6 @@ impl Config<'_> {
         Ok(old.filter_map(|suite| CipherSuite::named(suite.openssl)).collect())
     }
 
-    /// Whether SHA-1 still signs in TLS 1.2 (until Go 1.24).
-    fn signs_with_sha1(&self) -> bool {
-        !self.release.at_least(1, 25, 0)
-    }
-
     /// The schemes that a certificate can sign with (`signatureSchemesForCertificate`).
     fn schemes(&self, candidate: &Candidate, protocol: Protocol) -> Vec<&'static SignatureScheme> {
         let is_tls13 = protocol == Protocol::Tls13;
@@ -209,13 +209,13 @@ impl Config<'_> {
                 let curve = candidate.curve().unwrap_or_default();
                 let is_ecdsa = scheme.name.starts_with("ecdsa") && scheme.digest != "sha224";
                 is_ecdsa
-                    && if is_tls13 { scheme.curve == curve } else { scheme.digest != "sha1" || self.signs_with_sha1() }
+                    && if is_tls13 { scheme.curve == curve } else { scheme.digest != "sha1" || self.signs_with_sha1 }
             }
             KeyKind::Rsa if scheme.name.starts_with("rsa_pss_rsae") => {
                 candidate.bits.div_ceil(8) >= 2 * scheme.digest_bytes() + 2
             }
             KeyKind::Rsa => {
-                let is_on = scheme.digest != "sha224" && (scheme.digest != "sha1" || self.signs_with_sha1());
+                let is_on = scheme.digest != "sha224" && (scheme.digest != "sha1" || self.signs_with_sha1);
                 !is_tls13 && scheme.name.starts_with("rsa_pkcs1") && is_on
             }
             KeyKind::Ed25519 => scheme.name == "ed25519",

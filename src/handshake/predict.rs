@@ -266,6 +266,7 @@ impl<'a> Predictor<'a> {
                 let side = go::Side {
                     policy: self.deployment.policy(binding.after_name),
                     release: library.version,
+                    keeps_sha1: self.deployment.platform.godebug.iter().any(|setting| setting == "tlssha1=1"),
                     candidates: self.candidates(binding.credentials),
                     name: name.unwrap_or_default(),
                     rejects: binding.rejects,

@@ -206,15 +206,25 @@ const QUIETER: &[(&str, &[&str])] = &[
     ("plain-http-on-tls-port", &["no-certificate"]),
     ("certificate-inherited-from-default-site", &["certificate-name-mismatch"]),
     ("directive-unknown-in-version", &["invalid-argument"]),
-    ("shadowed-site", &["automation-policy-conflict"]),
+    ("ambiguous-site", &["automation-policy-conflict", "shadowed-site", "loaded-certificate-disables-management"]),
+    ("catch-all-certificate-hijacks-site", &["certificate-name-mismatch"]),
+    ("certificate-bom", &["certificate-unparseable", "certificate-chain-order", "key-unparseable"]),
 ];
 
 /// How a socket is written.
 const SOCKETS: &[&str] = &["mixed-tls-and-plain-listener", "plain-http-on-tls-port"];
 
 /// What a text lacks cannot be said where a part of it was not understood.
-const ABSENCES: &[&str] = &["no-certificate", "no-key"];
-const NOT_UNDERSTOOD: &[&str] = &["syntax-error", "unknown-directive", "invalid-argument"];
+const ABSENCES: &[&str] = &["no-certificate", "no-key", "acme-impossible-name", "wildcard-needs-dns-challenge"];
+const NOT_UNDERSTOOD: &[&str] = &[
+    "syntax-error",
+    "unknown-directive",
+    "invalid-argument",
+    "directive-not-allowed-here",
+    "directive-removed",
+    "include-missing",
+    "include-cycle",
+];
 
 /// Leaves out what another problem at the same place says better. What stops the server is never left out for what does not;
 /// there, how a socket is written is what is left out.

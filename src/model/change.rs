@@ -58,6 +58,11 @@ pub enum Change {
         /// The arguments of the directive that sends them on.
         pass: Span,
     },
+    /// The server's own authority signs for a site.
+    SignInternally {
+        /// The site.
+        site: SiteId,
+    },
     /// Turns OCSP stapling off where it is written.
     DisableStapling {
         /// The arguments of the directive that turned it on.

@@ -38,6 +38,10 @@ pub struct Managed {
     pub name: Option<Arc<str>>,
     /// Whether it is got only when a client asks for it.
     pub on_demand: bool,
+    /// Whether the public DNS can have the name.
+    pub is_public_name: bool,
+    /// Whether a public authority signs.
+    pub is_public_authority: bool,
     /// Why it can never be had.
     pub obstacle: Option<Obstacle>,
 }

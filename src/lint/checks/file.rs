@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use crate::diagnostic::{Problem, Safety, Unjudged};
+use crate::diagnostic::{Edit, Fix, Problem, Safety, Unjudged};
 use crate::lint::{Scope, Sink, Use};
 use crate::model::{Change, Endpoint, EndpointId, NameKind, Setting, SiteId, Token, Transport};
 use crate::pki::loading::{self, Cause};
 use crate::pki::{Certificate, FileFault, Key, KeyFault, KeyKind, PemFile};
-use crate::source::ReadError;
+use crate::platform::TlsLibraryKind;
+use crate::source::{ReadError, Span};
 
 type File = Setting<(Token, PathBuf)>;
 
@@ -133,6 +134,23 @@ pub fn certificate_unparseable<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut 
             sink.report(if file.is_secret() { problem } else { problem.related(at, "this block") });
         }
         None => {}
+    }
+}
+
+/// `certificate-bom`.
+pub fn bom<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+    if !one.is_loaded || scope.deployment.platform.tls_library.kind != TlsLibraryKind::Go {
+        return;
+    }
+    for file in std::iter::once(&one.pair.certificate).chain(&one.pair.key) {
+        let Some((token, path)) = file.get() else { continue };
+        let Some(file) = scope.pem(path).filter(|file| file.has_bom && file.begins_with_block) else { continue };
+        let mut problem = Problem::new("certificate-bom", token.span).with("path", &*token.text);
+        if !file.is_secret() {
+            let edits = vec![Edit { span: Span::new(file.file, 0, 3), text: String::new() }];
+            problem.fix = Some(Fix { title: "take the mark away".into(), safety: Safety::Safe, edits });
+        }
+        sink.report(problem);
     }
 }
 

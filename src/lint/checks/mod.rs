@@ -8,6 +8,7 @@ mod client_certificate;
 mod command;
 mod file;
 mod group;
+mod managed;
 mod name;
 mod openssl;
 mod protocol;
@@ -32,9 +33,14 @@ macro_rules! rules {
 pub static RULES: &[Rule] = &TABLE;
 
 rules! {
+    "acme-impossible-name": Endpoint(managed::impossible),
+    "acme-staging": Endpoint(managed::staging),
     "alpn-no-overlap": Site(client::no_shared_protocol),
+    "ambiguous-site": Reading,
     "automation-policy-conflict": Reading,
+    "catch-all-certificate-hijacks-site": Reading,
     "certificate-authority-distrusted": Credential(certificate::distrusted),
+    "certificate-bom": Credential(file::bom),
     "certificate-chain-duplicate": Credential(chain::duplicate),
     "certificate-chain-expired": Credential(chain::expired),
     "certificate-chain-expires-before-leaf": Credential(chain::expires_first),
@@ -73,6 +79,7 @@ rules! {
     "cipher-outside-profile": Template,
     "cipher-protocol-mismatch": Site(cipher::protocol_mismatch),
     "cipher-without-forward-secrecy": Site(cipher::without_forward_secrecy),
+    "client-auth-empty": Reading,
     "client-ca-unusable": Site(openssl::client_ca),
     "client-cannot-connect": Closing(client::required),
     "client-certificate-required": Site(client_certificate::required),
@@ -82,6 +89,7 @@ rules! {
     "config-bom": Reading,
     "crl-check-without-crl": Reading,
     "default-site-not-tls": Endpoint(socket::default_plain),
+    "default-sni-without-certificate": Reading,
     "deprecated-directive": Reading,
     "deprecated-protocol": Site(protocol::deprecated),
     "dh-parameters-invalid": Site(openssl::dh_invalid),
@@ -95,6 +103,7 @@ rules! {
     "duplicate-listen": Reading,
     "duplicate-listen-options": Reading,
     "events-block-missing": Reading,
+    "folder-load-keyless-pem": Reading,
     "group-outside-profile": Template,
     "implicit-default-server": Endpoint(socket::implicit_default),
     "include-backup-file": Reading,
@@ -118,6 +127,7 @@ rules! {
     "listen-proxy-protocol-mixed": Endpoint(socket::proxy_protocol_mixed),
     "listen-specific-shadows-wildcard": Endpoint(socket::specific_shadows_wildcard),
     "listen-without-tls": Site(socket::without_tls),
+    "loaded-certificate-disables-management": Reading,
     "mixed-tls-and-plain-listener": Endpoint(socket::mixed),
     "modern-protocol-missing": Site(protocol::modern_missing),
     "must-staple-first-handshake": Credential(stapling::first_handshake),
@@ -127,6 +137,7 @@ rules! {
     "no-client-can-connect": Closing(client::nobody),
     "no-key": Credential(file::no_key),
     "no-protocol": Reading,
+    "on-demand-without-permission": Reading,
     "openssl-cnf-influences": Endpoint(command::system),
     "openssl-command-array-lost": Reading,
     "openssl-command-overrides": Site(command::overrides),
@@ -135,6 +146,7 @@ rules! {
     "protocol-hole": Site(protocol::hole),
     "protocol-list-overrides": Reading,
     "protocol-outside-profile": Template,
+    "protocol-range-inverted": Reading,
     "protocol-unreachable": Site(protocol::unreachable),
     "proxy-client-certificate-wrong-usage": Closing(upstream::wrong_usage),
     "proxy-file-unusable": Closing(upstream::files),
@@ -147,6 +159,7 @@ rules! {
     "quic-incompatible-parameter": Reading,
     "quic-without-tls13": Endpoint(protocol::quic),
     "same-type-certificates": Credential(certificate::same_type),
+    "scheme-port-conflict": Reading,
     "server-name-invalid-wildcard": Reading,
     "server-name-is-ip": Endpoint(name::is_address),
     "server-name-never-matches": Site(name::never_matches),
@@ -171,6 +184,8 @@ rules! {
     "swallowed-directive": Reading,
     "syntax-error": Reading,
     "tls-on-http-port": Endpoint(socket::tls_on_http_port),
+    "tls-policy-conflict": Reading,
+    "tls-secrets-logged": Reading,
     "tls13-name-in-cipher-list": Site(cipher::tls13_name),
     "trusted-certificate-invalid": Site(openssl::trusted),
     "unknown-cipher": Site(cipher::unknown),
@@ -184,4 +199,6 @@ rules! {
     "weak-dh-parameters": Site(openssl::dh_weak),
     "weak-key": Credential(chain::weak_key),
     "weak-signature": Credential(chain::weak_signature),
+    "wildcard-needs-dns-challenge": Endpoint(managed::wildcard),
+    "wildcard-policy-applies-to-subdomain": Reading,
 }

@@ -169,6 +169,7 @@ impl Editor for ApacheEditor<'_> {
             Change::RemoveDirective { written } => {
                 Some(Edits { edits: vec![self.removal(*written)?], reaches: Vec::new() })
             }
+            Change::SignInternally { .. } => None,
             Change::DisableStapling { written } => {
                 let stapling = |site: &Site| self.deployment.policy(site.policy).stapling.origin.written;
                 let reaches = self.reached(|site| stapling(site) == Some(*written));
@@ -185,6 +186,7 @@ impl Editor for ApacheEditor<'_> {
             Change::SpeakTls { .. } => "`SSLEngine on` in this `<VirtualHost>`".to_owned(),
             Change::SendUpstreamName { .. } => "nothing: the name is sent".to_owned(),
             Change::RemoveDirective { .. } => "remove this directive".to_owned(),
+            Change::SignInternally { .. } => "a certificate of an authority of your own".to_owned(),
             Change::DisableStapling { .. } => "`SSLUseStapling off`".to_owned(),
         }
     }

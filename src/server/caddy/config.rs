@@ -37,6 +37,12 @@ pub struct Config {
     pub stapling_off: Option<Span>,
     /// Session tickets are off, and where that is written.
     pub tickets_off: Option<Span>,
+    /// The name of clients that send none, as the global options have it.
+    pub default_sni: Option<Token>,
+    /// The name in place of one that no certificate has, as the global options have it.
+    pub fallback_sni: Option<Token>,
+    /// Whether it comes from a Caddyfile.
+    pub is_caddyfile: bool,
     /// Where certificates are stored: a folder, where that is written; `None` where another module stores them.
     pub storage: Storage,
 }
@@ -69,6 +75,8 @@ pub struct SiteDraft {
     pub loaders: Vec<usize>,
     /// Whether anything about TLS is written in it.
     pub has_tls: bool,
+    /// Whether it says who signs for its names.
+    pub asks: bool,
     /// Where it has names that are not known.
     pub opaque: Option<Span>,
 }

@@ -85,6 +85,18 @@ impl<'a> CaddyEditor<'a> {
         }
     }
 
+    /// Says `tls internal` for one site that has no `tls`.
+    fn internal(&self, site: SiteId) -> Option<Edit> {
+        let site = self.deployment.site(site);
+        let section = self.section(site).filter(|section| section.has_braces && section.keys.len() == 1)?;
+        let open = section.block.open;
+        if section.block.nodes.iter().any(|node| node.is("tls")) || section.block.close.start <= open.end {
+            return None;
+        }
+        let text = format!("{}{}\ttls internal", self.line_end(open), self.indent(open)?);
+        self.insert(open, text)
+    }
+
     fn insert(&self, behind: Span, text: String) -> Option<Edit> {
         self.bytes(behind)?;
         Some(Edit { span: Span::new(behind.file, behind.end, behind.end), text })
@@ -151,6 +163,7 @@ impl Editor for CaddyEditor<'_> {
             Change::RemoveDirective { written } => {
                 Some(Edits { edits: vec![self.removal(*written)?], reaches: Vec::new() })
             }
+            Change::SignInternally { site } => Some(Edits { edits: vec![self.internal(*site)?], reaches: vec![*site] }),
             Change::DisableStapling { .. } => None,
         }
     }
@@ -165,6 +178,7 @@ impl Editor for CaddyEditor<'_> {
             Change::SpeakTls { .. } => "write the address without `http://`".to_owned(),
             Change::SendUpstreamName { .. } => "nothing: the name is sent".to_owned(),
             Change::RemoveDirective { .. } => "remove this directive".to_owned(),
+            Change::SignInternally { .. } => "`tls internal`".to_owned(),
             Change::DisableStapling { .. } => "write `ocsp_stapling off` among the global options".to_owned(),
         }
     }

@@ -152,6 +152,7 @@ impl Editor for NginxEditor<'_> {
             Change::RemoveDirective { written } => {
                 Some(Edits { edits: vec![self.removal(*written)?], reaches: Vec::new() })
             }
+            Change::SignInternally { .. } => None,
             Change::DisableStapling { written } => {
                 let policy = |site: &crate::model::Site| self.deployment.policy(site.policy);
                 let reaches = self.reached(|site| policy(site).stapling.origin.written == Some(*written));
@@ -172,6 +173,7 @@ impl Editor for NginxEditor<'_> {
                 format!("`{}ssl_server_name on;`", String::from_utf8_lossy(family))
             }
             Change::RemoveDirective { .. } => "remove this directive".to_owned(),
+            Change::SignInternally { .. } => "a certificate of an authority of your own".to_owned(),
             Change::DisableStapling { .. } => "remove `ssl_stapling on;`".to_owned(),
         }
     }

@@ -165,6 +165,8 @@ impl Automated<'_> {
             name: subject.map(Arc::from),
             on_demand: rule.is_some_and(|rule| rule.on_demand),
             obstacle,
+            is_public_name: !is_internal && !name::is_impossible(name),
+            is_public_authority: all(is_public),
         }
     }
 }

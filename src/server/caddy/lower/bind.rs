@@ -5,6 +5,7 @@
 //! `getCertificateFromCache`; Caddy 2.11.4, `ConnectionPolicies.TLSConfig`.
 
 mod choose;
+mod remark;
 mod server;
 mod setting;
 
@@ -42,7 +43,11 @@ pub fn build(lowering: &mut Lowering<'_>, config: &Config, deployment: &mut Depl
         let mut made = server::Maker::new(config, server, &policies, &mut chooser, &mut interner, start);
         let endpoints = made.endpoints(deployment, &everywhere);
         deployment.endpoints.extend(endpoints);
+        if !policies.all.is_empty() {
+            remark::on_server(&mut chooser, config, server, &policies);
+        }
     }
+    remark::on_defaults(&mut chooser, config);
     unknown_tags(&mut chooser, config);
     udp_conflicts(&mut chooser, config, &automated);
     let Chooser { problems, unjudged, .. } = chooser;

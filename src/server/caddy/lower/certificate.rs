@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Lowering, name};
+use crate::diagnostic::Problem;
 use crate::model::{Credential, Doubt, Origin, Setting, Token};
 use crate::pki::{Library, PemFile};
 use crate::server::caddy::config::{Choice, Config, Loader};
@@ -48,7 +49,12 @@ impl Certificates {
                 }
             }
         }
+        let from_folders = loaders.len();
         for (folder, via) in &config.folders {
+            if lowering.reading.files.list(&lowering.locate(&folder.text)).is_err_and(|error| error.is_missing()) {
+                let problem = Problem::new("certificate-file-missing", folder.span).with("path", &*folder.text);
+                lowering.problem(problem.with("reason", "no such folder"));
+            }
             for path in pem_files(lowering, &lowering.locate(&folder.text)) {
                 let file = (folder.clone(), path);
                 loaders.push(Loader { certificate: file.clone(), key: file, tags: Vec::new(), via: *via });
@@ -68,8 +74,14 @@ impl Certificates {
         // The same certificates in another file are kept once, too: the tags of the second count only since CertMagic 0.17.3.
         let counts_all_tags = lowering.reading.version.at_least(2, 7, 0);
         let mut same: HashMap<Vec<[u8; 32]>, usize> = HashMap::new();
-        for loader in loaders {
+        for (number, loader) in loaders.into_iter().enumerate() {
             let file = library.get(&loader.certificate.1).and_then(|file| file.as_ref().ok());
+            if number >= from_folders && file.is_some_and(|file| file.key().is_none()) {
+                let problem = Problem::new("folder-load-keyless-pem", loader.certificate.0.span);
+                let path = loader.certificate.1.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                lowering.problem(problem.with("folder", &*loader.certificate.0.text).with("path", path));
+                continue;
+            }
             let chain: Vec<[u8; 32]> =
                 file.into_iter().flat_map(PemFile::certificates).map(|(_, one)| one.sha256).collect();
             let next = all.pairs.len();
@@ -114,6 +126,15 @@ impl Certificates {
         self.by_name.get(name).map_or(&[], Vec::as_slice)
     }
 
+    /// The certificates that have one of the tags of a choice.
+    pub fn of_tags(&self, choice: &Choice) -> Vec<usize> {
+        let mut tagged: Vec<usize> =
+            choice.any_tag.iter().filter_map(|tag| self.by_tag.get(tag)).flatten().copied().collect();
+        tagged.sort_unstable();
+        tagged.dedup();
+        tagged
+    }
+
     /// Whether a tag is that of any certificate.
     pub fn has_tag(&self, tag: &str) -> bool {
         self.by_tag.contains_key(tag)
@@ -128,10 +149,7 @@ impl Certificates {
         choice: &Choice,
         managed: impl Fn(&str) -> Presence,
     ) -> (Vec<usize>, Option<Doubt>) {
-        let mut tagged: Vec<usize> =
-            choice.any_tag.iter().filter_map(|tag| self.by_tag.get(tag)).flatten().copied().collect();
-        tagged.sort_unstable();
-        tagged.dedup();
+        let tagged = self.of_tags(choice);
         for candidate in candidates {
             let here = self.of(&candidate);
             let presence = if here.is_empty() { managed(&candidate) } else { Presence::Here };

@@ -22,6 +22,10 @@ pub struct Options<'s> {
     pub automatic: Automatic,
     pub default_sni: Option<Arc<str>>,
     pub fallback_sni: Option<Arc<str>>,
+    /// The same as written.
+    pub default_name: Option<Token>,
+    /// The same as written.
+    pub fallback_name: Option<Token>,
     pub default_bind: Vec<Word>,
     pub issuers: Vec<Issuer>,
     /// The same as written.
@@ -66,6 +70,8 @@ pub fn read<'s>(lowering: &mut Lowering<'_>, nodes: &'s [Node]) -> Options<'s> {
         automatic: Automatic::default(),
         default_sni: None,
         fallback_sni: None,
+        default_name: None,
+        fallback_name: None,
         default_bind: Vec::new(),
         issuers: Vec::new(),
         written: Vec::new(),
@@ -118,8 +124,14 @@ fn option(lowering: &mut Lowering<'_>, node: &Node, options: &mut Options<'_>) {
         "http_port" => options.http_port = port(lowering, node).unwrap_or(options.http_port),
         "https_port" => options.https_port = port(lowering, node).unwrap_or(options.https_port),
         "auto_https" => auto_https(lowering, node, &mut options.automatic),
-        "default_sni" => options.default_sni = text().map(|name| name.to_lowercase().into()),
-        "fallback_sni" => options.fallback_sni = text().map(|name| name.to_lowercase().into()),
+        "default_sni" if first.is_some_and(|word| !word.is_open()) => {
+            options.default_name = first.map(token);
+            options.default_sni = text().map(|name| name.to_lowercase().into());
+        }
+        "fallback_sni" if first.is_some_and(|word| !word.is_open()) => {
+            options.fallback_name = first.map(token);
+            options.fallback_sni = text().map(|name| name.to_lowercase().into());
+        }
         "default_bind" => options.default_bind.extend(node.words.iter().cloned()),
         "cert_issuer" => {
             options.written.push(Written::of(node));

@@ -187,6 +187,7 @@ fn site(config: &mut Config, at: Span, hosts: Vec<Token>, uses: &[Span]) -> Rout
         settings: None,
         loaders: Vec::new(),
         has_tls: false,
+        asks: false,
         opaque: None,
     });
     Route { site: config.sites.len() - 1, hosts, uses: uses.to_vec() }
@@ -243,8 +244,8 @@ fn judge(lowering: &mut Lowering<'_>, settings: &Settings) {
     }
     for word in settings.groups.iter().flat_map(|list| &list.words) {
         if directives::find(Place::Curve, &word.text).is_none() {
-            let problem = Problem::new("invalid-argument", word.span).case("curve-ignored").severity(Severity::Warning);
-            lowering.problem(problem.with("value", &*word.text));
+            let problem = Problem::new("unknown-group", word.span).case("ignored").severity(Severity::Warning);
+            lowering.problem(problem.with("word", &*word.text));
         }
     }
 }

@@ -93,7 +93,7 @@ pub fn consolidate<T>(policies: Vec<(Policy, T)>, problems: &mut Vec<Problem>) -
 fn merge(into: &mut Policy, other: Policy, problems: &mut Vec<Problem>) {
     let mut conflict = |what: &str, mine: Option<&Token>, theirs: Option<&Token>| {
         let (Some(mine), Some(theirs)) = (mine, theirs) else { return };
-        let problem = Problem::new("directive-duplicate", theirs.span).case("tls-conflict").with("name", what);
+        let problem = Problem::new("tls-policy-conflict", theirs.span).with("name", what);
         problems.push(problem.related(mine.span, "set here already"));
     };
     let (mine, theirs) = (&into.settings, &other.settings);
@@ -116,7 +116,7 @@ fn merge(into: &mut Policy, other: Policy, problems: &mut Vec<Problem>) {
         }
     }
     if let (None, Some(client)) = (&mine.client, &theirs.client) {
-        let problem = Problem::new("directive-duplicate", client.at).case("tls-conflict").with("name", "client_auth");
+        let problem = Problem::new("tls-policy-conflict", client.at).with("name", "client_auth");
         problems.push(problem);
     }
     let mine = &mut into.settings;

@@ -10,7 +10,7 @@ use super::global::Options;
 use super::serve::Pairing;
 use super::site::Site;
 use super::{Lowering, token, via};
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Problem, Severity};
 use crate::server::caddy::config::{Automation, Config, Issuer, Loader};
 use crate::server::caddy::syntax::Word;
 
@@ -61,6 +61,22 @@ pub fn load(
         site.draft.loaders.extend(own);
     }
     tags
+}
+
+/// On-demand certificates for any name have to be permitted by somebody: from 2.7 on Caddy does not start otherwise.
+fn permitted(lowering: &mut Lowering<'_>, site: &Site, automation: &Automation, options: &Options<'_>) {
+    let at = site.tls.iter().find_map(|tls| tls.on_demand_at);
+    let is_internal = !automation.issuers.is_empty() && automation.issuers.iter().all(|one| *one == Issuer::Internal);
+    let is_wide = automation.subjects.is_empty() || automation.subjects.iter().any(|one| one.contains('*'));
+    let Some(at) = at.filter(|_| is_wide && !is_internal && !automation.has_manager && options.permission.is_none())
+    else {
+        return;
+    };
+    let problem = Problem::new("on-demand-without-permission", at);
+    lowering.problem(match lowering.reading.version.at_least(2, 7, 0) {
+        true => problem,
+        false => problem.case("before").severity(Severity::Warning),
+    });
 }
 
 /// The tag of a file by its number.
@@ -139,6 +155,7 @@ pub fn automation(
                 on_demand: site.tls.iter().any(|tls| tls.on_demand),
                 has_manager: site.tls.iter().any(|tls| tls.has_manager),
             };
+            permitted(lowering, site, &automation, options);
             let hosts = site.hosts(keys);
             if site.tls.iter().any(|tls| tls.force_automate) {
                 let forced = keys.iter().filter(|_| !hosts.is_empty()).map(|key| site.host(*key));

@@ -58,6 +58,9 @@ pub fn adapt(lowering: &mut Lowering<'_>, sections: &[Section]) -> Config {
         http_port: options.http_port,
         https_port: options.https_port,
         permission: options.permission,
+        default_sni: options.default_name.clone(),
+        fallback_sni: options.fallback_name.clone(),
+        is_caddyfile: true,
         stapling_off: options.stapling_off,
         ..Config::default()
     };
@@ -174,9 +177,9 @@ fn ambiguous(lowering: &mut Lowering<'_>, sites: &[Site], blocks: &[&(usize, Vec
         for key in keys.iter().map(|key| &sites[*site].keys[*key]) {
             match seen.get(&*key.word.text) {
                 Some((other, first)) if other != site => {
-                    let problem = Problem::new("shadowed-site", key.word.span).case("ambiguous");
-                    let problem = problem.with("name", &*key.word.text).with("listen", listen.to_string());
-                    lowering.problem(problem.severity(Severity::Error).related(*first, "written here already"));
+                    let problem = Problem::new("ambiguous-site", key.word.span).with("name", &*key.word.text);
+                    let problem = problem.with("listen", listen.to_string());
+                    lowering.problem(problem.related(*first, "written here already"));
                 }
                 Some(_) => {}
                 None => {

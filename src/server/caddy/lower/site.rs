@@ -68,6 +68,7 @@ pub fn read(lowering: &mut Lowering<'_>, section: &Section, options: &Options<'_
         }
     }
     site.draft.has_tls = !site.tls.is_empty();
+    site.draft.asks = site.tls.iter().any(|tls| !tls.issuers.is_empty());
     site
 }
 
@@ -85,6 +86,7 @@ fn draft(section: &Section, head: Span) -> SiteDraft {
         settings: None,
         loaders: Vec::new(),
         has_tls: false,
+        asks: false,
         opaque: None,
     }
 }
@@ -124,7 +126,8 @@ fn key(lowering: &mut Lowering<'_>, word: &Word, options: &Options<'_>, opaque: 
     let port = port(&address, options);
     let (http, https) = (address.scheme == "http", address.scheme == "https");
     if (http && port == options.https_port) || (https && port == options.http_port) {
-        lowering.problem(invalid("scheme-port").with("scheme", address.scheme.clone()).with("port", port.to_string()));
+        let problem = Problem::new("scheme-port-conflict", word.span).with("value", text);
+        lowering.problem(problem.with("scheme", address.scheme.clone()).with("port", port.to_string()));
         return None;
     }
     let is_opaque = word.is_unknown && address.host.contains("{$");

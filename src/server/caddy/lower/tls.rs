@@ -14,6 +14,7 @@ use crate::model::Token;
 use crate::server::caddy::config::{Client, Issuer, List, Settings};
 use crate::server::caddy::directives::{self, Place};
 use crate::server::caddy::syntax::{Node, Word};
+use crate::source::Span;
 use crate::tls::go::GoSuite;
 
 /// What a `tls` directive says.
@@ -31,6 +32,8 @@ pub struct Tls {
     pub extras: Vec<String>,
     pub key_type: Option<Arc<str>>,
     pub on_demand: bool,
+    /// Where that is written.
+    pub on_demand_at: Option<Span>,
     pub has_manager: bool,
     /// The managers as written.
     pub managers: Vec<String>,
@@ -212,7 +215,10 @@ fn subdirective(lowering: &mut Lowering<'_>, node: &Node, tls: &mut Tls, shortcu
         }
         "on_demand" | "reuse_private_keys" => {
             exactly(lowering, 0, "no argument");
-            tls.on_demand |= name == "on_demand";
+            if name == "on_demand" {
+                tls.on_demand = true;
+                tls.on_demand_at = Some(node.name.span);
+            }
             tls.extras.push(name.to_owned());
         }
         "issuer" => {
@@ -231,7 +237,10 @@ fn subdirective(lowering: &mut Lowering<'_>, node: &Node, tls: &mut Tls, shortcu
             }
         }
         "insecure_secrets_log" => match node.words.first() {
-            Some(word) => tls.settings.secrets_log = Some(token(word)),
+            Some(word) => {
+                tls.settings.secrets_log = Some(token(word));
+                lowering.problem(Problem::new("tls-secrets-logged", word.span).with("path", &*word.text));
+            }
             None => lowering.invalid(node.name.span, "caddy-count", name, "a file"),
         },
         "renewal_window_ratio" => {
@@ -272,8 +281,14 @@ fn protocols(lowering: &mut Lowering<'_>, node: &Node, settings: &mut Settings) 
     if let (Some(oldest), Some(newest)) = (&settings.oldest, &settings.newest)
         && (&*oldest.text, &*newest.text) == ("tls1.3", "tls1.2")
     {
-        let problem = Problem::new("invalid-argument", node.arguments()).case("protocol-order");
-        lowering.problem(problem.with("oldest", "tls1.3").with("newest", "tls1.2"));
+        let problem = Problem::new("protocol-range-inverted", node.arguments());
+        let problem = problem.with("oldest", "tls1.3").with("newest", "tls1.2");
+        let edits = vec![Edit { span: node.arguments(), text: "tls1.2 tls1.3".to_owned() }];
+        let can_swap = node.words.len() == 2 && node.words.iter().all(|word| word.is_verbatim);
+        lowering.problem(match can_swap {
+            true => problem.fix(Fix { title: "put the older one first".to_owned(), safety: Safety::Safe, edits }),
+            false => problem,
+        });
     }
 }
 
@@ -338,7 +353,7 @@ fn curves(lowering: &mut Lowering<'_>, node: &Node) -> Option<List> {
                 lowering.problems.extend(problem);
             }
             None => {
-                let problem = Problem::new("invalid-argument", word.span).case("curve").with("value", &*word.text);
+                let problem = Problem::new("unknown-group", word.span).with("word", &*word.text);
                 let known = directives::names(Place::Curve).collect::<Vec<_>>().join(", ");
                 lowering.problem(problem.with("known", known));
             }
@@ -375,6 +390,18 @@ pub fn issuer(lowering: &mut Lowering<'_>, node: &Node) -> Option<Issuer> {
             Issuer::Other(other.into())
         }
     })
+}
+
+/// A client authentication that asks for nothing, or has nobody to ask.
+pub fn judge_client(lowering: &mut Lowering<'_>, client: &Client) {
+    let has_judge = client.has_authority || client.has_leaf || client.has_verifier;
+    match &client.mode {
+        None if !has_judge => lowering.problem(Problem::new("client-auth-empty", client.at)),
+        Some(mode) if !has_judge && matches!(&*mode.text, "require_and_verify" | "verify_if_given") => {
+            lowering.problem(Problem::new("client-verify-without-ca", mode.span).severity(Severity::Warning));
+        }
+        _ => {}
+    }
 }
 
 fn is_module(word: &Word, known: &[&str]) -> bool {
@@ -455,5 +482,6 @@ fn client(lowering: &mut Lowering<'_>, node: &Node) -> Client {
             _ => client.has_leaf = true,
         }
     }
+    judge_client(lowering, &client);
     client
 }
