@@ -26,12 +26,15 @@ pub fn detect(files: &dyn FileSystem, part: Part) -> Platform {
     platform.assumed = ["platform", "server_version", "tls_library"].map(str::to_owned).to_vec();
     platform.why = "from /etc/os-release".to_owned();
     platform.is_detected = true;
-    let packages = packages(files);
+    let packages = match platform.name.as_str() {
+        "alpine" | "docker-caddy" => apk(files),
+        _ => packages(files),
+    };
     let (server, library): (&[&str], &[&str]) = match part {
         Part::Nginx => {
             (&["nginx", "nginx-core", "nginx-full", "nginx-light", "nginx-extras"], &["libssl3", "libssl3t64"])
         }
-        Part::Apache => (&["apache2-bin"], &["libssl3", "libssl3t64"]),
+        Part::Apache => (&["apache2-bin", "apache2"], &["libssl3", "libssl3t64"]),
         Part::Caddy => (&["caddy"], &[]),
     };
     let version = |wanted: &[&str]| wanted.iter().find_map(|name| packages.get(*name).copied());
@@ -61,6 +64,10 @@ fn system(files: &dyn FileSystem) -> Option<String> {
     };
     let whole = format!("{id}-{version}");
     let major = version.split('.').next().unwrap_or_default();
+    // Systems that follow upstream have one page.
+    if names().any(|name| name == id) {
+        return Some(id);
+    }
     Some(if names().any(|name| name == whole) { whole } else { main_name(&format!("{id}-{major}")).into_owned() })
 }
 
@@ -84,6 +91,18 @@ fn packages(files: &dyn FileSystem) -> HashMap<String, Version> {
     found
 }
 
+/// Installed packages of apk with their upstream versions.
+fn apk(files: &dyn FileSystem) -> HashMap<String, Version> {
+    let path = files.locate(Path::new("/"), Path::new("/lib/apk/db/installed"));
+    let Ok(text) = files.read(&path, DATABASE) else { return HashMap::new() };
+    let text = String::from_utf8_lossy(&text);
+    let entry = |entry: &str| {
+        let value = |head: &str| entry.lines().find_map(|line| line.strip_prefix(head));
+        Some((value("P:")?.to_owned(), Version::parse(value("V:")?)?))
+    };
+    text.split("\n\n").filter_map(entry).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,6 +122,12 @@ mod tests {
         let found = detect(&files, Part::Nginx);
         assert_eq!(found.assumed, ["platform"]);
         assert_eq!((found.server_version, found.tls_library.version), (Version::new(1, 22, 1), Version::new(3, 0, 17)));
+        files.insert("/etc/os-release", b"ID=alpine\nVERSION_ID=3.22.1\n".to_vec());
+        let installed = b"C:x\nP:nginx\nV:1.28.1-r2\nA:x86_64\n\nP:libssl3\nV:3.5.4-r0\n".to_vec();
+        files.insert("/lib/apk/db/installed", installed);
+        let found = detect(&files, Part::Nginx);
+        assert_eq!((found.name.as_str(), found.server_version), ("alpine", Version::new(1, 28, 1)));
+        assert_eq!(found.tls_library.version, Version::new(3, 5, 4));
         files.insert("/etc/os-release", b"ID=plan9\n".to_vec());
         assert_eq!(detect(&files, Part::Nginx).why, "this system, plan9, is not in the tables");
     }

@@ -9,12 +9,18 @@ use super::{Platform, TlsLibrary, Version};
 
 /// One line a platform, sorted by name.
 const PAGES: &[(&str, &str)] = &[
+    ("alpine", include_str!("../../rules/platforms/alpine.toml")),
+    ("arch", include_str!("../../rules/platforms/arch.toml")),
     ("debian-11", include_str!("../../rules/platforms/debian-11.toml")),
     ("debian-12", include_str!("../../rules/platforms/debian-12.toml")),
     ("debian-13", include_str!("../../rules/platforms/debian-13.toml")),
     ("debian-sid", include_str!("../../rules/platforms/debian-sid.toml")),
+    ("docker-caddy", include_str!("../../rules/platforms/docker-caddy.toml")),
     ("docker-httpd", include_str!("../../rules/platforms/docker-httpd.toml")),
     ("docker-nginx", include_str!("../../rules/platforms/docker-nginx.toml")),
+    ("fedora", include_str!("../../rules/platforms/fedora.toml")),
+    ("freebsd", include_str!("../../rules/platforms/freebsd.toml")),
+    ("homebrew", include_str!("../../rules/platforms/homebrew.toml")),
     ("rhel-10", include_str!("../../rules/platforms/rhel-10.toml")),
     ("rhel-8", include_str!("../../rules/platforms/rhel-8.toml")),
     ("rhel-9", include_str!("../../rules/platforms/rhel-9.toml")),
