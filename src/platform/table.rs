@@ -26,6 +26,7 @@ const PAGES: &[(&str, &str)] = &[
     ("rhel-9", include_str!("../../rules/platforms/rhel-9.toml")),
     ("ubuntu-22.04", include_str!("../../rules/platforms/ubuntu-22.04.toml")),
     ("ubuntu-24.04", include_str!("../../rules/platforms/ubuntu-24.04.toml")),
+    ("ubuntu-26.04", include_str!("../../rules/platforms/ubuntu-26.04.toml")),
 ];
 
 static NGINX: LazyLock<ServerTable> = LazyLock::new(|| {
