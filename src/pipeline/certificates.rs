@@ -30,6 +30,7 @@ pub fn load<'d>(
         }
         paths.extend(set.authorities.as_ref().map(|(_, path)| path.clone()));
     }
+    paths.extend(deployments.clone().flat_map(|deployment| &deployment.upstream_policies).filter_map(trusted_upstream));
     paths.extend(deployments.clone().flat_map(|deployment| &deployment.policies).flat_map(named_by));
     let upstreams = deployments.clone().flat_map(|deployment| &deployment.upstream_policies);
     paths.extend(upstreams.flat_map(named_towards));
@@ -73,6 +74,14 @@ fn read_late(deployment: &Deployment) -> Vec<PathBuf> {
         .flat_map(|(endpoint, name, id)| deployment.credentials(endpoint.binding(id).credentials).paths_for(name))
         .collect();
     all.into_iter().collect()
+}
+
+/// The file of authorities for upstream servers.
+fn trusted_upstream(policy: &UpstreamPolicy) -> Option<PathBuf> {
+    match policy.authorities.get()? {
+        UpstreamAuthorities::Own { file, .. } => file.as_ref()?.get().map(|(_, path)| path.clone()),
+        UpstreamAuthorities::System | UpstreamAuthorities::None => None,
+    }
 }
 
 /// The files that a policy names: parameters, authorities, issuers, revocation lists.

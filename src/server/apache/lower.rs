@@ -9,6 +9,7 @@ mod level;
 mod listen;
 mod managed;
 mod setting;
+mod upstream;
 mod value;
 
 use rayon::prelude::*;

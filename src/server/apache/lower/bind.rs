@@ -13,11 +13,11 @@ use std::sync::Arc;
 use self::compose::Composer;
 use super::level::{self, Defaults, Engine, Level};
 use super::listen::Socket;
-use super::{Host, Lowering};
+use super::{Host, Lowering, upstream};
 use crate::diagnostic::Unjudged;
 use crate::model::{
     Address, Binding, BindingId, Credentials, Deployment, Endpoint, Listen, ListenUse, NameKind, Origin, Pattern,
-    Selection, Service, Setting, Site, SiteId, Token, Transport, Unmatched,
+    Selection, Service, Setting, Site, SiteId, Token, Transport, Unmatched, Upstream,
 };
 use crate::platform::{self, Decider};
 use crate::source::Span;
@@ -173,6 +173,12 @@ fn add(
         has_own_credentials: !own.certificates.is_empty() && !is_main,
         loads_credentials: tls,
     });
+    if let Some(policy) = upstream::policy(&own.proxy, &outer.proxy, defaults).filter(|_| !lowering.fragment) {
+        let policy = composer.interner.upstream(deployment, policy);
+        let at = host.head;
+        let (site, via) = (Some(site), host.via);
+        deployment.upstreams.push(Upstream { site, at, via, targets: Vec::new(), policy, loads_files: true });
+    }
     let has_protocols = own.protocols.is_some() || outer.protocols.is_some();
     Member { site, tls, has_protocols, inherited_name }
 }

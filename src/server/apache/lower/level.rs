@@ -7,6 +7,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::upstream::Proxy;
 use crate::model::{
     ClientVerification, Command, Credential, Credentials, Name, Origin, ProtocolChoice, Setting, Stapling, TicketKey,
     TlsPolicy, Token, Value, VerifyMode,
@@ -52,8 +53,8 @@ pub struct Level {
     pub managed_stapling: Option<Setting<bool>>,
     pub session_tickets: Option<Setting<bool>>,
     pub ticket_key: Option<TicketKey>,
-    /// Files for TLS with other servers: httpd looks while reading whether they are there.
-    pub proxy_files: Vec<File>,
+    /// TLS with other servers.
+    pub proxy: Proxy,
     pub session_lifetime: Option<Setting<u64>>,
     /// `Protocols`: what is offered in ALPN.
     pub application: Option<Setting<Arc<[Token]>>>,
@@ -99,7 +100,7 @@ impl Level {
             chain: _,
             revocation_folder: _,
             ticket_key: _,
-            proxy_files: _,
+            proxy: _,
             protocol: _,
             server_name: _,
             aliases: _,
@@ -118,11 +119,11 @@ impl Level {
     }
 }
 
-fn take<T: Clone>(own: &Option<Setting<T>>, outer: &Option<Setting<T>>) -> Option<Setting<T>> {
+pub fn take<T: Clone>(own: &Option<Setting<T>>, outer: &Option<Setting<T>>) -> Option<Setting<T>> {
     own.clone().or_else(|| outer.clone().map(inherited))
 }
 
-fn inherited<T>(mut setting: Setting<T>) -> Setting<T> {
+pub fn inherited<T>(mut setting: Setting<T>) -> Setting<T> {
     setting.origin = setting.origin.inherited();
     setting
 }

@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
-use super::Lowering;
 use super::level::{APPENDED, Engine, Level};
+use super::{Lowering, upstream};
 use crate::diagnostic::{Edit, Fix, Problem, Safety, Unjudged};
 use crate::model::{Command, Name, NameKind, Origin, Setting, Token, VerifyMode};
 use crate::platform::TlsLibraryKind;
@@ -51,7 +51,7 @@ impl Said<'_> {
         Some(Setting::known(value, self.origin()))
     }
 
-    fn flag(&self) -> Option<Setting<bool>> {
+    pub fn flag(&self) -> Option<Setting<bool>> {
         let first = self.first()?;
         let is = |word: &str| first.text.eq_ignore_ascii_case(word);
         match (is("on"), is("off")) {
@@ -73,14 +73,18 @@ impl Said<'_> {
 pub fn read(lowering: &mut Lowering<'_>, said: &Said<'_>, level: &mut Level) {
     let Some(first) = said.first() else {
         if said.name == "sslprotocol" {
-            lowering.protocols(said, level);
+            level.protocols = lowering.protocols(said);
         }
         return;
     };
     level.has_tls |= said.name.starts_with("ssl") && !said.name.starts_with("sslproxy");
+    if let Some(name) = said.name.strip_prefix("sslproxy") {
+        upstream::read(lowering, said, name, &first, &mut level.proxy);
+        return;
+    }
     match said.name {
         "sslengine" => engine(lowering, said, &first, level),
-        "sslprotocol" => lowering.protocols(said, level),
+        "sslprotocol" => level.protocols = lowering.protocols(said),
         "sslciphersuite" => ciphers(lowering, said, level),
         "sslhonorcipherorder" => level.honor_order = said.flag().or(level.honor_order.take()),
         "sslopensslconfcmd" => command(lowering, said, level),
@@ -116,16 +120,6 @@ pub fn read(lowering: &mut Lowering<'_>, said: &Said<'_>, level: &mut Level) {
             lowering.cache_provider(said, &first);
         }
         "sslsessioncache" => lowering.cache_provider(said, &first),
-        "sslproxycacertificatefile"
-        | "sslproxycacertificatepath"
-        | "sslproxycarevocationfile"
-        | "sslproxycarevocationpath"
-        | "sslproxymachinecertificatefile"
-        | "sslproxymachinecertificatepath"
-        | "sslproxymachinecertificatechainfile" => {
-            let file = lowering.file(said, &first, "certificate-file-missing");
-            level.proxy_files.push(file);
-        }
         "sslpassphrasedialog" => level.dialog = Some(first).filter(|word| !word.text.eq_ignore_ascii_case("builtin")),
         "protocols" => level.application = said.known(said.words.iter().map(|word| said.token(word)).collect()),
         "protocol" => level.protocol = Some(first),

@@ -6,7 +6,7 @@ use super::Lowering;
 use super::level::{self, Counted, File, Level};
 use super::setting::Said;
 use crate::diagnostic::{Edit, Fix, Problem, Safety};
-use crate::model::{Setting, TicketKey, Token};
+use crate::model::{ProtocolChoice, Setting, TicketKey, Token};
 use crate::platform::TlsLibraryKind;
 use crate::server::apache::include::path_of;
 use crate::source::{FileKind, ReadError};
@@ -18,16 +18,17 @@ impl Lowering<'_> {
         text.contains("${") && !self.loaded.environment_is_known
     }
 
-    pub fn protocols(&mut self, said: &Said<'_>, level: &mut Level) {
+    /// `SSLProtocol` and `SSLProxyProtocol`.
+    pub fn protocols(&mut self, said: &Said<'_>) -> Option<Setting<ProtocolChoice>> {
         let words: Vec<Token> = said.words.iter().map(|word| said.token(word)).collect();
         if let Some(open) = words.iter().find(|word| self.is_open(&word.text)) {
             let reason = format!("`{}` hangs on a variable that nothing defines", open.text);
-            level.protocols = Some(Setting::unknown(reason, said.origin()));
-            return;
+            return Some(Setting::unknown(reason, said.origin()));
         }
         let mut wrong = Vec::new();
         let counted = level::protocols(&words, self.all_protocols, |word| wrong.push(word.clone()));
-        if wrong.is_empty() {
+        let is_own = said.name == "sslprotocol";
+        if wrong.is_empty() && is_own {
             self.problems.extend(doubtful_protocols(&counted, said));
         }
         let choice = counted.choice;
@@ -35,12 +36,12 @@ impl Lowering<'_> {
             if word.text.starts_with('#') {
                 let end = words.last().map_or(word.span, |last| last.span);
                 let problem = Problem::new("inline-comment", word.span.to(end));
-                self.problems.push(problem.with("name", "SSLProtocol"));
+                self.problems.push(problem.with("name", if is_own { "SSLProtocol" } else { "SSLProxyProtocol" }));
                 break;
             }
             self.problems.push(unknown_protocol(&word));
         }
-        level.protocols = said.known(choice);
+        said.known(choice)
     }
 
     /// A file by its path. httpd looks while reading whether it is there, whether or not TLS is on.

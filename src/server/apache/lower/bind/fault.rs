@@ -99,7 +99,7 @@ fn missing_files(deployment: &Deployment, lowering: &Lowering<'_>, all: &[(&Host
         let keys = level.keys.iter().map(|file| ("key-file-missing", file));
         let own = certificates.chain(keys).filter(|_| !is_told);
         let chain = level.chain.iter().map(|file| ("certificate-file-missing", file));
-        let proxy = level.proxy_files.iter().map(|file| ("certificate-file-missing", file));
+        let proxy = level.proxy.named.iter().map(|file| ("certificate-file-missing", file));
         // Where it is told, a check of rules speaks of the file of authorities.
         let authorities = level.authorities.iter().chain(&level.revocations).filter(|_| !is_told);
         let folders = level.authority_folder.iter().chain(&level.revocation_folder);
