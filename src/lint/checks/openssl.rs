@@ -7,7 +7,7 @@ use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity, Unjudged, spelling
 use crate::handshake::openssl::command::CommandFault;
 use crate::handshake::openssl::{Context, Fault};
 use crate::lint::{Scope, Sink};
-use crate::model::{Command, Site, SiteId, Token, UpstreamAuthorities, VerifyMode};
+use crate::model::{Command, Site, SiteId, Token, VerifyMode};
 use crate::pki::PemFile;
 use crate::platform::TlsLibraryKind;
 use crate::tls::group::{self, GroupErrorKind};
@@ -181,21 +181,7 @@ pub fn client_ca(scope: &Scope<'_>, _: SiteId, site: &Site, sink: &mut Sink) {
 }
 
 /// `trusted-certificate-invalid`.
-pub fn trusted(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
-    // They stand in the order of the sites.
-    let all = &scope.deployment.upstreams;
-    let first = all.partition_point(|one| one.site < Some(id));
-    for upstream in all[first..].iter().take_while(|one| one.site == Some(id)).filter(|one| one.loads_files) {
-        let policy = scope.deployment.upstream_policy(upstream.policy);
-        let Some(UpstreamAuthorities::Own { file: Some(file), .. }) = policy.authorities.get() else { continue };
-        let Some((token, path)) = file.get() else { continue };
-        if let Some(Ok(found)) = scope.library.get(path)
-            && found.certificates().next().is_none()
-        {
-            let problem = Problem::new("trusted-certificate-invalid", token.span).case("upstream");
-            sink.report(problem.with("path", &*token.text));
-        }
-    }
+pub fn trusted(scope: &Scope<'_>, _: SiteId, site: &Site, sink: &mut Sink) {
     let Some(stapling) = scope.deployment.policy(site.policy).stapling.get() else { return };
     if let Some((token, path)) = stapling.issuers.as_ref().filter(|_| context(scope, site).is_some()) {
         authorities(scope, "trusted-certificate-invalid", token, path, sink);
