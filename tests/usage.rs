@@ -84,6 +84,15 @@ fn wrong_usages_are_told_with_a_next_step() {
         (&["handshake", "--client", "bad.toml", "."], &["cannot read the client bad.toml"]),
         (&["handshake", "--listen", "here", "."], &["no address and port: here", "such as 127.0.0.1:443"]),
         (&["handshake", "nginx.conf", "sites"], &["'sites'", "Usage: shakedown handshake"]),
+        (
+            &["explain", "certificate-expird"],
+            &["no known error: certificate-expird", "did you mean certificate-expired?"],
+        ),
+        (
+            &["explain", "certificate-expired", "none.conf"],
+            &["cannot read none.conf: no such file", "name a configuration"],
+        ),
+        (&["explain"], &["<NAME|TEXT>", "Usage: shakedown explain"]),
         (&["ciphers"], &["<STRING>", "Usage: shakedown ciphers"]),
         (&["ciphers", "--platform", "debian-99", "HIGH"], &["no such platform: debian-99", "All: "]),
         (&["rules", "test", "none"], &["cannot read none: no such file", "one TOML file a rule"]),

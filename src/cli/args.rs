@@ -28,6 +28,8 @@ pub enum Command {
     Lint(Box<LintArguments>),
     /// Show what clients get: for each address, host and client what is negotiated, or why not
     Handshake(Box<HandshakeArguments>),
+    /// Say what a rule is about, or what is behind the text of a failed handshake
+    Explain(Box<ExplainArguments>),
     /// Show what an OpenSSL cipher string selects, in order, and what of it is ignored
     Ciphers(CiphersArguments),
     /// List all rules, or test those of one's own
@@ -40,6 +42,31 @@ pub enum Command {
     Man(ManArguments),
     /// Show what this program does, on a small configuration with faults that it brings along
     Demo(DemoArguments),
+}
+
+/// `explain`.
+#[derive(Debug, Args)]
+#[command(after_help = examples::EXPLAIN)]
+pub struct ExplainArguments {
+    /// The name of a rule, or the text of an error, also inside a log line or a whole output; -: standard input
+    #[arg(value_name = "NAME|TEXT", allow_hyphen_values = true)]
+    pub text: String,
+
+    /// A configuration to look for the causes in
+    #[arg(value_name = "PATH")]
+    pub path: Option<PathBuf>,
+
+    /// Options that all commands share.
+    #[command(flatten)]
+    pub shared: Shared,
+
+    /// Options about the configuration.
+    #[command(flatten)]
+    pub target: TargetArguments,
+
+    /// How to show it
+    #[arg(long, value_enum, default_value_t = Format::Pretty)]
+    pub format: Format,
 }
 
 /// `ciphers`.
@@ -312,6 +339,16 @@ For programs:
   shakedown lint --fail-on error --strict .
 
 Exit codes: 0 nothing at or above --fail-on, 1 findings, 2 the run could not be done.";
+
+    pub const EXPLAIN: &str = "\
+Ask:
+  shakedown explain certificate-expired          a rule's page
+  shakedown explain SSL_ERROR_RX_RECORD_TOO_LONG
+  shakedown explain 'PKIX path building failed' /etc/nginx
+                                                 which of its causes this configuration has
+  openssl s_client -connect HOST:443 </dev/null 2>&1 | shakedown explain -
+
+Exit codes: 0 explained, 1 nothing is known of the text, 2 no such rule, or the run could not be done.";
 
     pub const HANDSHAKE: &str = "\
 Ask:
@@ -627,7 +664,11 @@ impl TargetArguments {
     }
 }
 
-fn standard_input(limit: u64) -> Result<Vec<u8>, Failure> {
+/// What stands on standard input.
+///
+/// # Errors
+/// Where it cannot be read or is longer than `limit` bytes.
+pub fn standard_input(limit: u64) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     let read = std::io::Read::read_to_end(&mut std::io::Read::take(std::io::stdin().lock(), limit + 1), &mut bytes);
     match read {

@@ -5,6 +5,7 @@ mod ciphers;
 mod completions;
 mod demo;
 mod examples;
+mod explain;
 mod handshake;
 mod init;
 mod lint;
@@ -53,6 +54,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let (shared, format) = match &arguments.command {
         Command::Lint(lint) => (&lint.shared, lint.format),
         Command::Handshake(handshake) => (&handshake.shared, handshake.format.into()),
+        Command::Explain(explain) => (&explain.shared, explain.format.into()),
         Command::Ciphers(ciphers) => (&ciphers.shared, ciphers.format.into()),
         Command::Rules(rules) => match &rules.command {
             Some(RulesCommand::Test { shared, .. }) => (shared, LintFormat::Pretty),
@@ -69,6 +71,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let done = match &arguments.command {
         Command::Lint(lint) => lint::run(lint),
         Command::Handshake(handshake) => handshake::run(handshake),
+        Command::Explain(explain) => explain::run(explain),
         Command::Ciphers(ciphers) => ciphers::run(ciphers),
         Command::Rules(rules) => rules::run(rules),
         Command::Init(init) => init::run(init),

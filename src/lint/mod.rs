@@ -5,6 +5,7 @@
 
 mod checks;
 mod engine;
+pub mod errors;
 pub mod page;
 mod profile;
 mod rules;

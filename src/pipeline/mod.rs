@@ -3,6 +3,7 @@
 mod certificates;
 mod ciphers;
 mod example;
+mod explain;
 mod fixing;
 mod handshake;
 mod ignoring;
@@ -19,6 +20,7 @@ use rayon::prelude::*;
 
 pub use self::ciphers::{CipherReport, CipherRow, IgnoredWord, Verdict, ciphers};
 pub use self::example::{Tried, examples};
+pub use self::explain::{Found, found};
 pub use self::fixing::{Changed, Fixed, fix};
 pub use self::handshake::{Handshakes, Question, Row, Start, handshake};
 pub use self::ignoring::{Added, add_ignores};

@@ -4,6 +4,7 @@ pub mod baseline;
 pub mod checkstyle;
 pub mod ciphers;
 mod concise;
+pub mod explain;
 pub mod github;
 pub mod gitlab;
 pub mod handshake;

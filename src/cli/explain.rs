@@ -1,0 +1,65 @@
+//! `shakedown explain`.
+
+use std::path::PathBuf;
+
+use super::args::{ExplainArguments, Format, standard_input};
+use super::{CLEAN, FINDINGS, output, settle, style};
+use crate::lint::{self, errors};
+use crate::pipeline::{self, Failure};
+use crate::report;
+use crate::source::Limits;
+
+/// Runs the command.
+///
+/// # Errors
+/// Where a rule is named that does not exist, and as [`pipeline::lint`] where a path is given.
+pub fn run(arguments: &ExplainArguments) -> Result<u8, Failure> {
+    let paths: Vec<PathBuf> = arguments.path.iter().cloned().collect();
+    let text = match arguments.text.as_str() {
+        "-" if arguments.path.as_ref().is_some_and(|path| path.as_os_str() == "-") => {
+            return Err(Failure::new("standard input cannot be both the text and the configuration")
+                .help("write the path of the configuration"));
+        }
+        "-" => {
+            let bytes = standard_input(Limits::default().config_file)?;
+            String::from_utf8_lossy(&bytes).into_owned()
+        }
+        text => text.to_owned(),
+    };
+    let files = arguments.target.files();
+    let config = settle::config(&files, &paths, &arguments.target)?;
+    let rules = config.as_ref().map(|config| config.rules.clone()).unwrap_or_default();
+    let rule = rules.find(text.trim());
+    let recognized = if rule.is_some() { Vec::new() } else { errors::recognize(&text) };
+    if rule.is_none() && recognized.is_empty() && is_name(text.trim()) {
+        let meant = rules.nearest(text.trim()).map(|meant| format!("did you mean {meant}? ")).unwrap_or_default();
+        let failure = Failure::new(format!("no such rule, and no known error: {}", text.trim()));
+        return Err(failure.help(format!("{meant}`shakedown rules` lists all; or give the whole line of the error")));
+    }
+    let is_known = rule.is_some() || !recognized.is_empty();
+    let run = if paths.is_empty() || !is_known {
+        None
+    } else {
+        let mut options = arguments.target.options(&paths, lint::Settings::default())?;
+        let paths = settle::paths(&files, &paths, config.as_ref());
+        if let Some(config) = config {
+            options.settle(config);
+        }
+        Some(pipeline::lint(&files, &paths, &options)?)
+    };
+    let shown = style(&arguments.shared, &std::io::stdout());
+    let told = match (arguments.format, rule) {
+        (Format::Json, rule) => report::explain::json(rule, &recognized, run.as_ref())
+            .map_err(|error| Failure::new(format!("cannot write the report: {error}")))?,
+        (_, Some(rule)) => report::explain::page(rule, run.as_ref(), shown),
+        (_, None) => report::explain::errors(&recognized, run.as_ref(), shown),
+    };
+    output(&arguments.shared, told.as_bytes())?;
+    Ok(if is_known { CLEAN } else { FINDINGS })
+}
+
+/// Whether a text is made like the name of a rule.
+fn is_name(text: &str) -> bool {
+    let is_letter = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
+    !text.is_empty() && text.chars().all(is_letter)
+}
