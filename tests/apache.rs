@@ -257,7 +257,7 @@ fn includes_are_taken_in_the_order_of_httpd() {
     ];
     let model = read(&files);
     assert_eq!(names(&model), "a.test b.test hidden.test c.test backup.test a.test");
-    assert_eq!(model.problems(), Vec::<String>::new());
+    assert_eq!(model.problems(), ["etc/apache2.conf:3 include-backup-file"]);
     let paths: Vec<_> = model.apache.paths().iter().map(|path| path.display().to_string()).collect();
     assert_eq!(paths.len(), 6, "a file that is included twice is read once: {paths:?}");
 }

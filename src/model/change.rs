@@ -58,6 +58,11 @@ pub enum Change {
         /// The arguments of the directive that sends them on.
         pass: Span,
     },
+    /// Switches TLS with upstream servers on, where the server has a switch for it.
+    SpeakTlsUpstream {
+        /// The site that sends requests on.
+        site: SiteId,
+    },
     /// The server's own authority signs for a site.
     SignInternally {
         /// The site.

@@ -141,6 +141,44 @@ fn openssl(loader: Loader, file: &PemFile, key_file: &PemFile, strength: Strengt
     None
 }
 
+/// Why Apache does not take a file of certificates with their keys for upstream servers. OpenSSL makes pairs in reading order;
+/// a certificate without a key is passed over. Source: Apache 2.4, `ssl_init_proxy_certs`: AH02252, AH02326.
+pub fn pairs_refusal(file: &PemFile) -> Option<Refusal> {
+    let mut certificate: Option<&Certificate> = None;
+    let mut key: Option<(usize, Result<&Key, &KeyFault>)> = None;
+    let mut pairs = Vec::new();
+    for (at, block) in file.blocks.iter().enumerate() {
+        match &block.kind {
+            BlockKind::Certificate(one) => {
+                if certificate.is_some() {
+                    pairs.push((certificate.take(), key.take()));
+                }
+                certificate = Some(one);
+            }
+            BlockKind::Key(one) => {
+                if key.is_some() {
+                    pairs.push((certificate.take(), key.take()));
+                }
+                key = Some((at, one.as_ref()));
+            }
+            BlockKind::Broken(_) => return None, // not known what is made of it
+            _ => {}
+        }
+    }
+    pairs.push((certificate, key));
+    let keyed = pairs.into_iter().filter_map(|(certificate, key)| Some((certificate, key?)));
+    keyed.into_iter().find_map(|(certificate, (at, key))| match (certificate, key) {
+        (_, Err(KeyFault::Encrypted { .. })) => {
+            refuse(Part::Key, Some(at), Cause::Encrypted, "missing or encrypted private key")
+        }
+        (None, Ok(_)) => refuse(Part::Key, Some(at), Cause::Mismatch, "a key without a certificate"),
+        (Some(leaf), Ok(key)) if key.belongs_to(leaf) == Some(false) => {
+            refuse(Part::Key, Some(at), Cause::Mismatch, "key values mismatch")
+        }
+        _ => None,
+    })
+}
+
 /// The certificates of a file with their blocks: the first that is one, and those that follow it, to the end of the text.
 fn openssl_certificates(file: &PemFile) -> Result<Vec<(usize, &Certificate)>, Refusal> {
     let failed = |block, words| Refusal { part: Part::Certificate, block: Some(block), cause: Cause::Format, words };

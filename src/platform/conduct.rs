@@ -57,6 +57,12 @@ pub struct Conduct {
     /// Whether a file may hold more than that.
     #[serde(default)]
     ticket_key_may_be_longer: bool,
+    /// Whether authorities and revocation lists for upstream servers are loaded even where nothing is verified.
+    #[serde(default)]
+    pub loads_unused_authorities: bool,
+    /// Whether the certificates that are shown to upstream servers stand in one file with their keys.
+    #[serde(default)]
+    pub upstream_keys_beside_certificates: bool,
     /// Whether `MinProtocol` and `MaxProtocol` of `openssl.cnf` reach the server.
     pub keeps_system_protocol_bounds: bool,
 }

@@ -30,22 +30,30 @@ pub fn empty(scope: &Scope<'_>, _: SiteId, site: &Site, sink: &mut Sink) {
     let Some((library, token)) = string(scope, site) else { return };
     // What the system's administrator chose, where the library is patched to know it.
     let is_system = token.text.starts_with("PROFILE=") && scope.deployment.platform.system_profiles;
-    if scope.expansion(library, token).error == Some(CipherError::NoMatch) && !is_system {
-        let name = scope.deployment.platform.tls_library.name.clone();
-        sink.report(Problem::new("cipher-list-empty", token.span).with("library", name));
+    let found = refused(scope, library, token).filter(|problem| problem.rule.as_str() == "cipher-list-empty");
+    sink.problems.extend(found.filter(|_| !is_system));
+}
+
+/// What the library says of a string that it does not take.
+pub(super) fn refused(scope: &Scope<'_>, library: &'static CipherLibrary, token: &Token) -> Option<Problem> {
+    let name = scope.deployment.platform.tls_library.name.clone();
+    match scope.expansion(library, token).error.clone()? {
+        CipherError::NoMatch => Some(Problem::new("cipher-list-empty", token.span).with("library", name)),
+        CipherError::InvalidCommand(at) => {
+            let found = token.text.get(at..).and_then(|rest| rest.chars().next());
+            let shown = found.map_or("the end".to_owned(), |letter| format!("`{}`", letter.escape_default()));
+            let end = at + found.map_or(0, char::len_utf8);
+            let problem = Problem::new("cipher-list-syntax", token.part(at, end)).with("found", shown);
+            Some(problem.with("library", name))
+        }
     }
 }
 
 /// `cipher-list-syntax`.
 pub fn syntax(scope: &Scope<'_>, _: SiteId, site: &Site, sink: &mut Sink) {
     let Some((library, token)) = string(scope, site) else { return };
-    if let Some(CipherError::InvalidCommand(at)) = scope.expansion(library, token).error {
-        let found = token.text.get(at..).and_then(|rest| rest.chars().next());
-        let shown = found.map_or("the end".to_owned(), |letter| format!("`{}`", letter.escape_default()));
-        let end = at + found.map_or(0, char::len_utf8);
-        let problem = Problem::new("cipher-list-syntax", token.part(at, end)).with("found", shown);
-        sink.report(problem.with("library", scope.deployment.platform.tls_library.name.clone()));
-    }
+    let found = refused(scope, library, token).filter(|problem| problem.rule.as_str() == "cipher-list-syntax");
+    sink.problems.extend(found);
 }
 
 /// Whether a word is the name of a suite of TLS 1.3.

@@ -153,6 +153,7 @@ rules! {
     "proxy-http-to-tls-port": Closing(upstream::http_to_tls),
     "proxy-name-mismatch": Closing(upstream::name_mismatch),
     "proxy-name-not-sent": Closing(upstream::name_not_sent),
+    "proxy-tls-engine-off": Closing(upstream::engine_off),
     "proxy-trusted-ca-missing": Closing(upstream::untrusted),
     "proxy-verification-disabled": Closing(upstream::unverified),
     "proxy-verify-without-ca": Closing(upstream::without_authority),

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::cipher;
 use crate::diagnostic::{Problem, Safety, Severity, Unjudged};
 use crate::lint::{Scope, Sink};
 use crate::model::{
@@ -13,6 +14,8 @@ use crate::model::{
 };
 use crate::pki::loading::{self, Loader, Part, Strength};
 use crate::pki::{self, Anchors, Certificate, PemFile, Verifier};
+use crate::platform::TlsLibraryKind;
+use crate::tls::cipher::CipherLibrary;
 
 /// Each place that sends requests on, with its policy.
 fn each<'s>(scope: &'s Scope<'_>) -> impl Iterator<Item = (&'s Upstream, &'s UpstreamPolicy)> {
@@ -55,10 +58,12 @@ fn is_name(host: &str) -> bool {
     host.contains('.') && host.parse::<IpAddr>().is_err() && !host.contains('$')
 }
 
-/// `proxy-file-unusable`.
+/// `proxy-file-unusable`, and the cipher strings of the same contexts.
 pub fn files(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
+    let conduct = scope.deployment.conduct;
     for (_, policy) in each(scope).filter(|(one, _)| one.loads_files) {
-        if is_required(policy) {
+        ciphers(scope, policy, sink);
+        if is_required(policy) || conduct.loads_unused_authorities {
             if let Some(UpstreamAuthorities::Own { file: Some(file), .. }) = policy.authorities.get()
                 && let Some((token, path)) = file.get()
             {
@@ -75,12 +80,29 @@ pub fn files(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
                 continue;
             };
             let certificate = readable(scope, token, path, "certificate", |_| true, sink);
+            if conduct.upstream_keys_beside_certificates {
+                if let Some(refusal) = certificate.and_then(loading::pairs_refusal) {
+                    let problem = Problem::new("proxy-file-unusable", token.span).case("refused");
+                    sink.report(problem.with("path", &*token.text).with("words", refusal.words));
+                }
+                continue;
+            }
             let Some((key_token, key_path)) = key.get() else { continue };
             let key = readable(scope, key_token, key_path, "key", |_| true, sink);
             if let Some((certificate, key)) = certificate.zip(key) {
                 pair_of(scope, (token, certificate), (key_token, key), sink);
             }
         }
+    }
+}
+
+/// `cipher-list-empty` and `cipher-list-syntax`, of a string for upstream servers.
+fn ciphers(scope: &Scope<'_>, policy: &UpstreamPolicy, sink: &mut Sink) {
+    let platform = &scope.deployment.platform;
+    let library = &platform.tls_library;
+    let Some(token) = policy.ciphers.as_ref().and_then(|list| list.get()) else { return };
+    if library.kind == TlsLibraryKind::OpenSsl && !(token.text.starts_with("PROFILE=") && platform.system_profiles) {
+        sink.problems.extend(cipher::refused(scope, CipherLibrary::of(library.version.numbers), token));
     }
 }
 
@@ -118,6 +140,8 @@ fn readable<'s>(
             reason: error.hidden(&token.text),
             at: Some(token.span),
         }),
+        // A server that looks while reading says so by itself.
+        Err(error) if error.is_missing() && scope.deployment.conduct.loads_unused_authorities => {}
         Err(error) => sink.report(problem().with("reason", error.to_string())),
     }
     None
@@ -136,9 +160,18 @@ pub fn without_authority(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
 
 /// `proxy-verification-disabled`.
 pub fn unverified(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
-    for (upstream, policy) in each(scope) {
+    for (upstream, policy) in each(scope).filter(|(_, policy)| policy.engine.get() == Some(&true)) {
         let off = policy.verification.get() == Some(&UpstreamVerification::Off);
-        let Some(target) = by_tls(upstream).find(|target| !is_local(target)).filter(|_| off) else { continue };
+        let Some(target) = by_tls(upstream).find(|target| !is_local(target)) else { continue };
+        if !off {
+            let is_named = policy.checks_name.get() != Some(&false) || policy.checks_name.origin.written.is_none();
+            if let Some(at) = policy.checks_name.origin.written.filter(|_| is_required(policy) && !is_named) {
+                let problem = Problem::new("proxy-verification-disabled", at).case("name");
+                let problem = problem.with("target", &*target.written.text);
+                sink.report(problem.related(upstream.at, "sent on here"));
+            }
+            continue;
+        }
         let is_written = policy.verification.origin.kind != OriginKind::Default;
         let at = policy.verification.origin.written.filter(|_| is_written).unwrap_or(upstream.at);
         let problem = Problem::new("proxy-verification-disabled", at).with("target", &*target.written.text);
@@ -146,6 +179,22 @@ pub fn unverified(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
             true => problem.related(upstream.at, "sent on here"),
             false => problem.case("default").severity(Severity::Info),
         });
+    }
+}
+
+/// `proxy-tls-engine-off`.
+pub fn engine_off(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
+    for (upstream, policy) in each(scope).filter(|(_, policy)| policy.engine.get() == Some(&false)) {
+        let Some(target) = by_tls(upstream).next() else { continue };
+        let mut problem = Problem::new("proxy-tls-engine-off", upstream.at).with("target", &*target.written.text);
+        match policy.engine.origin.written {
+            Some(off) => problem = problem.related(off, "switched off here"),
+            None => {
+                let change = upstream.site.map(|site| Change::SpeakTlsUpstream { site });
+                problem.fix = change.and_then(|change| scope.fix("switch it on", Safety::Safe, &change));
+            }
+        }
+        sink.report(problem);
     }
 }
 

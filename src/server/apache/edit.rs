@@ -166,6 +166,10 @@ impl Editor for ApacheEditor<'_> {
                 Some(Edits { edits: vec![edit], reaches: vec![site] })
             }
             Change::SendUpstreamName { .. } => None,
+            Change::SpeakTlsUpstream { site } => {
+                let edit = self.insertion(*site, "SSLProxyEngine on")?;
+                Some(Edits { edits: vec![edit], reaches: Vec::new() })
+            }
             Change::RemoveDirective { written } => {
                 Some(Edits { edits: vec![self.removal(*written)?], reaches: Vec::new() })
             }
@@ -185,6 +189,7 @@ impl Editor for ApacheEditor<'_> {
             Change::UseKeyFile { path, .. } => format!("`SSLCertificateKeyFile {path}`"),
             Change::SpeakTls { .. } => "`SSLEngine on` in this `<VirtualHost>`".to_owned(),
             Change::SendUpstreamName { .. } => "nothing: the name is sent".to_owned(),
+            Change::SpeakTlsUpstream { .. } => "`SSLProxyEngine on` in this `<VirtualHost>`".to_owned(),
             Change::RemoveDirective { .. } => "remove this directive".to_owned(),
             Change::SignInternally { .. } => "a certificate of an authority of your own".to_owned(),
             Change::DisableStapling { .. } => "`SSLUseStapling off`".to_owned(),

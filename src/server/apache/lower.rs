@@ -43,6 +43,11 @@ fn is_read(name: &str) -> bool {
     is_ours || matches!(name, "listen" | "servername" | "serveralias" | "protocols" | "protocol")
 }
 
+/// Whether a directive sends requests on, by its name in lower case.
+fn sends_on(name: &str) -> bool {
+    matches!(name, "proxypass" | "proxypassmatch" | "balancermember" | "rewriterule")
+}
+
 /// Where a statement stands, as far as the table of directives goes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
@@ -225,6 +230,18 @@ impl<'a> Lowering<'a> {
                 let words = loaded.words(statement);
                 let said = setting::Said { name: lower, statement, words: &words, text: loaded.text(statement.text) };
                 self.directive(&said, open[open.len() - 1]);
+            } else if is_sound && (sends_on(lower) || lower.starts_with("sslproxy")) {
+                let words = loaded.words(statement);
+                let said = setting::Said { name: lower, statement, words: &words, text: loaded.text(statement.text) };
+                let level = match open.iter().rev().find(|scope| !matches!(scope, Scope::Elsewhere)) {
+                    Some(Scope::Server) => &mut self.server,
+                    Some(Scope::Host(at)) => &mut self.hosts[*at].level,
+                    _ => continue,
+                };
+                match sends_on(lower) {
+                    true => upstream::pass(&said, &mut level.proxy),
+                    false => level.proxy.is_refined = true,
+                }
             }
         }
     }

@@ -159,6 +159,7 @@ impl Editor for CaddyEditor<'_> {
                 let reaches = uses.filter(|one| one.span == *listen).map(|one| one.site).collect();
                 Some(Edits { edits: vec![Edit { span: *listen, text }], reaches })
             }
+            Change::SpeakTlsUpstream { .. } => None,
             Change::SendUpstreamName { .. } => None,
             Change::RemoveDirective { written } => {
                 Some(Edits { edits: vec![self.removal(*written)?], reaches: Vec::new() })
@@ -176,6 +177,7 @@ impl Editor for CaddyEditor<'_> {
             Change::UseCertificateFile { path, .. } => format!("`{path}` as the first argument of `tls`"),
             Change::UseKeyFile { path, .. } => format!("`{path}` as the second argument of `tls`"),
             Change::SpeakTls { .. } => "write the address without `http://`".to_owned(),
+            Change::SpeakTlsUpstream { .. } => "nothing: there is no switch".to_owned(),
             Change::SendUpstreamName { .. } => "nothing: the name is sent".to_owned(),
             Change::RemoveDirective { .. } => "remove this directive".to_owned(),
             Change::SignInternally { .. } => "`tls internal`".to_owned(),

@@ -139,6 +139,7 @@ impl Editor for NginxEditor<'_> {
                 let edits = vec![Edit { span: at, text: " ssl".to_owned() }];
                 Some(Edits { edits, reaches: reaches.into_iter().collect() })
             }
+            Change::SpeakTlsUpstream { .. } => None,
             Change::SendUpstreamName { pass } => {
                 let (file, index) = self.directive(*pass)?;
                 let name = file.tree.name(index, &file.bytes);
@@ -167,6 +168,7 @@ impl Editor for NginxEditor<'_> {
             Change::UseCertificateFile { path, .. } => format!("`ssl_certificate {path};`"),
             Change::UseKeyFile { path, .. } => format!("`ssl_certificate_key {path};`"),
             Change::SpeakTls { .. } => "add `ssl` to this `listen`".to_owned(),
+            Change::SpeakTlsUpstream { .. } => "nothing: there is no switch".to_owned(),
             Change::SendUpstreamName { pass } => {
                 let name = self.directive(*pass).map(|(file, index)| file.tree.name(index, &file.bytes));
                 let family = name.and_then(|name| name.strip_suffix(b"pass")).unwrap_or(b"proxy_");

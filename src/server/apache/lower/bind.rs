@@ -16,8 +16,8 @@ use super::listen::Socket;
 use super::{Host, Lowering, upstream};
 use crate::diagnostic::Unjudged;
 use crate::model::{
-    Address, Binding, BindingId, Credentials, Deployment, Endpoint, Listen, ListenUse, NameKind, Origin, Pattern,
-    Selection, Service, Setting, Site, SiteId, Token, Transport, Unmatched, Upstream,
+    Address, Binding, BindingId, Credentials, Deployment, Endpoint, FrameId, Listen, ListenUse, NameKind, Origin,
+    Pattern, Selection, Service, Setting, Site, SiteId, Token, Transport, Unmatched, Upstream,
 };
 use crate::platform::{self, Decider};
 use crate::source::Span;
@@ -65,6 +65,14 @@ pub fn build(deployment: &mut Deployment, mut lowering: Lowering<'_>) {
         let member = add(deployment, &mut composer, &lowering, &main, defaults);
         (member, &main)
     });
+    // The server itself loads its files for other servers whether or not it answers anybody. What it sends on, its virtual
+    // hosts do, with settings of their own.
+    if main.is_none() && !lowering.fragment {
+        let mut own = lowering.server.clone();
+        own.proxy.passes.clear();
+        let at = own.proxy.engine.as_ref().map_or(anchor, |engine| engine.origin.anchor());
+        sent_on(deployment, &mut composer, (&own, &Level::default()), (None, at, None), defaults);
+    }
     for group in groups {
         let uses: Vec<(&Member, Option<&Token>)> = match (&group.members[..], &main) {
             ([], Some((member, _))) => vec![(member, None)],
@@ -173,14 +181,34 @@ fn add(
         has_own_credentials: !own.certificates.is_empty() && !is_main,
         loads_credentials: tls,
     });
-    if let Some(policy) = upstream::policy(&own.proxy, &outer.proxy, defaults).filter(|_| !lowering.fragment) {
-        let policy = composer.interner.upstream(deployment, policy);
-        let at = host.head;
-        let (site, via) = (Some(site), host.via);
-        deployment.upstreams.push(Upstream { site, at, via, targets: Vec::new(), policy, loads_files: true });
+    if !lowering.fragment {
+        sent_on(deployment, composer, (own, outer), (Some(site), host.head, host.via), defaults);
     }
     let has_protocols = own.protocols.is_some() || outer.protocols.is_some();
     Member { site, tls, has_protocols, inherited_name }
+}
+
+/// Puts what a level sends on into the deployment, and its settings alone where they are loaded.
+fn sent_on(
+    deployment: &mut Deployment,
+    composer: &mut Composer,
+    (own, outer): (&Level, &Level),
+    (site, head, via): (Option<SiteId>, Span, Option<FrameId>),
+    defaults: Defaults,
+) {
+    let policy = upstream::policy(&own.proxy, &outer.proxy, defaults);
+    let is_on = policy.engine.get() == Some(&true);
+    if !is_on && own.proxy.passes.is_empty() {
+        return;
+    }
+    let policy = composer.interner.upstream(deployment, policy);
+    if is_on {
+        let targets = Vec::new();
+        deployment.upstreams.push(Upstream { site, at: head, via, targets, policy, loads_files: true });
+    }
+    for (at, via, target) in upstream::passes(&own.proxy) {
+        deployment.upstreams.push(Upstream { site, at, via, targets: vec![target], policy, loads_files: false });
+    }
 }
 
 /// Decides who answers on a socket, and with what. Absent where nobody does.

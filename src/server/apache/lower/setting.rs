@@ -155,7 +155,7 @@ fn ciphers(lowering: &mut Lowering<'_>, said: &Said<'_>, level: &mut Level) {
         [protocol, list] => (Some(said.token(protocol)), list),
         _ => return,
     };
-    let mut list = said.token(list);
+    let list = said.token(list);
     if lowering.is_open(&list.text) {
         let reason = format!("`{}` hangs on a variable that nothing defines", list.text);
         level.ciphers = Some(Setting::unknown(reason, said.origin()));
@@ -163,16 +163,12 @@ fn ciphers(lowering: &mut Lowering<'_>, said: &Said<'_>, level: &mut Level) {
     }
     match protocol.as_ref().map(|word| &*word.text) {
         Some("TLSv1.3") => {
-            lowering.check_suites(&list);
+            let fault = lowering.suites_fault(&list);
+            lowering.problems.extend(fault);
             level.ciphersuites = said.known(Arc::from([list]));
         }
         None | Some("SSL") => {
-            // What httpd adds stands nowhere: the place is that of the written part, without quotes.
-            if list.span.len() as usize == list.text.len() + 2 {
-                list.span = Span::new(list.span.file, list.span.start + 1, list.span.end - 1);
-            }
-            list.text = format!("{}{APPENDED}", list.text).into();
-            level.ciphers = said.known(Arc::from([list]));
+            level.ciphers = said.known(Arc::from([appended(list)]));
         }
         Some(_) => {
             let Some(word) = protocol else { return };
@@ -188,6 +184,15 @@ fn ciphers(lowering: &mut Lowering<'_>, said: &Said<'_>, level: &mut Level) {
             });
         }
     }
+}
+
+/// A cipher string with what httpd adds. That stands nowhere: the place is that of the written part, without quotes.
+pub fn appended(mut list: Token) -> Token {
+    if list.span.len() as usize == list.text.len() + 2 {
+        list.span = Span::new(list.span.file, list.span.start + 1, list.span.end - 1);
+    }
+    list.text = format!("{}{APPENDED}", list.text).into();
+    list
 }
 
 /// What still works, and has a newer form.

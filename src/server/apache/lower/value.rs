@@ -83,7 +83,7 @@ impl Lowering<'_> {
     }
 
     /// The suites of TLS 1.3. OpenSSL passes over names that it does not know from 3.0 on, and takes none of the list before.
-    pub fn check_suites(&mut self, list: &Token) {
+    pub fn suites_fault(&self, list: &Token) -> Option<Problem> {
         const KNOWN: &[&str] = &[
             "TLS_AES_128_GCM_SHA256",
             "TLS_AES_256_GCM_SHA384",
@@ -95,7 +95,7 @@ impl Lowering<'_> {
         ];
         let library = &self.library;
         if library.kind != TlsLibraryKind::OpenSsl {
-            return;
+            return None;
         }
         let is_known = |name: &str| KNOWN.contains(&name.trim());
         let passes_over = library.version.at_least(3, 0, 0) && list.text.split(':').any(is_known);
@@ -103,12 +103,11 @@ impl Lowering<'_> {
         for name in list.text.split(':') {
             if !name.trim().is_empty() && !is_known(name) && !passes_over {
                 let problem = Problem::new("cipher-list-empty", list.part(at, at + name.len())).case("tls13");
-                let problem = problem.with("word", name.trim()).with("library", library.name.clone());
-                self.problems.push(problem);
-                return;
+                return Some(problem.with("word", name.trim()).with("library", library.name.clone()));
             }
             at += name.len() + 1;
         }
+        None
     }
 
     /// `SSLSessionCache` and `SSLStaplingCache`: the module that keeps the cache must be loaded.

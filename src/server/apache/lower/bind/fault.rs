@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use super::super::level::Level;
 use super::super::listen::{Place, Socket};
-use super::super::{Host, Lowering};
+use super::super::{Host, Lowering, upstream};
 use super::Member;
 use crate::diagnostic::{Edit, Fix, Problem, Safety};
 use crate::model::{Address, Deployment, Endpoint, Listen};
@@ -28,6 +28,11 @@ pub fn check(deployment: &mut Deployment, lowering: &Lowering<'_>, all: &[(&Host
     for (rule, token) in &lowering.empty_files {
         let problem = Problem::new(rule, token.span).case("not-readable").with("path", &*token.text);
         found.push(problem.with("reason", "it is empty"));
+    }
+    if !lowering.fragment {
+        let outer = &lowering.server.proxy;
+        let levels = all.iter().map(|(host, _)| &host.level.proxy).chain([outer]);
+        found.extend(levels.flat_map(|own| upstream::faults(lowering, own, outer)));
     }
     missing_files(deployment, lowering, all, &mut found);
     unheard(lowering, all, &mut found);
