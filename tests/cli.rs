@@ -100,7 +100,7 @@ fn readme_examples_are_true() {
     }
     assert!(asked >= 8, "only {asked} commands");
     // So do those in the help.
-    for command in [&["--help"][..], &["lint", "--help"], &["handshake", "--help"]] {
+    for command in [&["--help"][..], &["lint", "--help"], &["handshake", "--help"], &["certificates", "--help"]] {
         let help = text(&shakedown(&demo(), command));
         let lines: Vec<&str> = help.lines().filter_map(|line| line.strip_prefix("  shakedown ")).collect();
         assert!(lines.len() >= 3, "{help}");

@@ -93,6 +93,8 @@ fn wrong_usages_are_told_with_a_next_step() {
             &["cannot read none.conf: no such file", "name a configuration"],
         ),
         (&["explain"], &["<NAME|TEXT>", "Usage: shakedown explain"]),
+        (&["certificates", "none.conf"], &["cannot read none.conf: no such file", "name a configuration"]),
+        (&["certificates", "--format", "sarif"], &["'sarif'", "pretty, json, prometheus"]),
         (&["ciphers"], &["<STRING>", "Usage: shakedown ciphers"]),
         (&["ciphers", "--platform", "debian-99", "HIGH"], &["no such platform: debian-99", "All: "]),
         (&["rules", "test", "none"], &["cannot read none: no such file", "one TOML file a rule"]),

@@ -28,6 +28,8 @@ pub enum Command {
     Lint(Box<LintArguments>),
     /// Show what clients get: for each address, host and client what is negotiated, or why not
     Handshake(Box<HandshakeArguments>),
+    /// List every certificate by its use, sorted by its last day
+    Certificates(Box<CertificatesArguments>),
     /// Say what a rule is about, or what is behind the text of a failed handshake
     Explain(Box<ExplainArguments>),
     /// Show what an OpenSSL cipher string selects, in order, and what of it is ignored
@@ -42,6 +44,48 @@ pub enum Command {
     Man(ManArguments),
     /// Show what this program does, on a small configuration with faults that it brings along
     Demo(DemoArguments),
+}
+
+/// `certificates`.
+#[derive(Debug, Args)]
+#[command(after_help = examples::CERTIFICATES)]
+pub struct CertificatesArguments {
+    /// A file or folder; none: the live configuration of whatever server is installed; -: standard input
+    #[arg(value_name = "PATH")]
+    pub path: Option<PathBuf>,
+
+    /// Options that all commands share.
+    #[command(flatten)]
+    pub shared: Shared,
+
+    /// Options about the configuration.
+    #[command(flatten)]
+    pub target: TargetArguments,
+
+    /// How to show it
+    #[arg(long, value_enum, default_value_t = CertificatesFormat::Pretty)]
+    pub format: CertificatesFormat,
+}
+
+/// How to show certificates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CertificatesFormat {
+    /// A table for people
+    Pretty,
+    /// One JSON document
+    Json,
+    /// Prometheus' text format, for the textfile collector
+    Prometheus,
+}
+
+impl From<CertificatesFormat> for LintFormat {
+    fn from(format: CertificatesFormat) -> Self {
+        match format {
+            // A run that fails is written by the command itself: its metrics are others than those of lint.
+            CertificatesFormat::Pretty | CertificatesFormat::Prometheus => LintFormat::Pretty,
+            CertificatesFormat::Json => LintFormat::Json,
+        }
+    }
 }
 
 /// `explain`.
@@ -339,6 +383,15 @@ For programs:
   shakedown lint --fail-on error --strict .
 
 Exit codes: 0 nothing at or above --fail-on, 1 findings, 2 the run could not be done.";
+
+    pub const CERTIFICATES: &str = "\
+Ask:
+  shakedown certificates                         the live configuration of this machine
+  shakedown certificates --now +30d nginx.conf   as it will stand in a month
+  shakedown certificates --format json /etc/nginx
+  shakedown certificates --format prometheus --output-file certificates.prom
+
+Exit codes: 0 listed, 2 the run could not be done.";
 
     pub const EXPLAIN: &str = "\
 Ask:

@@ -1,6 +1,7 @@
 //! The command line: arguments, what the process knows (clock, terminal, standard input), exit codes.
 
 mod args;
+mod certificates;
 mod ciphers;
 mod completions;
 mod demo;
@@ -54,6 +55,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let (shared, format) = match &arguments.command {
         Command::Lint(lint) => (&lint.shared, lint.format),
         Command::Handshake(handshake) => (&handshake.shared, handshake.format.into()),
+        Command::Certificates(certificates) => (&certificates.shared, certificates.format.into()),
         Command::Explain(explain) => (&explain.shared, explain.format.into()),
         Command::Ciphers(ciphers) => (&ciphers.shared, ciphers.format.into()),
         Command::Rules(rules) => match &rules.command {
@@ -71,6 +73,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let done = match &arguments.command {
         Command::Lint(lint) => lint::run(lint),
         Command::Handshake(handshake) => handshake::run(handshake),
+        Command::Certificates(certificates) => certificates::run(certificates),
         Command::Explain(explain) => explain::run(explain),
         Command::Ciphers(ciphers) => ciphers::run(ciphers),
         Command::Rules(rules) => rules::run(rules),

@@ -1,5 +1,6 @@
 //! From paths to findings: resolve, read, lower, read certificates, lint. Pure given files, options and time.
 
+mod calendar;
 mod certificates;
 mod ciphers;
 mod example;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
+pub use self::calendar::{Calendar, ChainState, Dated, Entry, Role, calendar};
 pub use self::ciphers::{CipherReport, CipherRow, IgnoredWord, Verdict, ciphers};
 pub use self::example::{Tried, examples};
 pub use self::explain::{Found, found};

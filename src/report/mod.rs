@@ -1,6 +1,7 @@
 //! What people and programs see of a run: one file a format.
 
 pub mod baseline;
+pub mod certificates;
 pub mod checkstyle;
 pub mod ciphers;
 mod concise;

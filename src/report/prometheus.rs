@@ -49,11 +49,12 @@ pub fn failure() -> String {
     out
 }
 
-fn head(out: &mut String, name: &str, what: &str) {
+/// What a metric is about.
+pub(super) fn head(out: &mut String, name: &str, what: &str) {
     let _ = writeln!(out, "# HELP {name} {what}\n# TYPE {name} gauge");
 }
 
 /// A label's value: backslash, quote and newline are escaped.
-fn escaped(value: &str) -> String {
+pub(super) fn escaped(value: &str) -> String {
     value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }

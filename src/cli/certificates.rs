@@ -1,0 +1,44 @@
+//! `shakedown certificates`.
+
+use super::args::{CertificatesArguments, CertificatesFormat};
+use super::{CLEAN, output, settle, style};
+use crate::lint;
+use crate::pipeline::{self, Calendar, Failure};
+use crate::report;
+
+/// Runs the command.
+///
+/// # Errors
+/// As [`pipeline::calendar`]. For Prometheus the file says then that the run could not be done.
+pub fn run(arguments: &CertificatesArguments) -> Result<u8, Failure> {
+    let (calendar, now) = match look(arguments) {
+        Err(failure) if arguments.format == CertificatesFormat::Prometheus => {
+            output(&arguments.shared, report::certificates::failure().as_bytes())?;
+            return Err(failure);
+        }
+        looked => looked?,
+    };
+    let text = match arguments.format {
+        CertificatesFormat::Pretty => {
+            report::certificates::table(&calendar, now, style(&arguments.shared, &std::io::stdout()))
+        }
+        CertificatesFormat::Json => report::certificates::json(&calendar, now)
+            .map_err(|error| Failure::new(format!("cannot write the report: {error}")))?,
+        CertificatesFormat::Prometheus => report::certificates::prometheus(&calendar),
+    };
+    output(&arguments.shared, text.as_bytes())?;
+    Ok(CLEAN)
+}
+
+/// What is there, and the time that it is seen from.
+fn look(arguments: &CertificatesArguments) -> Result<(Calendar, i64), Failure> {
+    let paths: Vec<_> = arguments.path.iter().cloned().collect();
+    let files = arguments.target.files();
+    let mut options = arguments.target.options(&paths, lint::Settings::default())?;
+    let config = settle::config(&files, &paths, &arguments.target)?;
+    let paths = settle::paths(&files, &paths, config.as_ref());
+    if let Some(config) = config {
+        options.settle(config);
+    }
+    Ok((pipeline::calendar(&files, &paths, &options)?, options.now))
+}
