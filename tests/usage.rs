@@ -49,7 +49,10 @@ fn wrong_usages_are_told_with_a_next_step() {
         (&["lint", "tls/shop/privkey.pem"], &["holds a private key", "name the configuration that uses it"]),
         (&["lint", "--server", "ngnix", "nginx.conf"], &["'ngnix'", "a similar value exists: 'nginx'"]),
         (&["lint", "--platform", "debiann-12", "nginx.conf"], &["no such platform", "did you mean debian-12?"]),
-        (&["lint", "--platform", "windows", "nginx.conf"], &["no such platform: windows", "All: debian-11,"]),
+        (
+            &["lint", "--platform", "windows", "nginx.conf"],
+            &["no such platform: windows", "All: alpine, arch, debian-11,"],
+        ),
         (&["lint", "--select", "certificate-expird", "."], &["no such rule", "did you mean certificate-expired?"]),
         (&["lint", "--severity", "weak-cipher=fatal", "."], &["weak-cipher=fatal", "error, warning, info or off"]),
         (&["lint", "--severity", "weak-cipher", "."], &["'weak-cipher'", "write NAME=LEVEL"]),
