@@ -33,7 +33,7 @@ pub fn run(arguments: &ExplainArguments) -> Result<u8, Failure> {
     let recognized = if rule.is_some() { Vec::new() } else { errors::recognize(&text) };
     if rule.is_none() && recognized.is_empty() && is_name(text.trim()) {
         let meant = rules.nearest(text.trim()).map(|meant| format!("did you mean {meant}? ")).unwrap_or_default();
-        let failure = Failure::new(format!("no such rule, and no known error: {}", text.trim()));
+        let failure = Failure::new(format!("neither a rule nor a known text: {}", text.trim()));
         return Err(failure.help(format!("{meant}`shakedown rules` lists all; or give the whole line of the error")));
     }
     let is_known = rule.is_some() || !recognized.is_empty();
