@@ -17,8 +17,6 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rayon::prelude::*;
-
 pub use self::calendar::{Calendar, ChainState, Dated, Entry, Role, calendar};
 pub use self::ciphers::{CipherReport, CipherRow, IgnoredWord, Verdict, ciphers};
 pub use self::example::{Tried, examples};
@@ -310,37 +308,46 @@ fn about_settings(sources: &mut Sources, options: &Options) -> Vec<Finding> {
     findings
 }
 
-/// Paths as seen from the project's folder, each looked up once.
+/// Paths as seen from the project's folder. Links on the way to a file are followed, the file's own name stays.
 struct Names<'a> {
     files: &'a dyn FileSystem,
     folder: Option<PathBuf>,
+    /// Where the folders of files lie, each looked up once.
+    folders: HashMap<PathBuf, Option<PathBuf>>,
     known: HashMap<FileId, String>,
 }
 
 impl<'a> Names<'a> {
     fn new(files: &'a dyn FileSystem, options: &Options) -> Self {
         let folder = options.config.as_ref().map_or(Path::new("."), |config| config.folder());
-        Names { files, folder: files.canonical(folder).ok(), known: HashMap::new() }
+        Names { files, folder: files.canonical(folder).ok(), folders: HashMap::new(), known: HashMap::new() }
     }
 
     fn of(&mut self, sources: &Sources, file: FileId) -> &str {
-        let (files, folder) = (self.files, self.folder.as_deref());
-        self.known.entry(file).or_insert_with(|| Self::look_up(files, folder, sources.file(file).path()))
+        if !self.known.contains_key(&file) {
+            let name = self.look_up(sources.file(file).path());
+            self.known.insert(file, name);
+        }
+        &self.known[&file]
     }
 
     /// Looks up many at once.
     fn fill(&mut self, sources: &Sources, wanted: impl Iterator<Item = FileId>) {
-        let fresh: HashSet<FileId> = wanted.filter(|file| !self.known.contains_key(file)).collect();
-        let (files, folder) = (self.files, self.folder.as_deref());
-        let look_up = |file: FileId| (file, Self::look_up(files, folder, sources.file(file).path()));
-        let found: Vec<(FileId, String)> = fresh.into_par_iter().map(look_up).collect();
-        self.known.extend(found);
+        for file in wanted {
+            self.of(sources, file);
+        }
     }
 
-    fn look_up(files: &dyn FileSystem, folder: Option<&Path>, path: &Path) -> String {
-        let whole = files.canonical(path).ok();
-        let inside = whole.as_ref().zip(folder).and_then(|(whole, folder)| whole.strip_prefix(folder).ok());
-        let shown = inside.unwrap_or(path).to_string_lossy().into_owned();
-        shown.strip_prefix("./").map_or(shown.clone(), str::to_owned)
+    fn look_up(&mut self, path: &Path) -> String {
+        let above = path.parent().map(|above| if above.as_os_str().is_empty() { Path::new(".") } else { above });
+        let inside = above.zip(path.file_name()).and_then(|(above, name)| {
+            if !self.folders.contains_key(above) {
+                self.folders.insert(above.to_path_buf(), self.files.canonical(above).ok());
+            }
+            let whole = self.folders[above].as_ref()?;
+            Some(whole.strip_prefix(self.folder.as_deref()?).ok()?.join(name))
+        });
+        let shown = inside.as_deref().unwrap_or(path).to_string_lossy();
+        shown.strip_prefix("./").unwrap_or(&shown).to_owned()
     }
 }

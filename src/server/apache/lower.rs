@@ -31,7 +31,8 @@ struct Host {
     head: Span,
     block: Span,
     via: Option<FrameId>,
-    level: Level,
+    /// In a place of its own: hosts are many, and levels large.
+    level: Box<Level>,
     addresses: Vec<Address>,
     /// Whether it is the server itself.
     is_server: bool,
@@ -79,7 +80,9 @@ pub(super) struct Lowering<'a> {
     library: TlsLibrary,
     /// What `all` stands for.
     all_protocols: Protocols,
-    server: Level,
+    server: Box<Level>,
+    /// A blank level that stands in while one is written to.
+    spare: Option<Box<Level>>,
     hosts: Vec<Host>,
     sockets: Vec<Socket>,
     managed: Managed,
@@ -113,7 +116,8 @@ pub fn lower(
         fragment,
         library: deployment.platform.tls_library.clone(),
         all_protocols: all_protocols(&deployment.platform),
-        server: Level::default(),
+        server: Box::default(),
+        spare: None,
         hosts: Vec::new(),
         sockets: Vec::new(),
         managed: Managed::default(),
@@ -172,7 +176,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// Holds each statement against the table, in parallel: a row where it is sound, and what is wrong where not.
-    fn checked(&self, places: &[Place], platform: &Platform) -> Vec<(Option<&'static Entry>, Option<Problem>)> {
+    fn checked(&self, places: &[Place], platform: &Platform) -> Vec<(Option<&'static Entry>, Option<Box<Problem>>)> {
         let loaded = self.loaded;
         let version_is_assumed = platform.assumed.iter().any(|what| what == "server_version");
         let check = |known: &mut directives::Known<'a>, (statement, place): (&'a Statement, &Place)| {
@@ -194,7 +198,10 @@ impl<'a> Lowering<'a> {
             };
             let version = platform.server_version;
             let modules = &loaded.modules;
-            directives::check(written, directives::Reader { context, version, version_is_assumed, modules }, known)
+            let reader = directives::Reader { context, version, version_is_assumed, modules };
+            let (row, problem) = directives::check(written, reader, known);
+            // Nearly all are sound: what is handed on for each statement stays small.
+            (row, problem.map(Box::new))
         };
         let statements = loaded.statements.par_iter().with_min_len(1024);
         statements.zip(places).map_init(directives::Known::default, check).collect()
@@ -218,7 +225,7 @@ impl<'a> Lowering<'a> {
                 continue;
             }
             let is_sound = problem.is_none();
-            self.problems.extend(problem);
+            self.problems.extend(problem.map(|problem| *problem));
             let lower = row.map_or("", |row| row.lower);
             if let (Scope::Host(at), Some(row)) = (open[open.len() - 1], row) {
                 self.hosts[at].level.has_core |= row.is_core();
@@ -286,7 +293,7 @@ impl<'a> Lowering<'a> {
             }
         }
         let block = statement.line;
-        self.hosts.push(Host { head, block, via: statement.via, level: Level::default(), addresses, is_server: false });
+        self.hosts.push(Host { head, block, via: statement.via, level: Box::default(), addresses, is_server: false });
     }
 
     fn directive(&mut self, said: &setting::Said<'_>, scope: Scope) {
@@ -299,15 +306,17 @@ impl<'a> Lowering<'a> {
                 }
                 name if name.starts_with("md") && self.managed.read(said) => {}
                 _ => {
-                    let mut level = std::mem::take(&mut self.server);
+                    let blank = self.spare.take().unwrap_or_default();
+                    let mut level = std::mem::replace(&mut self.server, blank);
                     setting::read(self, said, &mut level);
-                    self.server = level;
+                    self.spare = Some(std::mem::replace(&mut self.server, level));
                 }
             },
             Scope::Host(at) => {
-                let mut level = std::mem::take(&mut self.hosts[at].level);
+                let blank = self.spare.take().unwrap_or_default();
+                let mut level = std::mem::replace(&mut self.hosts[at].level, blank);
                 setting::read(self, said, &mut level);
-                self.hosts[at].level = level;
+                self.spare = Some(std::mem::replace(&mut self.hosts[at].level, level));
             }
             Scope::Managed(at) => self.managed.inside(at, said),
             Scope::Elsewhere => {}
