@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use shakedown::model::{BindingId, Deployment, Endpoint, Found, OriginKind, ServerKind, Transport};
+use shakedown::pipeline;
 use shakedown::platform::{self, Part, Version};
 use shakedown::server::{Form, Input, Root, Understood, nginx};
 use shakedown::source::{Limits, Memory, Sources, Text};
@@ -279,4 +280,49 @@ fn a_fragment_knows_nothing_of_what_stands_outside() {
     let policy = deployment.policy(deployment.sites[0].policy);
     assert!(policy.protocols.get().is_some());
     assert!(policy.ciphers.get().is_none());
+}
+
+/// The findings of a run over files in memory: path, line and rule.
+fn lint(files: &Memory, path: &str) -> (Vec<String>, Vec<String>) {
+    let options = pipeline::Options { server: Some(ServerKind::Nginx), ..pipeline::Options::default() };
+    let run = pipeline::lint(files, &[path.into()], &options).expect("it can be run");
+    let place = |finding: &shakedown::diagnostic::Finding| {
+        let span = run.sources.place(finding.primary.span).span;
+        let path = run.sources.file(span.file).path().display().to_string();
+        format!("{path}:{} {}", run.sources.positions(span).0.line, finding.rule)
+    };
+    let findings = run.findings.iter().map(place).collect();
+    (findings, run.unjudged.iter().map(|one| one.what.to_string()).collect())
+}
+
+#[test]
+fn a_dump_is_judged_as_the_files_that_it_names() {
+    let mut files = Memory::new();
+    let main = "# configuration file /etc/nginx/nginx.conf:\nevents {}\nhttp {\n    include conf.d/*.conf;\n}\n\n";
+    let part =
+        "# configuration file /etc/nginx/conf.d/a.conf:\nserver {\n    listen 8080;\n    server_name a.test\n}\n\n";
+    files.insert("dump.txt", [main, part].concat().into_bytes());
+    let (findings, _) = lint(&files, "dump.txt");
+    assert_eq!(findings, ["/etc/nginx/conf.d/a.conf:3 syntax-error"]);
+    // Neither is it changed, nor what lies where it says.
+    let options = pipeline::Options { server: Some(ServerKind::Nginx), ..pipeline::Options::default() };
+    assert!(pipeline::fix(&files, &["dump.txt".into()], &options, shakedown::diagnostic::Safety::Unsafe).is_err());
+}
+
+#[test]
+fn templates_are_not_judged() {
+    for text in [
+        "server {\n    listen 443 ssl;\n    server_name {{ name }};\n}\n",
+        "{% if tls %}\nserver {\n    listen 443 ssl;\n}\n{% endif %}\n",
+        "server {\n    listen 443 ssl;\n    server_name <%= name %>;\n}\n",
+    ] {
+        let mut files = Memory::new();
+        files.insert("a.conf", text.as_bytes().to_vec());
+        assert_eq!(lint(&files, "a.conf"), (Vec::new(), vec!["template".to_owned()]), "{text}");
+    }
+    // A comment at once behind a brace is none, and among the files of a whole configuration nginx trips over the marks.
+    let mut files = Memory::new();
+    files.insert("nginx.conf", b"events {# few\n}\nhttp {\n    {{ servers }}\n}\n".to_vec());
+    let (findings, unjudged) = lint(&files, "nginx.conf");
+    assert!(unjudged.is_empty() && findings.iter().all(|one| one.ends_with("syntax-error")), "{findings:?}");
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Failure, Options, Run, lint};
+use super::{Failure, Options, Run, dump, lint};
 use crate::diagnostic::Safety;
 use crate::fix;
 use crate::source::{FileSystem, Overlay, Text};
@@ -30,6 +30,10 @@ pub struct Fixed {
 /// # Errors
 /// As [`lint`].
 pub fn fix(files: &dyn FileSystem, paths: &[PathBuf], options: &Options, most: Safety) -> Result<Fixed, Failure> {
+    if dump::unpack(files, paths, options).is_some() {
+        let failure = Failure::new("what `nginx -T` printed is not changed");
+        return Err(failure.help("name the configuration itself to have it repaired"));
+    }
     let mut changed = Changed::new();
     let mut applied = 0;
     let mut run = lint(files, paths, options)?;

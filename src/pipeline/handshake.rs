@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::{Failure, Names, Options, TargetInfo, certificates, load, suppress};
+use super::{Failure, Names, Options, TargetInfo, certificates, dump, load, suppress};
 use crate::diagnostic::{Finding, Unjudged};
 use crate::handshake::{Client, Handshake, Outcome, Predictor, sent_name};
 use crate::lint;
@@ -112,7 +112,11 @@ pub fn handshake(
     question: &Question,
 ) -> Result<Handshakes, Failure> {
     let mapped = Mapped::new(files, options.path_maps.clone());
-    let files: &dyn FileSystem = &mapped;
+    let dump = dump::unpack(&mapped, paths, options);
+    let (files, paths): (&dyn FileSystem, &[PathBuf]) = match &dump {
+        Some((overlay, mains)) => (overlay, mains),
+        None => (&mapped, paths),
+    };
     let mut loaded = load(files, paths, options)?;
     if loaded.readings.len() > 1 {
         let all: Vec<String> = loaded.readings.iter().map(|reading| reading.path.display().to_string()).collect();

@@ -3,6 +3,7 @@
 mod calendar;
 mod certificates;
 mod ciphers;
+mod dump;
 mod example;
 mod explain;
 mod fixing;
@@ -189,8 +190,13 @@ impl Run {
 /// Where a path cannot be read, its server cannot be told, or the options name what does not exist.
 pub fn lint(files: &dyn FileSystem, paths: &[PathBuf], options: &Options) -> Result<Run, Failure> {
     let mapped = Mapped::new(files, options.path_maps.clone());
-    let loaded = load(&mapped, paths, options)?;
-    Ok(judge(&mapped, loaded, options))
+    let dump = dump::unpack(&mapped, paths, options);
+    let (files, paths): (&dyn FileSystem, &[PathBuf]) = match &dump {
+        Some((overlay, mains)) => (overlay, mains),
+        None => (&mapped, paths),
+    };
+    let loaded = load(files, paths, options)?;
+    Ok(judge(files, loaded, options))
 }
 
 impl Loaded {

@@ -122,7 +122,7 @@ pub fn hole(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
 
 /// `modern-protocol-missing`.
 pub fn modern_missing(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
-    for (choice, origin, _) in effective(scope, id) {
+    for (choice, origin, context) in effective(scope, id) {
         let name = scope.site_name(site);
         if !choice.set.contains(Protocol::Tls12) && !choice.set.contains(Protocol::Tls13) {
             let change = Change::SetProtocols {
@@ -136,7 +136,11 @@ pub fn modern_missing(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sin
             problem.fix = scope.fix("add TLS 1.2 and 1.3", Safety::Unsafe, &change);
             sink.report(problem);
         } else if !choice.set.contains(Protocol::Tls13) && has_tls13(scope) {
-            let change = Change::SetProtocols { target: target(origin, id), to: choice.set.with(Protocol::Tls13) };
+            // What is written stays; of a default only what clients can get is worth writing down.
+            let is_kept =
+                |one: &Protocol| origin.written.is_some() || is_reachable(scope, *one, context) != Some(false);
+            let kept: Protocols = choice.set.iter().filter(is_kept).collect();
+            let change = Change::SetProtocols { target: target(origin, id), to: kept.with(Protocol::Tls13) };
             let case = if origin.written.is_some() { "no-tls13" } else { "no-tls13-default" };
             let mut problem = Problem::new("modern-protocol-missing", origin.anchor())
                 .case(case)

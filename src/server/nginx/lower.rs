@@ -106,6 +106,7 @@ struct Lowering<'a> {
     limits: &'a Limits,
     version: Version,
     version_is_assumed: bool,
+    fragment: bool,
     /// Whether a module is loaded that the tables do not know, which may bring directives of its own.
     foreign_module: bool,
     frames: Mutex<Frames>,
@@ -136,6 +137,7 @@ pub fn lower(
         limits,
         version: platform.server_version,
         version_is_assumed: platform.assumed.iter().any(|what| what == "platform" || what == "server_version"),
+        fragment: reading.fragment,
         foreign_module: loads_foreign_module(loaded),
         frames: Mutex::default(),
         checked: Mutex::default(),
@@ -143,16 +145,18 @@ pub fn lower(
     };
     let mut collected = Collected::default();
     for file in &loaded.files {
-        collected.problems.extend(file.tree.problems.iter().map(|problem| problem.report(file.id, &file.bytes)));
-        if let Some((start, end)) = file.tree.template {
-            collected.unjudged.push(Unjudged {
-                what: "template".into(),
-                reason: "the file is a template: it is judged only once its marks are filled in".into(),
-                at: Some(Span::new(file.id, start, end)),
-            });
+        if lowering.is_template(file) {
+            let reason = "the file is a template: it is judged only once its marks are filled in";
+            let at = file.tree.template.map(|(start, end)| Span::new(file.id, start, end));
+            collected.unjudged.push(Unjudged { what: "template".into(), reason: reason.into(), at });
+            continue;
         }
+        collected.problems.extend(file.tree.problems.iter().map(|problem| problem.report(file.id, &file.bytes)));
     }
     for (root, context) in reading.contexts.iter().enumerate() {
+        if lowering.is_template(&loaded.files[root]) {
+            continue;
+        }
         let Some(context) = context else {
             let at = Span::new(loaded.files[root].id, 0, 0);
             let reason =
@@ -237,9 +241,21 @@ impl Scope<'_> {
 }
 
 impl<'a> Lowering<'a> {
+    /// Whether a file is a template that somebody fills in before the server sees it: by its marks, where it is a part of a
+    /// configuration or is called like one. Among the files of a whole configuration the server would trip over them.
+    fn is_template(&self, file: &LoadedFile) -> bool {
+        const ENDINGS: [&str; 8] = ["j2", "jinja", "jinja2", "erb", "tmpl", "tpl", "gotmpl", "template"];
+        let is_called_so = |path: &Path| path.extension().is_some_and(|end| ENDINGS.iter().any(|one| end == *one));
+        let is_root = std::ptr::eq(file, &self.loaded.files[0]);
+        file.tree.template.is_some() && (self.fragment || is_root && is_called_so(&file.path))
+    }
+
     /// Walks a file from its top in a context.
     fn file(&self, index: usize, context: Context, way: &Way, out: &mut Collected, scope: &mut Scope<'_>) {
         let file = &self.loaded.files[index];
+        if self.is_template(file) {
+            return;
+        }
         let is_new = self.checked.lock().map(|mut seen| seen.insert((index, context))).unwrap_or(true);
         // A fragment of one or more server blocks' inside: give it a block to stand in.
         let inside_of = match context {
@@ -455,6 +471,9 @@ impl<'a> Lowering<'a> {
     /// Walks an included file in the scope of the includer.
     fn file_in(&self, index: usize, context: Context, way: &Way, out: &mut Collected, scope: &mut Scope<'_>) {
         let file = &self.loaded.files[index];
+        if self.is_template(file) {
+            return;
+        }
         let is_new = self.checked.lock().map(|mut seen| seen.insert((index, context))).unwrap_or(true);
         self.block(file, file.tree.roots(), context, is_new, way, out, scope);
     }

@@ -198,7 +198,12 @@ impl Parser<'_> {
                     None => self.fault(at, at + 1, SyntaxFault::Unexpected(';')),
                 },
                 Token::Open(at) => match first.take() {
-                    Some(word) => self.open(word, at),
+                    Some(word) => {
+                        // A comment may follow a brace at once.
+                        let mark = template_mark(self.text, at).filter(|(_, end)| self.text[*end as usize - 1] != b'#');
+                        self.tree.template = self.tree.template.or(mark);
+                        self.open(word, at);
+                    }
                     None => {
                         self.fault(at, at + 1, SyntaxFault::Unexpected('{'));
                         self.tree.template = self.tree.template.or(template_mark(self.text, at));
@@ -221,6 +226,17 @@ impl Parser<'_> {
             self.unterminated(word, None);
         }
         self.close_all();
+        self.embedded();
+    }
+
+    /// Marks of templates in the style of ERB stand where words may stand.
+    fn embedded(&mut self) {
+        let find = |mark: &[u8]| self.text.windows(2).position(|two| two == mark);
+        if self.tree.template.is_none()
+            && let Some(at) = find(b"<%").filter(|_| find(b"%>").is_some())
+        {
+            self.tree.template = Some((at as u32, at as u32 + 2));
+        }
     }
 
     fn push(&mut self, first: usize, end: u32, block: Option<Block>) {
