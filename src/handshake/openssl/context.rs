@@ -332,6 +332,11 @@ impl Context {
         self.dh = Dh::Unknown;
     }
 
+    /// Whether Diffie-Hellman parameters of so many bits are taken from the file of a certificate.
+    pub fn loads_dh(&self, bits: u32) -> bool {
+        Level { number: self.loading_level, version: self.version }.allows_dh(bits)
+    }
+
     /// The level in force.
     pub fn strength(&self) -> Level {
         Level { number: self.level, version: self.version }

@@ -804,9 +804,13 @@ impl<'n> Negotiation<'n> {
         }
     }
 
-    /// The size that a server without parameters of its own chooses: by the key of the certificate.
+    /// The size that the server chooses where no directive names parameters: those in the file of its first certificate, if the
+    /// level at which they are loaded takes them (`ssl_init_server_certs`), else by the key of the certificate.
     fn own_dh_bits(&self, suite: &CipherSuite) -> Step<u32> {
         let slots = self.certificates()?;
+        if let Some(bits) = slots.dh_bits.filter(|bits| self.side.decided.loads_dh(*bits)) {
+            return Ok(bits);
+        }
         let kind = if suite.authentication() == "aECDSA" { SigningKey::Ecdsa } else { SigningKey::Rsa };
         let bits = slots.get(kind).map_or(1024, |slot| slot.leaf().key.bits);
         Ok(match bits {

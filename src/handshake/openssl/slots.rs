@@ -55,6 +55,8 @@ pub struct Slots {
     pub unknown: Option<Arc<str>>,
     /// Why one of them cannot be loaded at this handshake, which then fails.
     pub failure: Option<String>,
+    /// Size of the prime in the file of the first certificate, where Diffie-Hellman parameters stand in it, in bits.
+    pub dh_bits: Option<u32>,
 }
 
 /// The kinds of keys, in OpenSSL's order.
@@ -88,6 +90,9 @@ impl Slots {
             let key = credential.key.as_ref().map_or(certificate, |key| slots.file(key, library));
             let chain = credential.chain.as_ref().and_then(|chain| slots.file(chain, library));
             if let Some(file) = certificate {
+                if pair == 0 {
+                    slots.dh_bits = file.dh_bits();
+                }
                 slots.certificate(pair, file, chain, authorities);
             }
             if let Some(key) = key.and_then(PemFile::key).and_then(|(_, key)| key.as_ref().ok()) {

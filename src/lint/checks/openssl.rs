@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity, Unjudged, spelling};
 use crate::handshake::openssl::command::CommandFault;
-use crate::handshake::openssl::{Context, Fault};
+use crate::handshake::openssl::{Context, Dh, Fault};
 use crate::lint::{Scope, Sink};
 use crate::model::{Command, Site, SiteId, Token, VerifyMode};
 use crate::pki::PemFile;
@@ -117,6 +117,11 @@ pub fn dh_weak(scope: &Scope<'_>, _: SiteId, site: &Site, sink: &mut Sink) {
             return;
         }
     }
+    if let Some((token, bits)) = dh_beside_certificate(scope, site).filter(|(_, bits)| *bits < 2048) {
+        let problem = Problem::new("weak-dh-parameters", token.span).case("beside-certificate");
+        let problem = problem.with("path", &*token.text).with("bits", bits.to_string());
+        sink.report(problem.severity(Severity::Warning));
+    }
     let Some((token, path)) = scope.deployment.policy(site.policy).dh_parameters.get().and_then(|file| file.as_ref())
     else {
         return;
@@ -126,6 +131,16 @@ pub fn dh_weak(scope: &Scope<'_>, _: SiteId, site: &Site, sink: &mut Sink) {
         let problem = Problem::new("weak-dh-parameters", token.span).case("accepted").with("path", &*token.text);
         sink.report(problem.with("bits", bits.to_string()).severity(Severity::Warning));
     }
+}
+
+/// The size of parameters that a server takes from the file of its first certificate, where a suite may use them: those that
+/// the level refuses are passed over.
+fn dh_beside_certificate<'s>(scope: &'s Scope<'_>, site: &Site) -> Option<(&'s Token, u32)> {
+    let context = context(scope, site).filter(|context| context.dh == Dh::Own)?;
+    let has_dhe = context.suites.as_ref().is_ok_and(|suites| suites.iter().any(|one| one.key_exchange() == "kDHE"));
+    let (token, file) = scope.certificate_file(scope.deployment.credentials(site.credentials).pairs.first()?)?;
+    let bits = file.dh_bits().filter(|bits| has_dhe && context.loads_dh(*bits))?;
+    Some((token, bits))
 }
 
 /// `dh-parameters-too-large`: for clients that know no prime of more than 1024 bits, where they are asked for.

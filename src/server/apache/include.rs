@@ -111,6 +111,7 @@ pub fn read(
         server_root: start.server_root,
         modules,
         environment_is_known: start.variables.environment_is_known(),
+        opaque_names: start.variables.opaque().clone(),
     };
     let mut reader = Reader {
         files: Files::new(files, limits),

@@ -78,6 +78,8 @@ pub(super) struct Lowering<'a> {
     fragment: bool,
     /// The library that speaks TLS.
     library: TlsLibrary,
+    /// Whether it is built with zlib, as that of the RHEL family is.
+    compresses: bool,
     /// What `all` stands for.
     all_protocols: Protocols,
     server: Box<Level>,
@@ -115,6 +117,7 @@ pub fn lower(
         loaded,
         fragment,
         library: deployment.platform.tls_library.clone(),
+        compresses: deployment.platform.system_profiles,
         all_protocols: all_protocols(&deployment.platform),
         server: Box::default(),
         spare: None,
@@ -287,6 +290,9 @@ impl<'a> Lowering<'a> {
                 self.unjudged.push(Unjudged { what: "address".into(), reason, at: Some(token.span) });
                 continue;
             }
+            if self.tells_undefined(&token, "site") {
+                continue;
+            }
             match listen::site(&token) {
                 Ok(address) => addresses.push(address),
                 Err(fault) => self.problems.push(address_fault("<VirtualHost>", &token, fault)),
@@ -329,6 +335,10 @@ impl<'a> Lowering<'a> {
         if self.is_open(&first.text) {
             let reason = format!("`{}` hangs on a variable that nothing defines", first.text);
             self.unjudged.push(Unjudged { what: "listen".into(), reason, at: Some(first.span) });
+            self.unjudged_sockets = true;
+            return;
+        }
+        if self.tells_undefined(first, "") {
             self.unjudged_sockets = true;
             return;
         }

@@ -51,6 +51,8 @@ pub struct Loaded {
     pub modules: Modules,
     /// Whether all of the environment is known, so that a variable without a value has none.
     pub environment_is_known: bool,
+    /// Names in it whose values are not.
+    pub opaque_names: HashSet<String>,
 }
 
 impl Loaded {

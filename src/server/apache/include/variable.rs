@@ -3,7 +3,7 @@
 //! Source: Apache 2.4, `ap_resolve_env`: the whole line before words are cut, once, without recursion; names that are
 //! defined are compared without case, those of the environment exactly.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -27,6 +27,8 @@ pub struct Variables {
     names: HashMap<Vec<u8>, ()>,
     environment: HashMap<Vec<u8>, Arc<[u8]>>,
     known: bool,
+    /// Names that the scripts assign what only a shell can tell.
+    opaque: HashSet<String>,
 }
 
 impl Variables {
@@ -49,9 +51,15 @@ impl Variables {
         for line in String::from_utf8_lossy(&text).lines() {
             let line = line.trim();
             let line = line.strip_prefix("export ").unwrap_or(line).trim();
+            // Another script may give more.
+            self.known &= !line.starts_with(". ") && !line.starts_with("source ");
             let Some((name, value)) = line.split_once('=') else { continue };
             let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-            if name.is_empty() || !name.bytes().all(is_name) || value.contains(['`', '(', '#', '%']) {
+            if name.is_empty() || !name.bytes().all(is_name) {
+                continue;
+            }
+            if value.contains(['`', '(', '#', '%']) {
+                self.opaque.insert(name.to_owned());
                 continue;
             }
             let value = value.trim().trim_matches(['"', '\'']);
@@ -66,6 +74,11 @@ impl Variables {
     /// Whether all of the environment is known.
     pub fn environment_is_known(&self) -> bool {
         self.known
+    }
+
+    /// Names that the environment gives values that are not in the files.
+    pub fn opaque(&self) -> &HashSet<String> {
+        &self.opaque
     }
 
     /// Whether a name is defined, as `<IfDefine>` asks.

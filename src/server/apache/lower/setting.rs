@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::level::{APPENDED, Engine, Level};
 use super::{Lowering, upstream};
-use crate::diagnostic::{Edit, Fix, Problem, Safety, Unjudged};
+use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity, Unjudged};
 use crate::model::{Command, Name, NameKind, Origin, Setting, Token, VerifyMode};
 use crate::platform::TlsLibraryKind;
 use crate::server::apache::include::Statement;
@@ -115,6 +115,8 @@ pub fn read(lowering: &mut Lowering<'_>, said: &Said<'_>, level: &mut Level) {
             level.chain = Some(lowering.file(said, &first, "certificate-file-missing"));
         }
         "sslsessiontickets" => level.session_tickets = said.flag().or(level.session_tickets.take()),
+        "sslcompression" => switch_off(lowering, said, "compression-enabled"),
+        "sslinsecurerenegotiation" => switch_off(lowering, said, "insecure-renegotiation"),
         "sslstaplingcache" => {
             lowering.stapling_cache = Some(said.span());
             lowering.cache_provider(said, &first);
@@ -133,19 +135,37 @@ fn engine(lowering: &mut Lowering<'_>, said: &Said<'_>, first: &Token, level: &m
     let found = match &*first.text.to_ascii_lowercase() {
         "on" => Engine::On,
         "off" => Engine::Off,
-        "optional" => Engine::Optional,
+        "optional" => {
+            lowering.problems.push(Problem::new("ssl-engine-optional", first.span));
+            Engine::Optional
+        }
         _ if lowering.is_open(&first.text) => {
             let reason = format!("`{}` hangs on a variable that nothing defines", first.text);
             lowering.unjudged.push(Unjudged { what: "tls".into(), reason: reason.clone(), at: Some(first.span) });
             level.engine = Some(Setting::unknown(reason, said.origin()));
             return;
         }
+        _ if lowering.tells_undefined(first, "") => return,
         _ => {
             lowering.problems.push(said.wrong(first, "`on`, `off` or `optional`"));
             return;
         }
     };
     level.engine = said.known(found);
+}
+
+/// A switch that is better left off.
+fn switch_off(lowering: &mut Lowering<'_>, said: &Said<'_>, rule: &'static str) {
+    let is_on = said.flag().is_some_and(|flag| flag.get() == Some(&true));
+    if let Some(first) = said.first().filter(|_| is_on) {
+        let edits = vec![Edit { span: first.span, text: "off".to_owned() }];
+        let fix = Fix { title: "write `off`".to_owned(), safety: Safety::Safe, edits };
+        let mut problem = Problem::new(rule, first.span).with("library", lowering.library.name.clone());
+        if rule == "compression-enabled" && lowering.compresses {
+            problem = problem.case("possible").severity(Severity::Warning);
+        }
+        lowering.problems.push(problem.fix(fix));
+    }
 }
 
 /// `SSLCipherSuite [SSL|TLSv1.3] list`; the word before the list keeps its case.
@@ -222,7 +242,7 @@ fn verify(lowering: &mut Lowering<'_>, said: &Said<'_>, first: &Token, level: &m
         "optional_no_ca" => VerifyMode::OptionalNoCa,
         "require" | "on" => VerifyMode::Required,
         _ => {
-            if !lowering.is_open(&first.text) {
+            if !lowering.is_open(&first.text) && !lowering.tells_undefined(first, "") {
                 lowering.problems.push(said.wrong(first, "`none`, `optional`, `require` or `optional_no_ca`"));
             }
             return;
@@ -244,6 +264,7 @@ fn server_name(lowering: &mut Lowering<'_>, first: &Token, level: &mut Level) {
         lowering.unjudged.push(Unjudged { what: "server-name".into(), reason, at: Some(first.span) });
         return;
     }
+    lowering.tells_undefined(first, "name");
     if host.contains(['*', '?', '[']) && !host.starts_with('[') {
         let problem = Problem::new("server-name-invalid-wildcard", first.span).with("name", host);
         lowering.problems.push(problem);
@@ -272,6 +293,7 @@ fn aliases(lowering: &mut Lowering<'_>, said: &Said<'_>, level: &mut Level) {
             lowering.unjudged.push(Unjudged { what: "server-name".into(), reason, at: Some(token.span) });
             continue;
         }
+        lowering.tells_undefined(&token, "name");
         let text = token.text.to_ascii_lowercase();
         let kind = match text.strip_prefix("*.") {
             Some(rest) if !rest.contains(['*', '?']) => NameKind::LeadingWildcard,

@@ -12,10 +12,33 @@ use crate::server::apache::include::path_of;
 use crate::source::{FileKind, ReadError};
 use crate::tls::Protocol;
 
+/// Why a value is not known.
+const UNDEFINED: &str = "a variable in it is not defined";
+
 impl Lowering<'_> {
     /// Whether a word still has a variable whose value nobody knows here.
     pub fn is_open(&self, text: &str) -> bool {
-        text.contains("${") && !self.loaded.environment_is_known
+        let name = text.split_once("${").map(|(_, rest)| rest.split('}').next().unwrap_or(rest));
+        name.is_some_and(|name| !self.is_known(name))
+    }
+
+    /// Whether the environment is known as far as a name goes.
+    fn is_known(&self, name: &str) -> bool {
+        self.loaded.environment_is_known && !self.loaded.opaque_names.contains(name)
+    }
+
+    /// The name of a variable that stands in a word though nothing defines it; absent where the environment is not known.
+    pub fn undefined<'t>(&self, text: &'t str) -> Option<&'t str> {
+        let name = text.split_once("${")?.1.split_once('}')?.0;
+        (self.is_known(name) && !name.is_empty() && !name.contains(':')).then_some(name)
+    }
+
+    /// Tells of a variable that nothing defines, in a word that then means nothing. Whether there is one.
+    pub fn tells_undefined(&mut self, token: &Token, case: &'static str) -> bool {
+        let Some(name) = self.undefined(&token.text) else { return false };
+        let problem = Problem::new("undefined-variable", token.span).case(case).with("name", name);
+        self.problems.push(problem.with("word", &*token.text));
+        true
     }
 
     /// `SSLProtocol` and `SSLProxyProtocol`.
@@ -24,6 +47,9 @@ impl Lowering<'_> {
         if let Some(open) = words.iter().find(|word| self.is_open(&word.text)) {
             let reason = format!("`{}` hangs on a variable that nothing defines", open.text);
             return Some(Setting::unknown(reason, said.origin()));
+        }
+        if words.iter().any(|word| self.tells_undefined(word, "")) {
+            return Some(Setting::unknown(UNDEFINED, said.origin()));
         }
         let mut wrong = Vec::new();
         let counted = level::protocols(&words, self.all_protocols, |word| wrong.push(word.clone()));
@@ -48,6 +74,9 @@ impl Lowering<'_> {
     pub fn file(&mut self, said: &Said<'_>, token: &Token, missing: &'static str) -> File {
         if self.is_open(&token.text) {
             return Setting::unknown("the path has a variable that nothing defines", said.origin());
+        }
+        if self.tells_undefined(token, "") {
+            return Setting::unknown(UNDEFINED, said.origin());
         }
         if token.text.starts_with("pkcs11:") || token.text.split(':').count() == 2 && !token.text.contains('/') {
             return Setting::unknown("the key is kept by a device, not in a file", said.origin());
