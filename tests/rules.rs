@@ -66,6 +66,11 @@ fn judge(example: &Example) -> (Run, &'static str) {
         root: (!example.system.is_empty()).then(|| PathBuf::from("/")),
         ..Options::default()
     };
+    if let Some(clock) = &example.clock {
+        let seconds = |text: &String| text.parse::<jiff::Timestamp>().expect("a time").as_second();
+        options.now = clock.now.as_ref().map_or(NOW, seconds);
+        options.clock = Some(lint::Clock { built: seconds(&clock.built) });
+    }
     options.lint.profile = example.profile.as_ref().map(|name| lint::profile(name).expect("a profile"));
     if let Some(text) = settings {
         let bytes = text.clone().into_bytes();

@@ -413,6 +413,17 @@ Ask:
 Exit codes: 0 all that must get through do, 1 some do not, or the server would not start, 2 the run could not be done.";
 }
 
+/// When the program was built, in seconds since 1970-01-01 UTC; 0 where that is not known.
+const BUILT: i64 = seconds(env!("SHAKEDOWN_BUILT"));
+
+/// The number that digits write.
+const fn seconds(digits: &str) -> i64 {
+    match i64::from_str_radix(digits, 10) {
+        Ok(seconds) => seconds,
+        Err(_) => 0,
+    }
+}
+
 const TARGET: &str = "The system that it is for";
 const OUTPUT: &str = "Output";
 const RULES: &str = "Which rules";
@@ -706,6 +717,7 @@ impl TargetArguments {
             root: self.root.clone(),
             fragment: self.fragment,
             now,
+            clock: self.now.is_none().then_some(lint::Clock { built: BUILT }),
             trust: trust.collect(),
             lint,
             ..Options::default()

@@ -22,7 +22,7 @@ pub use self::engine::{Judged, in_order, run, told};
 pub use self::page::Page;
 pub use self::profile::{Profile, profile, profiles};
 pub use self::rules::Rules;
-pub use self::scope::{Authority, Question, Scope, Sink, Trust, Use, is_host};
+pub use self::scope::{Authority, Clock, Question, Scope, Sink, Trust, Use, is_host};
 pub use self::settings::{Level, Settings};
 pub use self::template::Template;
 use crate::diagnostic::{Problem, RuleName, spelling};

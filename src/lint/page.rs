@@ -162,9 +162,21 @@ pub struct Example {
     /// Files beside it: texts, or recipes for certificates and keys.
     #[serde(default)]
     pub files: BTreeMap<String, toml::Value>,
+    /// The clock that the time is read from, where rules may doubt it.
+    pub clock: Option<ExampleClock>,
     /// What is said of files beside their content.
     #[serde(default)]
     pub metadata: BTreeMap<String, ExampleMetadata>,
+}
+
+/// What an example says of the clock.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExampleClock {
+    /// What it says (RFC 3339), else the time of all examples.
+    pub now: Option<String>,
+    /// When the program was built (RFC 3339).
+    pub built: String,
 }
 
 /// What an example says of a file beside its content.

@@ -28,6 +28,8 @@ pub struct Scope<'a> {
     pub sources: &'a Sources,
     /// Seconds since 1970-01-01 UTC.
     pub now: i64,
+    /// The clock that it was read from; absent where the user gave the time.
+    pub clock: Option<Clock>,
     /// What clients trust.
     pub anchors: &'a Anchors,
     /// Whether the user named what clients trust, so that it is law.
@@ -68,6 +70,13 @@ pub enum Authority {
     Private,
 }
 
+/// What is known of the clock that `now` was read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clock {
+    /// When this program was built, in seconds since 1970-01-01 UTC: it cannot be earlier.
+    pub built: i64,
+}
+
 /// What is asked about a deployment.
 #[derive(Clone, Copy)]
 pub struct Question<'a> {
@@ -77,6 +86,8 @@ pub struct Question<'a> {
     pub settings: &'a Settings,
     /// Seconds since 1970-01-01 UTC.
     pub now: i64,
+    /// The clock that it was read from; absent where the user gave the time.
+    pub clock: Option<Clock>,
 }
 
 /// A certificate with its key, and who serves it.
@@ -235,12 +246,13 @@ impl<'a> Scope<'a> {
                 bound[binding.site.0 as usize].push((EndpointId(at as u32), BindingId(order as u32)));
             }
         }
-        let Question { trust: Trust { anchors, is_given, is_public }, settings, now } = question;
+        let Question { trust: Trust { anchors, is_given, is_public }, settings, now, clock } = question;
         Scope {
             deployment,
             library,
             sources,
             now,
+            clock,
             anchors,
             trust_is_given: is_given,
             settings,

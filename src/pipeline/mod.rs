@@ -91,6 +91,8 @@ pub struct Options {
     pub fragment: bool,
     /// Seconds since 1970-01-01 UTC.
     pub now: i64,
+    /// The clock that it was read from; absent where the user gave the time.
+    pub clock: Option<lint::Clock>,
     /// What clients trust; empty: the system's store, else Mozilla's.
     pub trust: Vec<TrustSource>,
     /// The name and content of standard input, for the path `-`.
@@ -204,7 +206,7 @@ impl Loaded {
     fn question<'a>(&'a self, options: &'a Options) -> lint::Question<'a> {
         let is_given = !options.trust.is_empty() && !options.trust_is_a_guess;
         let trust = lint::Trust { anchors: &self.anchors, is_given, is_public: options.trust_is_public };
-        lint::Question { trust, settings: &options.lint, now: options.now }
+        lint::Question { trust, settings: &options.lint, now: options.now, clock: options.clock }
     }
 }
 

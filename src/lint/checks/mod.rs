@@ -5,6 +5,7 @@ mod chain;
 pub(super) mod cipher;
 mod client;
 mod client_certificate;
+mod clock;
 mod command;
 mod file;
 mod group;
@@ -86,6 +87,9 @@ rules! {
     "client-crl-expired": Site(client_certificate::revocations_expired),
     "client-verify-optional-no-ca": Site(client_certificate::never_verified),
     "client-verify-without-ca": Site(openssl::verify_without_ca),
+    "clock-before-build": Closing(clock::before_build),
+    "clock-behind-certificates": Closing(clock::behind_certificates),
+    "clock-epoch": Closing(clock::epoch),
     "compression-enabled": Reading,
     "config-bom": Reading,
     "crl-check-without-crl": Reading,

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::clock;
 use crate::diagnostic::Problem;
 use crate::lint::{Scope, Sink, Use};
 use crate::model::Token;
@@ -75,14 +76,15 @@ pub fn expired<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
 }
 
 /// How far a client's clock may be ahead, in seconds.
-const SKEW: i64 = 300;
+pub const SKEW: i64 = 300;
 
 /// `certificate-not-yet-valid`.
 pub fn not_yet<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
     let Some((token, leaf)) = leaf(scope, one) else { return };
-    if scope.now < leaf.not_before - SKEW && !is_passed_over(scope, one) {
+    if scope.now < leaf.not_before - SKEW && !is_passed_over(scope, one) && !clock::is_wrong(scope) {
         let wait = span(leaf.not_before - scope.now);
         let problem = about(scope, "certificate-not-yet-valid", token, leaf, one).with("wait", wait);
+        let problem = if clock::is_behind(scope) { problem.case("clock") } else { problem };
         sink.report(pointing(scope, problem, one, leaf));
     }
 }

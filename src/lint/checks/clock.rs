@@ -1,0 +1,99 @@
+//! A clock that cannot be right: what it makes of dates would be blamed on certificates.
+
+use std::collections::BTreeSet;
+
+use super::validity::{SKEW, date};
+use crate::diagnostic::Problem;
+use crate::lint::{Scope, Sink, Use};
+use crate::model::Token;
+use crate::pki::Certificate;
+use crate::source::Span;
+
+/// 2020-01-01: nothing that runs this program is older.
+const OLDEST: i64 = 1_577_836_800;
+
+/// Where clocks begin that were never set, or begin anew: Unix, GPS, 2000, and the ends of NTP's and Unix' 32 bits.
+const EPOCHS: [i64; 5] = [0, 315_964_800, 946_684_800, 2_085_978_496, 2_147_483_648];
+
+/// How near to such a point a clock must be, in seconds.
+const NEAR: i64 = 48 * 3_600;
+
+/// Which rule a clock breaks by itself, whatever certificates say.
+fn broken(scope: &Scope<'_>) -> Option<&'static str> {
+    let clock = scope.clock?;
+    if scope.now < OLDEST || EPOCHS.iter().any(|epoch| (scope.now - epoch).abs() <= NEAR) {
+        return Some("clock-epoch");
+    }
+    (scope.now < clock.built).then_some("clock-before-build")
+}
+
+/// Whether the clock is wrong by itself, so that nothing is to be said of certificates that begin after it.
+pub fn is_wrong(scope: &Scope<'_>) -> bool {
+    broken(scope).is_some()
+}
+
+/// Whether the clock is behind what several authorities say.
+pub fn is_behind(scope: &Scope<'_>) -> bool {
+    if scope.clock.is_none() || is_wrong(scope) {
+        return false;
+    }
+    let early = early(scope);
+    early.iter().map(|(_, leaf)| &leaf.issuer_name).collect::<BTreeSet<_>>().len() > 1
+}
+
+/// The served certificates that begin after the clock, each file once.
+fn early<'a>(scope: &Scope<'a>) -> Vec<(&'a Token, &'a Certificate)> {
+    let mut found: Vec<(&Token, &Certificate)> = Vec::new();
+    for one in Use::all(scope.deployment).iter().filter(|one| !one.sites.is_empty()) {
+        let Some((token, _)) = scope.certificate_file(one.pair) else { continue };
+        let Some(leaf) = scope.leaf(one.pair) else { continue };
+        if scope.now < leaf.not_before - SKEW && !found.iter().any(|(_, other)| other.sha256 == leaf.sha256) {
+            found.push((token, leaf));
+        }
+    }
+    found
+}
+
+/// Where to point where no certificate begins after the clock.
+fn anywhere(scope: &Scope<'_>) -> Option<Span> {
+    scope.deployment.sites.first().map(|site| site.head)
+}
+
+fn report(scope: &Scope<'_>, rule: &'static str, sink: &mut Sink) {
+    let early = early(scope);
+    let first = early.first().map(|(token, _)| token.span);
+    let Some(at) = first.or_else(|| anywhere(scope)) else { return };
+    let newest = early.iter().map(|(_, leaf)| leaf.not_before).max();
+    let named: Vec<String> = early.iter().take(5).map(|(_, leaf)| leaf.short_name()).collect();
+    let built = scope.clock.map_or(0, |clock| clock.built);
+    let mut problem = Problem::new(rule, at)
+        .with("now", date(scope.now))
+        .with("built", date(built))
+        .with("newest", date(newest.unwrap_or(built)))
+        .with("early", if named.is_empty() { "none".to_owned() } else { named.join(", ") });
+    for (token, leaf) in early.iter().skip(1) {
+        problem = problem.related(token.span, format!("{}, valid from {}", leaf.short_name(), date(leaf.not_before)));
+    }
+    sink.report(problem);
+}
+
+/// `clock-epoch`.
+pub fn epoch(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
+    if broken(scope) == Some("clock-epoch") {
+        report(scope, "clock-epoch", sink);
+    }
+}
+
+/// `clock-before-build`.
+pub fn before_build(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
+    if broken(scope) == Some("clock-before-build") {
+        report(scope, "clock-before-build", sink);
+    }
+}
+
+/// `clock-behind-certificates`.
+pub fn behind_certificates(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
+    if is_behind(scope) {
+        report(scope, "clock-behind-certificates", sink);
+    }
+}
