@@ -20,7 +20,7 @@ use self::managed::Managed;
 use super::directives::{self, Context, Entry};
 use super::include::{Loaded, Statement};
 use super::syntax::{Kind, Word};
-use crate::diagnostic::{Problem, Unjudged};
+use crate::diagnostic::{Edit, Fix, Problem, Safety, Unjudged};
 use crate::model::{Deployment, FrameId, ServerKind, TicketKey, Token};
 use crate::platform::{Platform, TlsLibrary, TlsLibraryKind};
 use crate::source::{FileSystem, Span};
@@ -293,6 +293,10 @@ impl<'a> Lowering<'a> {
             if self.tells_undefined(&token, "site") {
                 continue;
             }
+            if token.text.contains(',') {
+                self.problems.push(commas(&token, word.is_quoted()));
+                continue;
+            }
             match listen::site(&token) {
                 Ok(address) => addresses.push(address),
                 Err(fault) => self.problems.push(address_fault("<VirtualHost>", &token, fault)),
@@ -359,6 +363,18 @@ impl<'a> Lowering<'a> {
         let protocol = tokens.get(1).map_or(by_port.into(), |word| word.text.to_ascii_lowercase().into());
         self.sockets.push(Socket { listen, protocol, at: Some(said.span()) });
     }
+}
+
+/// Addresses between commas: httpd takes them for one host name, which nobody resolves (AH00547).
+fn commas(token: &Token, is_quoted: bool) -> Problem {
+    let write = token.text.split(',').filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
+    let problem = Problem::new("vhost-address-invalid", token.span).with("word", &*token.text);
+    let problem = problem.with("write", write.clone());
+    if is_quoted || token.span.len() as usize != token.text.len() {
+        return problem;
+    }
+    let edits = vec![Edit { span: token.span, text: write }];
+    problem.fix(Fix { title: "separate by spaces".to_owned(), safety: Safety::Safe, edits })
 }
 
 fn address_fault(name: &str, token: &Token, fault: AddressFault) -> Problem {

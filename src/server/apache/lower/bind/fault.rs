@@ -34,6 +34,9 @@ pub fn check(deployment: &mut Deployment, lowering: &Lowering<'_>, all: &[(&Host
         let levels = all.iter().map(|(host, _)| &host.level.proxy).chain([outer]);
         found.extend(levels.flat_map(|own| upstream::faults(lowering, own, outer)));
     }
+    if !lowering.fragment {
+        unnamed(deployment, &mut found);
+    }
     missing_files(deployment, lowering, all, &mut found);
     unheard(lowering, all, &mut found);
     binds(lowering, &mut found);
@@ -129,6 +132,20 @@ fn empty_folders(lowering: &Lowering<'_>, host: &Host, found: &mut Vec<Problem>)
     let Some((token, path)) = folder.filter(|_| !has_file).and_then(|folder| folder.get()) else { return };
     if lowering.files.list(path).is_ok_and(|entries| entries.is_empty()) {
         found.push(Problem::new("client-ca-unusable", token.span).with("path", &*token.text));
+    }
+}
+
+/// Virtual hosts with TLS behind the first of their socket that no name leads to.
+fn unnamed(deployment: &Deployment, found: &mut Vec<Problem>) {
+    for endpoint in &deployment.endpoints {
+        for one in endpoint.uses.iter().skip(1).filter(|one| one.tls) {
+            let site = deployment.site(one.site);
+            let is_first = |other: &Endpoint| other.uses.first().is_some_and(|first| first.site == one.site);
+            if site.names.is_empty() && !deployment.endpoints.iter().any(is_first) {
+                let first = deployment.site(endpoint.uses[0].site).head;
+                found.push(Problem::new("server-name-missing", site.head).related(first, "answers in its place"));
+            }
+        }
     }
 }
 
