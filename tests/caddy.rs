@@ -175,6 +175,11 @@ fn a_caddyfile_and_its_json_have_one_meaning() {
         let own = examples.filter(|(_, one)| one.server == "caddy" && one.context.is_none() && one.files.is_empty());
         texts.extend(own.map(|(at, one)| (format!("{}, example {at}", rule.name), one.config.clone().into_bytes())));
     }
+    // Caddyfiles of one's own: a folder.
+    let own = std::env::var_os("SHAKEDOWN_CADDYFILES").into_iter().flat_map(walkdir::WalkDir::new);
+    let files = own.filter_map(Result::ok).filter(|entry| entry.file_type().is_file());
+    let files = files.filter(|entry| entry.path().extension().is_none_or(|end| end != "json"));
+    texts.extend(files.map(|one| (one.path().display().to_string(), std::fs::read(one.path()).unwrap_or_default())));
     let (mut wrong, mut compared) = (String::new(), 0);
     for (name, text) in texts {
         let path = folder.path().join("Caddyfile");

@@ -205,7 +205,7 @@ fn one(
             let is_main = MAIN_FILES.iter().any(|(name, kind)| *kind == server && path.ends_with(name));
             is_main || !options.fragment && apache::is_whole(&bytes)
         }
-        ServerKind::Caddy => caddy::is_whole(path, &bytes),
+        ServerKind::Caddy => caddy::is_whole(path, &bytes) && !(options.fragment && bytes.trim_ascii().is_empty()),
     };
     let folder = path.parent().unwrap_or(Path::new(""));
     let form = if whole { Form::Whole } else { Form::Fragment { prefix: prefix_of(files, folder, server) } };

@@ -2,11 +2,12 @@
 //!
 //! What is wrong with the arguments of one is told where its meaning is read. The tables are `rules/caddy/*.tsv`.
 
+mod argument;
 mod table;
 
 use std::collections::HashSet;
 
-pub use self::table::{Place, field, find, names, plugin};
+pub use self::table::{Place, field, find, is_inner, names, plugin};
 use super::include::Reading;
 use super::syntax::{Node, Section, Word};
 use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity, spelling};
@@ -72,11 +73,13 @@ fn unknown(place: Place, word: &Word) -> Problem {
 /// Holds the directives of a site, and of what nests in them, against the table. `ordered` are names that `order` tells of:
 /// a plug-in brings them.
 pub fn check_site(reading: &Reading<'_>, site: &Section, ordered: &HashSet<&str>, problems: &mut Vec<Problem>) {
+    let defined = (!reading.fragment && !site.is_inside).then(|| argument::matchers(&site.block.nodes));
     let mut open: Vec<(&[Node], bool)> = vec![(&site.block.nodes, true)];
     while let Some((nodes, is_top)) = open.pop() {
         for node in nodes {
             let name = &*node.name.text;
             if name.starts_with('@') {
+                argument::check_matcher(node, problems);
                 continue;
             }
             if !is_top && matches!(name, "tls" | "bind") {
@@ -87,6 +90,7 @@ pub fn check_site(reading: &Reading<'_>, site: &Section, ordered: &HashSet<&str>
             if !ordered.contains(name) {
                 problems.extend(check(reading, Place::Site, &node.name).map(|problem| problem.with("braces", "")));
             }
+            argument::check(reading, node, defined.as_ref(), problems);
             if HOLDERS.contains(&name) {
                 open.push((node.nodes(), false));
             }

@@ -103,6 +103,11 @@ fn is_in_site(words: &[Word]) -> bool {
     words.first().is_some_and(|word| !word.opens() && (word.text.starts_with('@') || known(&word.text)))
 }
 
+/// Whether a text begins as the block of a directive does, of which nothing is about TLS.
+fn is_inside_directive(words: &[Word]) -> bool {
+    words.first().is_some_and(|word| !word.opens() && directives::is_inner(&word.text))
+}
+
 /// Files of a run.
 struct Files<'a> {
     reading: Reading<'a>,

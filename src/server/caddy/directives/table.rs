@@ -28,6 +28,30 @@ pub enum Place {
     Manager,
     /// Behind `curves`.
     Curve,
+    /// In `error`.
+    Error,
+    /// In `file_server`.
+    FileServer,
+    /// In `forward_auth`.
+    ForwardAuth,
+    /// In `intercept`.
+    Intercept,
+    /// In `log`.
+    Log,
+    /// In `php_fastcgi`.
+    PhpFastcgi,
+    /// In `request_body`.
+    RequestBody,
+    /// In `respond`.
+    Respond,
+    /// In `reverse_proxy`.
+    ReverseProxy,
+    /// In `transport fastcgi`.
+    FastcgiTransport,
+    /// In `transport http`.
+    HttpTransport,
+    /// In `try_files`.
+    TryFiles,
 }
 
 const PLACES: &[(&str, Place, &str)] = &[
@@ -41,12 +65,53 @@ const PLACES: &[(&str, Place, &str)] = &[
     ("servers", Place::Servers, "`servers`"),
     ("site", Place::Site, "a site block"),
     ("tls", Place::Tls, "`tls`"),
+    ("error", Place::Error, "`error`"),
+    ("file_server", Place::FileServer, "`file_server`"),
+    ("forward_auth", Place::ForwardAuth, "`forward_auth`"),
+    ("intercept", Place::Intercept, "`intercept`"),
+    ("log", Place::Log, "`log`"),
+    ("php_fastcgi", Place::PhpFastcgi, "`php_fastcgi`"),
+    ("request_body", Place::RequestBody, "`request_body`"),
+    ("respond", Place::Respond, "`respond`"),
+    ("reverse_proxy", Place::ReverseProxy, "`reverse_proxy`"),
+    ("transport_fastcgi", Place::FastcgiTransport, "`transport fastcgi`"),
+    ("transport_http", Place::HttpTransport, "`transport http`"),
+    ("try_files", Place::TryFiles, "`try_files`"),
 ];
 
 impl Place {
     /// The place for people.
     pub fn name(self) -> &'static str {
         PLACES.iter().find(|(_, place, _)| *place == self).map_or("", |(_, _, name)| name)
+    }
+
+    /// The place inside the block of a directive of a site, where its words are listed.
+    pub fn inside(directive: &str) -> Option<Place> {
+        Place::from_name(directive).filter(|place| Place::of_site(*place).is_some())
+    }
+
+    /// The directive of a site, or the transport, in whose block a place is.
+    fn of_site(place: Place) -> Option<&'static str> {
+        use Place::{
+            Error, FastcgiTransport, FileServer, ForwardAuth, HttpTransport, Intercept, Log, PhpFastcgi, RequestBody,
+            Respond, ReverseProxy, TryFiles,
+        };
+        let is_one = matches!(
+            place,
+            Error
+                | FastcgiTransport
+                | FileServer
+                | ForwardAuth
+                | HttpTransport
+                | Intercept
+                | Log
+                | PhpFastcgi
+                | RequestBody
+                | Respond
+                | ReverseProxy
+                | TryFiles
+        );
+        PLACES.iter().find(|(_, known, _)| is_one && *known == place).map(|(name, ..)| *name)
     }
 
     fn from_name(name: &str) -> Option<Place> {
@@ -121,6 +186,46 @@ pub fn field(object: &'static str, name: &str) -> Option<&'static Entry> {
         .iter()
         .find(|((known, field), _)| *known == object && field.eq_ignore_ascii_case(name))
         .map(|(_, entry)| entry)
+}
+
+/// How many arguments a word takes.
+#[derive(Clone, Copy, Debug)]
+pub struct Count {
+    /// At least so many.
+    pub fewest: usize,
+    /// At most so many; absent: any number.
+    pub most: Option<usize>,
+    /// Whether a matcher may stand before them.
+    pub has_matcher: bool,
+    /// Whether a path that stands alone is no matcher, from 2.8 on.
+    pub is_lone: bool,
+}
+
+static COUNTS: LazyLock<Words<Count>> = LazyLock::new(|| {
+    let count = |cells: &[&str]| {
+        let number = |at: usize| cells.get(at).and_then(|text| text.parse().ok());
+        let matcher = cells.get(2).copied().unwrap_or_default();
+        let (has_matcher, is_lone) = (!matcher.is_empty(), matcher == "lone");
+        Count { fewest: number(0).unwrap_or(0), most: number(1), has_matcher, is_lone }
+    };
+    gather(
+        rows(include_str!("../../../../rules/caddy/arguments.tsv"))
+            .map(|(place, name, cells)| (place, name, count(&cells))),
+    )
+});
+
+/// How many arguments a word of a place takes, where that is known.
+pub fn count(place: Place, name: &str) -> Option<&'static Count> {
+    lookup(&COUNTS, place, name)
+}
+
+/// Whether a word stands in the block of some directive of a site, and is none itself.
+pub fn is_inner(name: &str) -> bool {
+    let is_inside = |place: Place| Place::of_site(place).is_some();
+    let rows = KNOWN.get(name);
+    rows.is_some_and(|rows| {
+        rows.iter().any(|(place, _)| is_inside(*place)) && !rows.iter().any(|(place, _)| *place == Place::Site)
+    })
 }
 
 /// The plug-in that is known to bring a word.

@@ -66,6 +66,9 @@ pub fn parse(files: Files<'_>, roots: usize, problems: Vec<Problem>) -> Loaded {
         let words = Arc::clone(&parser.files.files[root].words);
         parser.push(Piece { words, at: 0 });
         parser.previous = None;
+        if parser.files.reading.fragment && super::is_inside_directive(&parser.files.files[root].words) {
+            parser.stack.clear();
+        }
         if parser.files.reading.fragment && super::is_in_site(&parser.files.files[root].words) {
             parser.inside();
         }

@@ -98,8 +98,18 @@ pub fn read<'s>(lowering: &mut Lowering<'_>, nodes: &'s [Node]) -> Options<'s> {
         }
         option(lowering, node, &mut options);
     }
+    local_and_issuer(lowering, nodes);
     options.servers.sort_by_key(|one| std::cmp::Reverse(one.listener.as_ref().map_or(0, |text| text.len())));
     options
+}
+
+/// `local_certs` names an issuer too.
+fn local_and_issuer(lowering: &mut Lowering<'_>, nodes: &[Node]) {
+    let find = |name: &str| nodes.iter().find(|node| node.is(name));
+    if let (Some(local), Some(issuer)) = (find("local_certs"), find("cert_issuer")) {
+        let problem = Problem::new("invalid-argument", local.name.span).case("local-certificates");
+        lowering.problem(problem.related(issuer.name.span, "names an issuer too"));
+    }
 }
 
 fn option(lowering: &mut Lowering<'_>, node: &Node, options: &mut Options<'_>) {

@@ -95,7 +95,7 @@ fn pairings(lowering: &mut Lowering<'_>, sites: &[Site], options: &Options<'_>) 
                 let order = if text.is_empty() { format!(":{port}") } else { listen.to_string() };
                 let pairing = all.entry(order).or_insert_with(|| Pairing { listen, blocks: Vec::new() });
                 match pairing.blocks.last_mut().filter(|(site, _)| *site == at) {
-                    Some((_, keys)) if !keys.contains(&number) => keys.push(number),
+                    Some((_, keys)) if keys.last() != Some(&number) => keys.push(number),
                     Some(_) => {}
                     None => pairing.blocks.push((at, vec![number])),
                 }
