@@ -36,6 +36,10 @@ pub struct Site {
 pub fn read(lowering: &mut Lowering<'_>, section: &Section, options: &Options<'_>) -> Site {
     let mut problems = Vec::new();
     directives::check_site(&lowering.reading, section, &options.ordered, &mut problems);
+    // Words that a quote or a heredoc has swallowed are not counted.
+    if lowering.problems.iter().any(|one| one.rule.as_str() == "syntax-error") {
+        problems.retain(|one: &Problem| one.rule.as_str() != "invalid-argument");
+    }
     if !section.has_braces {
         // One site may go without braces; a second address then looks like a directive.
         let unknown = |problem: &Problem| problem.rule.as_str() == "unknown-directive" && problem.case == "unknown";
