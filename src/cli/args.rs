@@ -413,8 +413,12 @@ Ask:
 Exit codes: 0 all that must get through do, 1 some do not, or the server would not start, 2 the run could not be done.";
 }
 
-/// When the program was built, in seconds since 1970-01-01 UTC; 0 where that is not known.
-const BUILT: i64 = seconds(env!("SHAKEDOWN_BUILT"));
+/// When this release was made, in seconds since 1970-01-01 UTC: the day that stands here (2026-11-25), or what those who build
+/// packages say of it.
+const BUILT: i64 = match option_env!("SOURCE_DATE_EPOCH") {
+    Some(digits) => seconds(digits),
+    None => 1_795_564_800,
+};
 
 /// The number that digits write.
 const fn seconds(digits: &str) -> i64 {
