@@ -303,10 +303,22 @@ pub fn mismatch<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
                 && scope.leaf(other).is_some_and(|other| !other.key.kind.same_type(&leaf.key.kind))
         });
     // The key belongs to a later block: the order of the file is what is wrong.
-    let is_misordered = file.certificates().skip(1).any(|(_, certificate)| key.belongs_to(certificate) == Some(true));
+    // Where another file replaces the chain, the rest of this one is not looked at.
+    let is_misordered = one.pair.chain.is_none()
+        && file.certificates().skip(1).any(|(_, certificate)| key.belongs_to(certificate) == Some(true));
+    // A key of another type goes to the certificate of its own type, which may have been loaded before: the server then asks
+    // whether those two fit (`SSL_CTX_check_private_key`).
+    let fits_earlier = one.set.keys_by_place
+        && !key.kind.same_type(&leaf.key.kind)
+        && one.set.pairs[..one.position]
+            .iter()
+            .rev()
+            .filter_map(|other| scope.leaf(other))
+            .find(|other| key.kind.same_type(&other.key.kind))
+            .is_some_and(|other| key.belongs_to(other) == Some(true));
     // Keys of one type are compared when the pair is loaded, whatever comes behind.
     let same_type = is_compared(scope, one, key, leaf);
-    if is_given_crosswise && !same_type || is_misordered {
+    if is_given_crosswise && !same_type || is_misordered || fits_earlier {
         return;
     }
     let mut problem = Problem::new("certificate-key-mismatch", key_token.span)

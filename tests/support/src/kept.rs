@@ -24,6 +24,7 @@ fn files() -> BTreeMap<String, Vec<u8>> {
         ("same.pem", &["leaf *.test key=rsa1", "intermediate"]),
         ("leaf.pem", &["leaf a.test key=rsa1"]),
         ("middle.pem", &["intermediate"]),
+        ("reversed.pem", &["intermediate", "leaf a.test key=rsa1"]),
         ("ed.pem", &["leaf a.test key=ed1", "intermediate"]),
         ("address.pem", &["leaf a.test,127.0.0.1 key=rsa1", "intermediate"]),
         ("ed.key", &["key ed1"]),
@@ -260,6 +261,22 @@ pub fn apache(modules: &str) -> Vec<Case> {
             B,
         ),
         both("a host without TLS before one without a certificate", &[], "", "", "SSLEngine on"),
+        both("suites that nobody knows, without TLS", &[], "", A, "SSLCipherSuite TLSv1.3 TLS_NONSENSE"),
+        usual("suites that nobody knows", "SSLCipherSuite TLSv1.3 TLS_NONSENSE", "", ""),
+        both(
+            "a key that fits the certificate before",
+            &[],
+            "",
+            &format!("{A}SSLCertificateFile b.pem\nSSLCertificateKeyFile a.key"),
+            B,
+        ),
+        both(
+            "a reversed file beside a chain file",
+            &[],
+            "SSLCertificateChainFile middle.pem",
+            "SSLEngine on\nSSLCertificateFile reversed.pem\nSSLCertificateKeyFile a.key",
+            B,
+        ),
         both("commands that nobody runs", &[], "", "SSLOpenSSLConfCmd MinProtocol TLSv9\nSSLCertificateFile a.pem", B),
     ]
 }

@@ -183,8 +183,6 @@ fn ciphers(lowering: &mut Lowering<'_>, said: &Said<'_>, level: &mut Level) {
     }
     match protocol.as_ref().map(|word| &*word.text) {
         Some("TLSv1.3") => {
-            let fault = lowering.suites_fault(&list);
-            lowering.problems.extend(fault);
             level.ciphersuites = said.known(Arc::from([list]));
         }
         None | Some("SSL") => {

@@ -2,7 +2,7 @@
 //!
 //! Source: Apache 2.4, `ssl_engine_init.c`; the numbers of its messages stand beside what they say.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use super::super::level::Level;
@@ -16,8 +16,13 @@ use crate::source::Span;
 /// Looks at all virtual hosts that speak TLS, and at the sockets together.
 pub fn check(deployment: &mut Deployment, lowering: &Lowering<'_>, all: &[(&Host, &Member)]) {
     let mut found = Vec::new();
+    let mut lists: HashSet<Span> = HashSet::new();
     for (host, member) in all.iter().filter(|(_, member)| member.tls) {
-        no_protocol(deployment, member, &mut found);
+        // Read where a site with TLS uses it, and told of once.
+        let suites = host.level.ciphersuites.as_ref().or(lowering.server.ciphersuites.as_ref());
+        let list = suites.and_then(|list| list.get()?.first()).filter(|list| lists.insert(list.span));
+        found.extend(list.and_then(|list| lowering.suites_fault(list)));
+        no_protocol(deployment, lowering, member, &mut found);
         if !lowering.fragment {
             stapling(deployment, lowering, host, member, &mut found);
             no_certificate(deployment, host, member, &mut found);
@@ -44,14 +49,18 @@ pub fn check(deployment: &mut Deployment, lowering: &Lowering<'_>, all: &[(&Host
 }
 
 /// AH02231: no protocol is left.
-fn no_protocol(deployment: &Deployment, member: &Member, found: &mut Vec<Problem>) {
+fn no_protocol(deployment: &Deployment, lowering: &Lowering<'_>, member: &Member, found: &mut Vec<Problem>) {
     let site = deployment.site(member.site);
     let protocols = &deployment.policy(site.policy).protocols;
     let Some(written) = protocols.origin.written else { return };
     if protocols.get().is_some_and(|choice| choice.set.is_empty()) {
         let edits = vec![Edit { span: Span::new(written.file, written.start, written.start), text: "all ".to_owned() }];
         let fix = Fix { title: "begin with `all`".to_owned(), safety: Safety::Safe, edits };
-        found.push(Problem::new("no-protocol", written).related(site.head, "holds here").fix(fix));
+        let problem = Problem::new("no-protocol", written).related(site.head, "holds here");
+        // `all` before `-all` leaves nothing either.
+        let words = &lowering.loaded.text(written.file)[written.start as usize..written.end as usize];
+        let takes_all = words.to_ascii_lowercase().windows(4).any(|word| word == b"-all");
+        found.push(if takes_all { problem } else { problem.fix(fix) });
     }
 }
 
