@@ -68,6 +68,16 @@ pub enum Change {
         /// The site.
         site: SiteId,
     },
+    /// Tells browsers to keep to HTTPS (`Strict-Transport-Security`).
+    SendStrictTransport {
+        /// The site.
+        site: SiteId,
+    },
+    /// Sends every request of a site without TLS to the same address by HTTPS.
+    RedirectToHttps {
+        /// The site.
+        site: SiteId,
+    },
     /// Turns OCSP stapling off where it is written.
     DisableStapling {
         /// The arguments of the directive that turned it on.

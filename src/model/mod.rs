@@ -4,6 +4,7 @@
 //! read nothing else. Every value knows where it was written and how it got to where it bites ([`Origin`]), and may be
 //! [`Value::Unknown`]: a rule that meets it stays silent, and the run says what it could not judge.
 
+mod answer;
 mod change;
 mod endpoint;
 mod intern;
@@ -14,6 +15,7 @@ mod site;
 mod template;
 mod upstream;
 
+pub use answer::{Answer, Reply};
 pub use change::{Change, Editor, Edits, Target};
 pub use endpoint::{
     Address, Binding, BindingId, Endpoint, EndpointId, Found, Listen, ListenUse, Pattern, Selection, Transport,

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
+use super::answer::Answer;
 use super::policy::PolicyId;
 use super::setting::{FrameId, Setting, Token};
 use super::template::ByName;
@@ -150,4 +151,13 @@ pub struct Site {
     pub has_own_credentials: bool,
     /// Whether the server loads its certificates: Apache leaves those of a site without TLS alone.
     pub loads_credentials: bool,
+    /// What it answers to requests, in reading order.
+    pub answers: Vec<Answer>,
+}
+
+impl Site {
+    /// The value of `Strict-Transport-Security` that some of its answers carry, the first that is written.
+    pub fn strict_transport(&self) -> Option<&Token> {
+        self.answers.iter().find_map(|answer| answer.strict_transport.as_ref())
+    }
 }

@@ -1,5 +1,6 @@
 //! The table of rules: one line a rule, sorted by name. The page has the words; the function, where there is one, looks.
 
+mod answer;
 mod certificate;
 mod chain;
 pub(super) mod cipher;
@@ -107,9 +108,14 @@ rules! {
     "duplicate-default-server": Reading,
     "duplicate-listen": Reading,
     "duplicate-listen-options": Reading,
+    "early-data-without-protection": Site(answer::replayed),
     "events-block-missing": Reading,
     "folder-load-keyless-pem": Reading,
     "group-outside-profile": Template,
+    "hsts-missing": Site(answer::without_header),
+    "hsts-on-plain-http": Site(answer::on_plain),
+    "hsts-with-broken-tls": Closing(answer::with_broken),
+    "http-not-redirected": Site(answer::not_redirected),
     "implicit-default-server": Endpoint(socket::implicit_default),
     "include-backup-file": Reading,
     "include-cycle": Reading,

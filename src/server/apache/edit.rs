@@ -4,7 +4,7 @@
 //! takes fixes leaves it out.
 
 use crate::diagnostic::Edit;
-use crate::model::{Change, Deployment, Editor, Edits, Site, SiteId, Target};
+use crate::model::{Change, Deployment, Editor, Edits, NameKind, Site, SiteId, Target};
 use crate::server::apache::include::{Loaded, Statement};
 use crate::server::apache::syntax::Kind;
 use crate::source::{FileId, Span};
@@ -14,6 +14,13 @@ use crate::tls::{Protocol, Protocols};
 pub struct ApacheEditor<'a> {
     loaded: &'a Loaded,
     deployment: &'a Deployment,
+}
+
+/// Two years, the time that browsers ask for before they ship a name with the header.
+const STRICT_TRANSPORT: &str = "Header always set Strict-Transport-Security \"max-age=63072000\"";
+
+fn to_https(name: &str) -> String {
+    format!("Redirect permanent / https://{name}/")
 }
 
 /// How Apache spells a set of protocols.
@@ -174,6 +181,16 @@ impl Editor for ApacheEditor<'_> {
                 Some(Edits { edits: vec![self.removal(*written)?], reaches: Vec::new() })
             }
             Change::SignInternally { .. } => None,
+            Change::SendStrictTransport { site } if self.loaded.modules.has_table("mod_headers") => {
+                let edit = self.insertion(*site, STRICT_TRANSPORT)?;
+                Some(Edits { edits: vec![edit], reaches: vec![*site] })
+            }
+            Change::RedirectToHttps { site } if self.loaded.modules.has_table("mod_alias") => {
+                let name = self.deployment.site(*site).names.iter().find(|name| name.kind == NameKind::Exact)?;
+                let edit = self.insertion(*site, &to_https(&name.token.text))?;
+                Some(Edits { edits: vec![edit], reaches: vec![*site] })
+            }
+            Change::SendStrictTransport { .. } | Change::RedirectToHttps { .. } => None,
             Change::DisableStapling { written } => {
                 let stapling = |site: &Site| self.deployment.policy(site.policy).stapling.origin.written;
                 let reaches = self.reached(|site| stapling(site) == Some(*written));
@@ -192,6 +209,12 @@ impl Editor for ApacheEditor<'_> {
             Change::SpeakTlsUpstream { .. } => "`SSLProxyEngine on` in this `<VirtualHost>`".to_owned(),
             Change::RemoveDirective { .. } => "remove this directive".to_owned(),
             Change::SignInternally { .. } => "a certificate of an authority of your own".to_owned(),
+            Change::SendStrictTransport { .. } => format!("`{STRICT_TRANSPORT}`"),
+            Change::RedirectToHttps { site } => {
+                let mut names = self.deployment.site(*site).names.iter();
+                let name = names.find(|name| name.kind == NameKind::Exact).map_or("NAME", |name| &*name.token.text);
+                format!("`{}`", to_https(name))
+            }
             Change::DisableStapling { .. } => "`SSLUseStapling off`".to_owned(),
         }
     }

@@ -4,6 +4,7 @@
 //! Settings in directories do not touch the handshake and are left out. Lowering never fails: what is wrong becomes a
 //! [`Problem`], what cannot be known an [`Unjudged`].
 
+mod answer;
 mod bind;
 mod level;
 mod listen;
@@ -240,7 +241,7 @@ impl<'a> Lowering<'a> {
                 let words = loaded.words(statement);
                 let said = setting::Said { name: lower, statement, words: &words, text: loaded.text(statement.text) };
                 self.directive(&said, open[open.len() - 1]);
-            } else if is_sound && (sends_on(lower) || lower.starts_with("sslproxy")) {
+            } else if is_sound && (sends_on(lower) || lower.starts_with("sslproxy") || answer::is_read(lower)) {
                 let words = loaded.words(statement);
                 let said = setting::Said { name: lower, statement, words: &words, text: loaded.text(statement.text) };
                 let level = match open.iter().rev().find(|scope| !matches!(scope, Scope::Elsewhere)) {
@@ -248,10 +249,14 @@ impl<'a> Lowering<'a> {
                     Some(Scope::Host(at)) => &mut self.hosts[*at].level,
                     _ => continue,
                 };
-                match sends_on(lower) {
-                    true => upstream::pass(&said, &mut level.proxy),
-                    false => level.proxy.is_refined = true,
+                if answer::is_read(lower) {
+                    let is_inside = matches!(open.last(), Some(Scope::Elsewhere));
+                    answer::read(&said, is_inside, &mut level.answers);
                 }
+                if sends_on(lower) {
+                    upstream::pass(&said, &mut level.proxy);
+                }
+                level.proxy.is_refined |= lower.starts_with("sslproxy");
             }
         }
     }

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::model::{FrameId, Listen, Name, Token};
+use crate::model::{Answer, FrameId, Listen, Name, Token};
 use crate::source::Span;
 
 /// A configuration of the http and tls apps.
@@ -79,6 +79,8 @@ pub struct SiteDraft {
     pub asks: bool,
     /// Where it has names that are not known.
     pub opaque: Option<Span>,
+    /// What it answers to requests.
+    pub answers: Vec<Answer>,
 }
 
 /// A server: sockets with one set of routes and policies.

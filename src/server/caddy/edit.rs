@@ -13,6 +13,10 @@ pub struct CaddyEditor<'a> {
     deployment: &'a Deployment,
 }
 
+/// Two years, the time that browsers ask for before they ship a name with the header.
+const STRICT_TRANSPORT: &str = "header Strict-Transport-Security max-age=63072000";
+const TO_HTTPS: &str = "redir https://{http.request.host}{http.request.uri} permanent";
+
 /// How `protocols` says a set: the oldest, and the newest where that is not the default's. Absent where Caddy cannot.
 fn spell(set: Protocols) -> Option<&'static str> {
     let has = |one| set.contains(one);
@@ -85,16 +89,21 @@ impl<'a> CaddyEditor<'a> {
         }
     }
 
-    /// Says `tls internal` for one site that has no `tls`.
-    fn internal(&self, site: SiteId) -> Option<Edit> {
-        let site = self.deployment.site(site);
-        let section = self.section(site).filter(|section| section.has_braces && section.keys.len() == 1)?;
+    /// Adds a line as the first of a site's block.
+    fn line(&self, site: SiteId, line: &str) -> Option<Edit> {
+        let section = self.section(self.deployment.site(site)).filter(|section| section.has_braces)?;
         let open = section.block.open;
-        if section.block.nodes.iter().any(|node| node.is("tls")) || section.block.close.start <= open.end {
+        if section.block.close.start <= open.end {
             return None;
         }
-        let text = format!("{}{}\ttls internal", self.line_end(open), self.indent(open)?);
-        self.insert(open, text)
+        self.insert(open, format!("{}{}\t{line}", self.line_end(open), self.indent(open)?))
+    }
+
+    /// Says `tls internal` for one site that has no `tls`.
+    fn internal(&self, site: SiteId) -> Option<Edit> {
+        let section = self.section(self.deployment.site(site)).filter(|section| section.keys.len() == 1)?;
+        let has_tls = section.block.nodes.iter().any(|node| node.is("tls"));
+        if has_tls { None } else { self.line(site, "tls internal") }
     }
 
     fn insert(&self, behind: Span, text: String) -> Option<Edit> {
@@ -164,6 +173,12 @@ impl Editor for CaddyEditor<'_> {
             Change::RemoveDirective { written } => {
                 Some(Edits { edits: vec![self.removal(*written)?], reaches: Vec::new() })
             }
+            Change::SendStrictTransport { site } => {
+                Some(Edits { edits: vec![self.line(*site, STRICT_TRANSPORT)?], reaches: vec![*site] })
+            }
+            Change::RedirectToHttps { site } => {
+                Some(Edits { edits: vec![self.line(*site, TO_HTTPS)?], reaches: vec![*site] })
+            }
             Change::SignInternally { site } => Some(Edits { edits: vec![self.internal(*site)?], reaches: vec![*site] }),
             Change::DisableStapling { .. } => None,
         }
@@ -181,6 +196,8 @@ impl Editor for CaddyEditor<'_> {
             Change::SendUpstreamName { .. } => "nothing: the name is sent".to_owned(),
             Change::RemoveDirective { .. } => "remove this directive".to_owned(),
             Change::SignInternally { .. } => "`tls internal`".to_owned(),
+            Change::SendStrictTransport { .. } => format!("`{STRICT_TRANSPORT}`"),
+            Change::RedirectToHttps { .. } => format!("`{TO_HTTPS}`"),
             Change::DisableStapling { .. } => "write `ocsp_stapling off` among the global options".to_owned(),
         }
     }

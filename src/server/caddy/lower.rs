@@ -3,6 +3,7 @@
 //! Lowering never fails: what is wrong becomes a [`Problem`], what cannot be known an [`Unjudged`].
 
 mod address;
+mod answer;
 mod authority;
 mod automatic;
 mod automation;

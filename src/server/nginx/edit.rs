@@ -1,6 +1,7 @@
 //! Changes in TLS words, turned into edits of nginx's text.
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 use super::directives::line_of;
 use super::include::{Loaded, LoadedFile};
@@ -13,12 +14,14 @@ use crate::tls::{Protocol, Protocols};
 pub struct NginxEditor<'a> {
     loaded: &'a Loaded,
     deployment: &'a Deployment,
+    /// Whether headers are set outside of server blocks, once somebody asks.
+    headers_around: OnceLock<bool>,
 }
 
 impl<'a> NginxEditor<'a> {
     /// An editor for what was loaded, and what it means.
     pub fn new(loaded: &'a Loaded, deployment: &'a Deployment) -> Self {
-        NginxEditor { loaded, deployment }
+        NginxEditor { loaded, deployment, headers_around: OnceLock::new() }
     }
 
     fn file(&self, span: Span) -> Option<&LoadedFile> {
@@ -57,6 +60,22 @@ impl<'a> NginxEditor<'a> {
         let end = if between.windows(2).any(|pair| pair == b"\r\n") { "\r\n" } else { "\n" };
         let at = Span::new(file.id, start as u32, start as u32);
         Some(Edit { span: at, text: format!("{text}{end}{}", String::from_utf8_lossy(indent)) })
+    }
+
+    /// Adds a header to what a site answers. Absent where those of the level around would be lost by it.
+    fn header(&self, site: SiteId, text: &str) -> Option<Edit> {
+        let (file, index) = self.directive(self.deployment.site(site).head)?;
+        let is_header = |file: &LoadedFile, one: usize| file.tree.name(one, &file.bytes) == b"add_header";
+        let has_own = file.tree.children(index).any(|one| is_header(file, one));
+        let is_around = |file: &LoadedFile| {
+            let tree = &file.tree;
+            let http = tree.roots().filter(|one| tree.name(*one, &file.bytes) == b"http");
+            tree.roots().any(|one| is_header(file, one))
+                || http.flat_map(|one| tree.children(one)).any(|one| is_header(file, one))
+        };
+        let has_outer = || self.loaded.files.iter().any(is_around);
+        let loses = !has_own && *self.headers_around.get_or_init(has_outer);
+        if loses { None } else { self.insertion(site, text) }
     }
 
     /// Adds a directive before the one that begins at `start`, indented alike.
@@ -99,6 +118,10 @@ impl<'a> NginxEditor<'a> {
         Some(Edits { edits: vec![Edit { span: written, text }], reaches })
     }
 }
+
+/// Two years, the time that browsers ask for before they ship a name with the header.
+const STRICT_TRANSPORT: &str = "add_header Strict-Transport-Security \"max-age=63072000\" always";
+const TO_HTTPS: &str = "return 301 https://$host$request_uri";
 
 /// How nginx spells a set of protocols.
 fn spell(set: Protocols) -> String {
@@ -154,6 +177,14 @@ impl Editor for NginxEditor<'_> {
                 Some(Edits { edits: vec![self.removal(*written)?], reaches: Vec::new() })
             }
             Change::SignInternally { .. } => None,
+            Change::SendStrictTransport { site } => {
+                let edit = self.header(*site, &format!("{STRICT_TRANSPORT};"))?;
+                Some(Edits { edits: vec![edit], reaches: vec![*site] })
+            }
+            Change::RedirectToHttps { site } => {
+                let edit = self.insertion(*site, &format!("{TO_HTTPS};"))?;
+                Some(Edits { edits: vec![edit], reaches: vec![*site] })
+            }
             Change::DisableStapling { written } => {
                 let policy = |site: &crate::model::Site| self.deployment.policy(site.policy);
                 let reaches = self.reached(|site| policy(site).stapling.origin.written == Some(*written));
@@ -176,6 +207,8 @@ impl Editor for NginxEditor<'_> {
             }
             Change::RemoveDirective { .. } => "remove this directive".to_owned(),
             Change::SignInternally { .. } => "a certificate of an authority of your own".to_owned(),
+            Change::SendStrictTransport { .. } => format!("`{STRICT_TRANSPORT};`"),
+            Change::RedirectToHttps { .. } => format!("`{TO_HTTPS};`"),
             Change::DisableStapling { .. } => "remove `ssl_stapling on;`".to_owned(),
         }
     }

@@ -4,10 +4,12 @@
 //! `http`, `stream` and `mail` are lowered alike; what differs between them stands with [`Service`]. Lowering never fails: what is wrong
 //! becomes a [`Problem`], what cannot be known an [`Unjudged`].
 
+mod answer;
 mod bind;
 mod level;
 mod listen;
 mod name;
+mod place;
 mod setting;
 mod upstream;
 
@@ -19,7 +21,7 @@ use rayon::prelude::*;
 
 use self::level::{Defaults, Level};
 use self::listen::{Asked, ListenFault};
-use self::upstream::Place;
+use self::place::Place;
 use super::directives::{self, Context};
 use super::include::{Included, Loaded, LoadedFile, path_of};
 use super::syntax::Word;
@@ -55,6 +57,10 @@ struct Collected {
     upstream: [upstream::Levels; Service::ALL.len()],
     /// The servers of `upstream` blocks.
     groups: upstream::Groups,
+    /// What stands in `http` about answers to requests.
+    answer: answer::Level,
+    /// Whether a `map` tells early data apart: then nobody knows what follows.
+    maps_early_data: bool,
     /// Whether there is an `events` block.
     has_events: bool,
     servers: Vec<ServerDraft>,
@@ -71,6 +77,8 @@ impl Collected {
             upstream::absorb(own, other);
         }
         self.groups.extend(other.groups);
+        self.answer.absorb(other.answer);
+        self.maps_early_data |= other.maps_early_data;
         for (own, other) in self.heads.iter_mut().zip(other.heads) {
             *own = own.or(other);
         }
@@ -184,7 +192,12 @@ pub fn lower(
     });
     deployment.problems = std::mem::take(&mut collected.problems);
     deployment.unjudged = std::mem::take(&mut collected.unjudged);
-    let around = bind::Upstreams { levels: &collected.upstream, groups: &collected.groups };
+    let around = bind::Around {
+        levels: &collected.upstream,
+        groups: &collected.groups,
+        answer: &collected.answer,
+        maps_early_data: collected.maps_early_data,
+    };
     bind::build(&mut deployment, collected.levels, collected.servers, defaults, &around);
     deployment
 }
@@ -219,13 +232,13 @@ fn loads_foreign_module(loaded: &Loaded) -> bool {
 
 impl Scope<'_> {
     /// The scope of a block that stands in this one.
-    fn inside(&mut self) -> Scope<'_> {
+    fn inside(&mut self, said: &setting::Said<'_>) -> Scope<'_> {
         let (draft, parent) = match self {
             Scope::Server(draft) => (&mut **draft, 0),
             Scope::Place(draft, place) => (&mut **draft, *place),
             Scope::Section(_) | Scope::Elsewhere => return Scope::Elsewhere,
         };
-        draft.places.push(Place::inside(parent));
+        draft.places.push(Place::inside(parent, said));
         let place = draft.places.len() - 1;
         Scope::Place(draft, place)
     }
@@ -367,8 +380,12 @@ impl<'a> Lowering<'a> {
                 }
                 _ => {
                     // Bodies of `map`, `types` and the like hold no directives.
+                    let said = setting::Said { name, words: tree.args(index), file, via: way.via };
                     if let Some(inner) = directives::context_inside(name, context) {
-                        self.block(file, tree.children(index), inner, check, way, out, &mut scope.inside());
+                        self.block(file, tree.children(index), inner, check, way, out, &mut scope.inside(&said));
+                    } else {
+                        let is_early = |word: &Word| word.value(&file.bytes).starts_with(b"$ssl_early_data");
+                        out.maps_early_data |= name == b"map" && said.words.first().is_some_and(is_early);
                     }
                 }
             }
@@ -518,6 +535,9 @@ impl<'a> Lowering<'a> {
             Scope::Section(service) => {
                 setting::read(self, &said, &mut out.levels[*service as usize], &mut out.problems);
                 upstream::setting(self, &said, &mut out.upstream[*service as usize]);
+                if *service == Service::Http {
+                    out.answer.read(&said);
+                }
             }
             Scope::Server(draft) => match name {
                 b"listen" => self.listen(&said, draft, out),
@@ -531,10 +551,10 @@ impl<'a> Lowering<'a> {
                 }
                 _ => {
                     setting::read(self, &said, &mut draft.level, &mut out.problems);
-                    upstream::read(self, &said, &mut draft.places[0]);
+                    draft.places[0].read(self, &said);
                 }
             },
-            Scope::Place(draft, place) => upstream::read(self, &said, &mut draft.places[*place]),
+            Scope::Place(draft, place) => draft.places[*place].read(self, &said),
             Scope::Elsewhere => {}
         }
     }

@@ -23,6 +23,7 @@ pub mod pool;
 pub mod prediction;
 pub mod random;
 pub mod recipe;
+pub mod request;
 mod revocation;
 pub mod server;
 mod shrink;

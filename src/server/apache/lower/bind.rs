@@ -13,7 +13,7 @@ use std::sync::Arc;
 use self::compose::Composer;
 use super::level::{self, Defaults, Engine, Level};
 use super::listen::Socket;
-use super::{Host, Lowering, upstream};
+use super::{Host, Lowering, answer, upstream};
 use crate::diagnostic::Unjudged;
 use crate::model::{
     Address, Binding, BindingId, Credentials, Deployment, Endpoint, FrameId, Listen, ListenUse, NameKind, Origin,
@@ -180,6 +180,7 @@ fn add(
         has_own_tls: own.has_tls && !is_main,
         has_own_credentials: !own.certificates.is_empty() && !is_main,
         loads_credentials: tls,
+        answers: answer::build(&own.answers, &outer.answers, tls, host.head),
     });
     if !lowering.fragment {
         sent_on(deployment, composer, (own, outer), (Some(site), host.head, host.via), defaults);

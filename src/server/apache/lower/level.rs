@@ -7,6 +7,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::answer::Answers;
 use super::upstream::Proxy;
 use crate::model::{
     ClientVerification, Command, Credential, Credentials, Name, Origin, ProtocolChoice, Setting, Stapling, TicketKey,
@@ -55,6 +56,8 @@ pub struct Level {
     pub ticket_key: Option<TicketKey>,
     /// TLS with other servers.
     pub proxy: Proxy,
+    /// What requests get.
+    pub answers: Answers,
     pub session_lifetime: Option<Setting<u64>>,
     /// `Protocols`: what is offered in ALPN.
     pub application: Option<Setting<Arc<[Token]>>>,
@@ -101,6 +104,7 @@ impl Level {
             revocation_folder: _,
             ticket_key: _,
             proxy: _,
+            answers: _,
             protocol: _,
             server_name: _,
             aliases: _,

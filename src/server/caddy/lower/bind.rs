@@ -138,6 +138,7 @@ fn sites(
             has_own_tls: draft.has_tls,
             has_own_credentials: !draft.loaders.is_empty(),
             loads_credentials: true,
+            answers: draft.answers.clone(),
         });
     }
 }

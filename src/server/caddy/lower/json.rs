@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::authority::{self, Reader};
-use super::{Lowering, address};
+use super::{Lowering, address, answer};
 use crate::diagnostic::{Problem, Severity};
 use crate::model::{NameKind, Token};
 use crate::server::caddy::config::{
@@ -151,6 +151,7 @@ fn server(lowering: &mut Lowering<'_>, value: &Value, at: Span, config: &mut Con
 fn routes(lowering: &mut Lowering<'_>, value: &Value, at: Span, uses: &[Span], config: &mut Config) -> Vec<Route> {
     let mut routes = Vec::new();
     let mut rest: Option<Span> = None;
+    let mut others = Vec::new();
     for route in value.get("routes").map(Value::items).unwrap_or_default() {
         fields(lowering, route, "route");
         let sets = route.get("match").map(Value::items).unwrap_or_default();
@@ -161,17 +162,18 @@ fn routes(lowering: &mut Lowering<'_>, value: &Value, at: Span, uses: &[Span], c
             .collect();
         if hosts.is_empty() {
             rest = rest.or(Some(route.span));
+            others.push(route);
             continue;
         }
-        routes.push(site(config, route.span, hosts, uses));
+        routes.push(site(config, route.span, hosts, uses, &[route]));
     }
     if rest.is_some() || routes.is_empty() {
-        routes.push(site(config, rest.unwrap_or(at), Vec::new(), uses));
+        routes.push(site(config, rest.unwrap_or(at), Vec::new(), uses, &others));
     }
     routes
 }
 
-fn site(config: &mut Config, at: Span, hosts: Vec<Token>, uses: &[Span]) -> Route {
+fn site(config: &mut Config, at: Span, hosts: Vec<Token>, uses: &[Span], routes: &[&Value]) -> Route {
     let head = hosts.first().map_or(at, |host| host.span);
     let name = |host: &Token| crate::model::Name { token: host.clone(), kind: super::name::kind(&host.text) };
     let mut names: Vec<crate::model::Name> = hosts.iter().map(name).collect();
@@ -189,6 +191,7 @@ fn site(config: &mut Config, at: Span, hosts: Vec<Token>, uses: &[Span]) -> Rout
         has_tls: false,
         asks: false,
         opaque: None,
+        answers: answer::of_routes(routes.iter().copied()),
     });
     Route { site: config.sites.len() - 1, hosts, uses: uses.to_vec() }
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::address::{self, Address, AddressFault};
 use super::global::Options;
-use super::name;
 use super::tls::{self, Tls};
 use super::{Lowering, token, via};
+use super::{answer, name};
 use crate::diagnostic::Problem;
 use crate::model::{Name, NameKind, Token};
 use crate::server::caddy::config::SiteDraft;
@@ -92,6 +92,7 @@ fn draft(section: &Section, head: Span) -> SiteDraft {
         has_tls: false,
         asks: false,
         opaque: None,
+        answers: answer::of_directives(&section.block.nodes),
     }
 }
 

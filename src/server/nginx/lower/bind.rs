@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::level::{self, Defaults, Level};
 use super::listen::Asked;
-use super::{ServerDraft, name, upstream};
+use super::{ServerDraft, answer, name, upstream};
 use crate::diagnostic::{Problem, Severity, Unjudged};
 use crate::model::{
     Address, Binding, BindingId, Command, Deployment, Endpoint, Interner, Listen, ListenUse, NameKind, Origin,
@@ -19,10 +19,16 @@ use crate::model::{
 use crate::platform::{self, Decider, Version};
 use crate::source::Span;
 
-/// What is known of upstream servers outside of server blocks.
-pub struct Upstreams<'a> {
+/// What is known outside of server blocks of what they do with requests.
+pub struct Around<'a> {
+    /// How TLS is spoken with upstream servers.
     pub levels: &'a [upstream::Levels; Service::ALL.len()],
+    /// The servers of `upstream` blocks.
     pub groups: &'a upstream::Groups,
+    /// What requests get.
+    pub answer: &'a answer::Level,
+    /// Whether a `map` tells early data apart.
+    pub maps_early_data: bool,
 }
 
 /// Turns drafts into sites, endpoints and bindings.
@@ -31,7 +37,7 @@ pub fn build(
     levels: [Level; Service::ALL.len()],
     drafts: Vec<ServerDraft>,
     defaults: [Defaults; Service::ALL.len()],
-    upstreams: &Upstreams<'_>,
+    outside: &Around<'_>,
 ) {
     let mut composer = Composer::default();
     let mut sockets: Sockets = Sockets::default();
@@ -54,14 +60,19 @@ pub fn build(
         let credentials = composer.interner.credentials(deployment, credentials);
         let around = upstream::Around {
             service: draft.service,
-            outer: &upstreams.levels[draft.service as usize],
-            groups: upstreams.groups,
+            outer: &outside.levels[draft.service as usize],
+            groups: outside.groups,
             version: defaults.version,
             fragment: defaults.fragment,
         };
         upstream::build(deployment, &mut composer.interner, id, &draft.places, &around);
         http2.push(level::http2(&draft.level, outer));
         let has_own_credentials = !draft.level.certificates.is_empty() || !draft.level.keys.is_empty();
+        let mut answers = match draft.service {
+            Service::Http => answer::build(&draft.places, outside.answer, draft.head),
+            Service::Stream | Service::Mail => Vec::new(),
+        };
+        answers.iter_mut().for_each(|answer| answer.tells_early_data |= outside.maps_early_data);
         deployment.sites.push(Site {
             service: draft.service,
             head: draft.head,
@@ -74,6 +85,7 @@ pub fn build(
             has_own_tls: draft.level.has_tls,
             has_own_credentials,
             loads_credentials: true,
+            answers,
         });
         let is_unwritten = draft.asked.is_empty() && !defaults.fragment && draft.service == Service::Http;
         let asked = if is_unwritten { vec![unwritten(draft.head)] } else { draft.asked };

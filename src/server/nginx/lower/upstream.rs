@@ -9,6 +9,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::place::Place;
 use super::setting::{Said, file, protocol_choice};
 use super::{Lowering, level};
 use crate::model::{
@@ -72,26 +73,10 @@ pub fn absorb(mine: &mut Levels, other: Levels) {
 
 /// A request is sent on.
 #[derive(Clone, Debug)]
-struct Pass {
+pub struct Pass {
     family: Family,
     target: Token,
     via: Option<FrameId>,
-}
-
-/// A block that requests come to: a server, a `location`, an `if`.
-#[derive(Clone, Debug, Default)]
-pub struct Place {
-    /// The place around it, by its position in the list.
-    parent: Option<usize>,
-    levels: Levels,
-    passes: Vec<Pass>,
-}
-
-impl Place {
-    /// A place inside another.
-    pub fn inside(parent: usize) -> Place {
-        Place { parent: Some(parent), ..Place::default() }
-    }
 }
 
 /// The servers of `upstream` blocks, by service and name.

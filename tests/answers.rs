@@ -1,0 +1,200 @@
+//! What sites answer, in the model and from the real servers: content, redirects, what is passed on, and which answers carry
+//! `Strict-Transport-Security`.
+
+use std::path::Path;
+use std::process::Command;
+
+use shakedown::model::{NameKind, Reply, ServerKind, Site};
+use shakedown::platform::{self, Part};
+use shakedown::server::{self, Form, Input, Root};
+use shakedown::source::{Limits, Memory, Sources, Text};
+use shakedown_testing::request::{Response, ask};
+
+/// A request, what answers it, and whether the header comes along.
+type Case = (&'static str, Reply, bool);
+
+const TO_HTTPS: Reply = Reply::Redirect { to_https: true };
+const ELSEWHERE: Reply = Reply::Redirect { to_https: false };
+
+/// What a real answer is; what is passed on leads nowhere here, or to a server that answers 203.
+fn reply(response: &Response) -> Reply {
+    match (response.status, &response.location) {
+        (301..=308, Some(location)) => Reply::Redirect { to_https: location.starts_with("https://") },
+        (203 | 502 | 503, _) => Reply::PassedOn,
+        (200..=299, _) => Reply::Content,
+        _ => Reply::Refused,
+    }
+}
+
+/// Holds the server and the model against what is expected.
+fn hold(kind: ServerKind, part: Part, file: &str, text: &str, folder: &Path, start: &str, cases: &[Case]) {
+    std::fs::write(folder.join(file), text).expect("a file can be written");
+    let urls: Vec<String> = cases.iter().map(|(url, ..)| format!("http://{url}")).collect();
+    let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
+    let responses = ask(folder, start, &urls);
+    let mut sources = Sources::new();
+    let root = Root { path: file.into(), bytes: text.as_bytes().to_vec().into(), text: Text::File };
+    let input = Input { roots: vec![root], form: Form::Whole, definitions: Vec::new() };
+    let platform = platform::find("debian-12", part).expect("a platform of the table");
+    let read = server::read(kind, &Memory::new(), &mut sources, &Limits::default(), input, platform);
+    let mut wrong = String::new();
+    for ((url, expected, has_header), response) in cases.iter().zip(responses) {
+        let response = response.unwrap_or_else(|| panic!("no answer for {url}"));
+        if reply(&response) != *expected || response.strict_transport.is_some() != *has_header {
+            wrong += &format!("{url}: the server answers {response:?}\n");
+        }
+        let host = url.split('/').next().expect("a host");
+        let is_its =
+            |site: &&Site| site.names.iter().any(|name| name.kind == NameKind::Exact && &*name.token.text == host);
+        let site = read.deployment().sites.iter().find(is_its).expect("a site of the name");
+        let fits =
+            |one: &&shakedown::model::Answer| one.reply == *expected && one.strict_transport.is_some() == *has_header;
+        if !site.answers.iter().any(|one| fits(&one)) {
+            wrong += &format!("{url}: the model has {:#?}\n", site.answers);
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn nginx_sends_headers_by_level() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    std::fs::create_dir(folder.path().join("www")).expect("a folder can be made");
+    std::fs::write(folder.path().join("www/index.html"), "text").expect("a file can be written");
+    let text = "user root;\nevents {}\nhttp {\n    root www;
+    add_header Strict-Transport-Security max-age=1 always;
+    server { listen 80; server_name inherits.test; }
+    server { listen 80; server_name own.test; add_header X-Other 1; }
+    server {
+        listen 80;
+        server_name levels.test;
+        add_header Strict-Transport-Security max-age=2 always;
+        location / { }
+        location /lost/ { add_header X-Other 1; return 204; }
+        location /again/ { add_header X-Other 1; add_header Strict-Transport-Security max-age=3 always; return 204; }
+        location /passed/ { add_header X-Other 1; location /passed/on/ { proxy_pass http://127.0.0.1:1; } return 204; }
+    }
+    server { listen 80; server_name redirects.test; location / { root www; } return 301 https://$host$request_uri; }
+    server { listen 80; server_name elsewhere.test; rewrite ^/(.*)$ http://levels.test/$1 permanent; add_header X-Other 1; }
+    server { listen 80; server_name condition.test; if ($host = condition.test) { return 301 https://$host/; } return 404; }
+    server { listen 80; server_name denied.test; location / { deny all; } location /x { return 302 /elsewhere; } }
+}
+";
+    let start = "nginx -e stderr -p . -c \"$PWD/nginx.conf\" -g \"pid $PWD/nginx.pid;\"";
+    let cases: &[Case] = &[
+        ("inherits.test/", Reply::Content, true),
+        ("own.test/", Reply::Content, false),
+        ("levels.test/", Reply::Content, true),
+        ("levels.test/lost/", Reply::Content, false),
+        ("levels.test/again/", Reply::Content, true),
+        ("redirects.test/", TO_HTTPS, true),
+        ("elsewhere.test/", ELSEWHERE, false),
+        ("condition.test/", TO_HTTPS, true),
+        ("denied.test/", Reply::Refused, true),
+        ("denied.test/x", ELSEWHERE, true),
+    ];
+    hold(ServerKind::Nginx, Part::Nginx, "nginx.conf", text, folder.path(), start, cases);
+}
+
+#[test]
+fn apache_adds_headers_of_both_levels() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let shown = folder.path().display();
+    std::fs::create_dir(folder.path().join("www")).expect("a folder can be made");
+    std::fs::write(folder.path().join("www/index.html"), "text").expect("a file can be written");
+    let modules: String = ["mpm_event", "alias", "headers", "rewrite", "proxy", "proxy_http", "dir", "authz_core"]
+        .iter()
+        .map(|name| format!("LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n"))
+        .collect();
+    let text = format!(
+        "ServerRoot {shown}\nServerName main.test\nPidFile apache.pid\nErrorLog error.log\nListen 80\n{modules}
+<Directory {shown}/www>\n    AllowOverride None\n    Require all granted\n</Directory>
+Header always set Strict-Transport-Security max-age=1
+DocumentRoot {shown}/www
+DirectoryIndex index.html
+<VirtualHost *:80>\n    ServerName inherits.test\n    Header always set X-Other 1\n</VirtualHost>
+<VirtualHost *:80>\n    ServerName unsets.test\n    Header always unset Strict-Transport-Security\n</VirtualHost>
+<VirtualHost *:80>\n    ServerName redirects.test\n    Redirect permanent / https://a.test/\n</VirtualHost>
+<VirtualHost *:80>
+    ServerName rules.test
+    RewriteEngine on
+    RewriteRule ^/passed/ http://127.0.0.1:1/ [P]
+    RewriteRule ^/other/(.*)$ http://a.test/$1 [R,L]
+    RewriteCond %{{HTTPS}} off
+    RewriteRule ^ https://%{{HTTP_HOST}}%{{REQUEST_URI}} [R=301,L]
+</VirtualHost>
+<VirtualHost *:80>
+    ServerName passes.test
+    ProxyPass /own/ !
+    ProxyPass / http://127.0.0.1:1/
+</VirtualHost>
+"
+    );
+    let start = "apache2 -k start -d \"$PWD\" -f \"$PWD/apache2.conf\" && sleep 0.3";
+    let cases: &[Case] = &[
+        ("inherits.test/", Reply::Content, true),
+        ("unsets.test/", Reply::Content, false),
+        ("redirects.test/", TO_HTTPS, true),
+        ("rules.test/", TO_HTTPS, true),
+        ("rules.test/other/x", ELSEWHERE, true),
+        ("rules.test/passed/", Reply::PassedOn, true),
+        ("passes.test/", Reply::PassedOn, true),
+    ];
+    hold(ServerKind::Apache, Part::Apache, "apache2.conf", &text, folder.path(), start, cases);
+}
+
+const CADDYFILE: &str = "{
+    admin off
+}
+http://content.test {
+    header Strict-Transport-Security max-age=1
+    respond text
+}
+http://block.test {
+    header {
+        -Server
+        Strict-Transport-Security max-age=1
+    }
+    handle /passed/* {
+        reverse_proxy 127.0.0.1:81
+    }
+    handle {
+        redir https://{host}{uri} permanent
+    }
+}
+http://:81 {
+    respond passed 203
+}
+http://plain.test {
+    header -Strict-Transport-Security
+    redir /other http://content.test/ 302
+    respond /gone 410
+    respond text
+}
+";
+
+const CADDY_CASES: &[Case] = &[
+    ("content.test/", Reply::Content, true),
+    ("block.test/", TO_HTTPS, true),
+    ("block.test/passed/x", Reply::PassedOn, true),
+    ("plain.test/", Reply::Content, false),
+    ("plain.test/other", ELSEWHERE, false),
+    ("plain.test/gone", Reply::Refused, false),
+];
+
+#[test]
+fn caddy_answers_by_handler() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let start = "(export HOME=$PWD XDG_DATA_HOME=$PWD XDG_CONFIG_HOME=$PWD; caddy start --config Caddyfile)";
+    hold(ServerKind::Caddy, Part::Caddy, "Caddyfile", CADDYFILE, folder.path(), start, CADDY_CASES);
+}
+
+#[test]
+fn what_caddy_adapts_answers_alike() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    std::fs::write(folder.path().join("Caddyfile"), CADDYFILE).expect("a file can be written");
+    let adapt = Command::new("caddy").args(["adapt", "--config", "Caddyfile"]).current_dir(folder.path()).output();
+    let json = String::from_utf8(adapt.expect("caddy is installed: run tests/install").stdout).expect("UTF-8");
+    let start = "(export HOME=$PWD XDG_DATA_HOME=$PWD XDG_CONFIG_HOME=$PWD; caddy start --config caddy.json)";
+    hold(ServerKind::Caddy, Part::Caddy, "caddy.json", &json, folder.path(), start, CADDY_CASES);
+}
