@@ -50,7 +50,7 @@ fn judge(example: &Example) -> (Run, &'static str) {
         let modified = said.days_old.map(|days| NOW - days * 86_400);
         // Kind and size are those of the file.
         let kind = FileKind::Regular;
-        files.describe(path, Metadata { kind, size: 0, mode, uid: said.uid, gid: said.gid, modified });
+        files.describe(path, Metadata { kind, size: 0, mode, uid: said.uid, gid: said.gid, modified, has_acl: false });
     }
     for (path, text) in &example.system {
         files.insert(path, text.clone().into_bytes());
@@ -63,6 +63,7 @@ fn judge(example: &Example) -> (Run, &'static str) {
         trust: vec![TrustSource::File("root.crt".into())],
         trust_is_a_guess: !example.trust_is_given,
         trust_is_public: example.trust_is_public,
+        run_as: example.run_as.clone(),
         root: (!example.system.is_empty()).then(|| PathBuf::from("/")),
         ..Options::default()
     };
@@ -242,7 +243,10 @@ fn ask(kind: &str, part: Part, ask: fn(&Path, &str) -> server::Verdict, least: u
     // What another version does, the one at hand cannot tell.
     let is_asked = |example: &Example| {
         let version = example.server_version.as_deref().and_then(Version::parse);
-        example.server == kind && version.is_none_or(|version| version == installed) && example.platform.is_none()
+        example.server == kind
+            && version.is_none_or(|version| version == installed)
+            && example.platform.is_none()
+            && example.run_as.is_none()
     };
     let asked: Vec<_> = examples.filter(|(_, _, example)| is_asked(example)).collect();
     let wrong = asked.par_iter().map(|(name, number, example)| {

@@ -91,4 +91,12 @@ impl FileSystem for Progress<'_> {
     fn canonical(&self, path: &Path) -> Result<PathBuf, ReadError> {
         self.lower.canonical(path)
     }
+
+    fn link(&self, path: &Path) -> Option<PathBuf> {
+        self.lower.link(path)
+    }
+
+    fn root(&self) -> &Path {
+        self.lower.root()
+    }
 }

@@ -162,6 +162,8 @@ pub struct Example {
     /// Files beside it: texts, or recipes for certificates and keys.
     #[serde(default)]
     pub files: BTreeMap<String, toml::Value>,
+    /// Who reads certificates and keys (`--run-as`): no real server is asked, as it runs as whoever runs the tests.
+    pub run_as: Option<String>,
     /// The clock that the time is read from, where rules may doubt it.
     pub clock: Option<ExampleClock>,
     /// What is said of files beside their content.

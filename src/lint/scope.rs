@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use foldhash::{HashMap, HashMapExt};
 
-use super::Settings;
+use super::{Permissions, Settings};
 use crate::diagnostic::{Edit, Fix, Problem, Safety, Unjudged};
 use crate::handshake::Predictor;
 use crate::model::{
@@ -42,6 +42,8 @@ pub struct Scope<'a> {
     pub system: &'a SystemTls,
     /// The way back to the text.
     pub editor: &'a (dyn Editor + Sync),
+    /// Who reads the files.
+    pub permissions: &'a Permissions,
     /// What clients get.
     pub predictor: Predictor<'a>,
     /// Cipher strings that were read: thousands of sites share a handful.
@@ -88,6 +90,8 @@ pub struct Question<'a> {
     pub now: i64,
     /// The clock that it was read from; absent where the user gave the time.
     pub clock: Option<Clock>,
+    /// Who reads the files.
+    pub permissions: &'a Permissions,
 }
 
 /// A certificate with its key, and who serves it.
@@ -246,13 +250,14 @@ impl<'a> Scope<'a> {
                 bound[binding.site.0 as usize].push((EndpointId(at as u32), BindingId(order as u32)));
             }
         }
-        let Question { trust: Trust { anchors, is_given, is_public }, settings, now, clock } = question;
+        let Question { trust: Trust { anchors, is_given, is_public }, settings, now, clock, permissions } = question;
         Scope {
             deployment,
             library,
             sources,
             now,
             clock,
+            permissions,
             anchors,
             trust_is_given: is_given,
             settings,

@@ -7,6 +7,7 @@
 mod answer;
 mod change;
 mod endpoint;
+mod file;
 mod intern;
 mod managed;
 mod policy;
@@ -21,6 +22,7 @@ pub use endpoint::{
     Address, Binding, BindingId, Endpoint, EndpointId, Found, Listen, ListenUse, Pattern, Selection, Transport,
     Unmatched,
 };
+pub use file::NamedFile;
 pub use intern::Interner;
 pub use managed::{Authority, Managed, Obstacle};
 pub use policy::{ClientVerification, Command, PolicyId, ProtocolChoice, Stapling, TicketKey, TlsPolicy, VerifyMode};
@@ -85,6 +87,15 @@ impl ServerKind {
     }
 }
 
+/// Who the configuration says does the work, once the server has started (nginx `user`, Apache `User` and `Group`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunAs {
+    /// The user.
+    pub user: Option<Token>,
+    /// The group, where one is named beside.
+    pub group: Option<Token>,
+}
+
 /// One configuration, understood. The order of endpoints, sites and bindings is the order of reading.
 #[derive(Debug)]
 pub struct Deployment {
@@ -110,6 +121,8 @@ pub struct Deployment {
     pub upstreams: Vec<Upstream>,
     /// Interned policies towards upstream servers.
     pub upstream_policies: Vec<UpstreamPolicy>,
+    /// Who the configuration says does the work.
+    pub run_as: RunAs,
     /// Keys for session tickets, in reading order, whether or not a socket uses them.
     pub ticket_keys: Vec<TicketKey>,
     /// How values got to where they bite: includes, macros, imports.
@@ -135,6 +148,7 @@ impl Deployment {
             managed: HashMap::new(),
             upstreams: Vec::new(),
             upstream_policies: Vec::new(),
+            run_as: RunAs::default(),
             ticket_keys: Vec::new(),
             frames: Frames::default(),
             problems: Vec::new(),

@@ -64,7 +64,7 @@ fn passwords<'d>(sets: impl Iterator<Item = &'d Credentials>) -> Vec<PathBuf> {
 }
 
 /// The files that are read at handshakes under the exact names that are served.
-fn read_late(deployment: &Deployment) -> Vec<PathBuf> {
+pub fn read_late(deployment: &Deployment) -> Vec<PathBuf> {
     if !deployment.credentials.iter().any(Credentials::hangs_on_name) {
         return Vec::new();
     }

@@ -133,7 +133,7 @@ pub fn handshake(
     let editor = reading.understood.editor();
     // Whether the server starts does not hang on what the user wants to hear of.
     let settings = lint::Settings::default();
-    let judging = lint::Question { settings: &settings, ..loaded.question(options) };
+    let judging = lint::Question { settings: &settings, ..loaded.question(reading, options) };
     let scope = lint::Scope::new(deployment, &reading.system, &loaded.library, &loaded.sources, &*editor, judging);
     let judged = lint::run(&scope, &settings);
     let mut causes: Vec<Finding> = judged.findings.into_iter().filter(|finding| finding.stops).collect();

@@ -4,8 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::target::{self, Target};
-use super::{Failure, Options, TargetInfo, TrustSource, certificates};
+use super::{Failure, Options, TargetInfo, TrustSource, certificates, permissions};
 use crate::diagnostic::spelling;
+use crate::lint::Permissions;
 use crate::model::ServerKind;
 use crate::pki::{Anchors, Library};
 use crate::platform::{self, Platform, SystemTls};
@@ -22,6 +23,8 @@ pub struct Reading {
     pub understood: Box<dyn Understood>,
     /// What the system says to every program that uses OpenSSL.
     pub system: SystemTls,
+    /// Who reads its files.
+    pub permissions: Permissions,
     /// The files that were asked for, where they are parts of a whole.
     only: Option<HashSet<PathBuf>>,
 }
@@ -91,11 +94,16 @@ pub fn load(files: &dyn FileSystem, paths: &[PathBuf], options: &Options) -> Res
     let (read, anchors) = rayon::join(read, || anchors(files, options));
     read?;
     let (anchors, trust, trust_is_assumed) = anchors?;
-    let Reader { mut sources, readings, .. } = reader;
+    let Reader { mut sources, mut readings, .. } = reader;
     let deployments = readings.iter().map(|reading| reading.understood.deployment());
     let elsewhere = Elsewhere::of_certificates(files);
     let certificates: &dyn FileSystem = if options.certificates_elsewhere { &elsewhere } else { files };
     let library = certificates::load(certificates, &mut sources, &options.limits, deployments, &anchors);
+    for reading in &mut readings {
+        let main = reading.understood.paths().first().map(|path| path.to_path_buf());
+        reading.permissions =
+            permissions::gather(certificates, main.as_deref(), reading.understood.deployment(), options);
+    }
     Ok(Loaded { sources, readings, library, anchors, trust, trust_is_assumed })
 }
 
@@ -128,7 +136,14 @@ impl Reader<'_> {
             Some(Main::Unused(understood)) => {
                 let system = self.system(target.server, &understood.deployment().platform);
                 let (path, server) = (target.path.clone(), target.server);
-                self.readings.push(Reading { path, server, understood, system, only: None });
+                self.readings.push(Reading {
+                    path,
+                    server,
+                    understood,
+                    system,
+                    permissions: Permissions::default(),
+                    only: None,
+                });
                 self.readings.len() - 1
             }
             Some(Main::Used(index)) => {
@@ -157,7 +172,14 @@ impl Reader<'_> {
         let platform = platform_of(self.files, target.server, self.options)?;
         let system = self.system(target.server, &platform);
         let understood = self.read(target.server, target.input, platform);
-        self.readings.push(Reading { path: target.path, server: target.server, understood, system, only: None });
+        self.readings.push(Reading {
+            path: target.path,
+            server: target.server,
+            understood,
+            system,
+            permissions: Permissions::default(),
+            only: None,
+        });
         Ok(())
     }
 
@@ -189,7 +211,14 @@ impl Reader<'_> {
             Some(Main::Unused(understood)) => {
                 let only = Some(HashSet::new());
                 let system = self.system(part.server, &understood.deployment().platform);
-                self.readings.push(Reading { path: part.path.clone(), server: part.server, understood, system, only });
+                self.readings.push(Reading {
+                    path: part.path.clone(),
+                    server: part.server,
+                    understood,
+                    system,
+                    permissions: Permissions::default(),
+                    only,
+                });
                 self.readings.len() - 1
             }
             Some(Main::Used(index)) => index,

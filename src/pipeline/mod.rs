@@ -7,9 +7,11 @@ mod dump;
 mod example;
 mod explain;
 mod fixing;
+mod git;
 mod handshake;
 mod ignoring;
 mod load;
+mod permissions;
 mod settle;
 mod suppress;
 mod target;
@@ -203,10 +205,11 @@ pub fn lint(files: &dyn FileSystem, paths: &[PathBuf], options: &Options) -> Res
 
 impl Loaded {
     /// What is asked about each deployment.
-    fn question<'a>(&'a self, options: &'a Options) -> lint::Question<'a> {
+    fn question<'a>(&'a self, reading: &'a Reading, options: &'a Options) -> lint::Question<'a> {
         let is_given = !options.trust.is_empty() && !options.trust_is_a_guess;
         let trust = lint::Trust { anchors: &self.anchors, is_given, is_public: options.trust_is_public };
-        lint::Question { trust, settings: &options.lint, now: options.now, clock: options.clock }
+        let permissions = &reading.permissions;
+        lint::Question { trust, settings: &options.lint, now: options.now, clock: options.clock, permissions }
     }
 }
 
@@ -222,7 +225,7 @@ fn judge(files: &dyn FileSystem, mut loaded: Loaded, options: &Options) -> Run {
         counts.sites += deployment.sites.len();
         counts.files += reading.understood.paths().len();
         let editor = reading.understood.editor();
-        let question = loaded.question(options);
+        let question = loaded.question(reading, options);
         let scope = lint::Scope::new(deployment, &reading.system, &loaded.library, &loaded.sources, &*editor, question);
         let judged = lint::run(&scope, &options.lint);
         let is_shown = |span| reading.shows(&loaded.sources, span);

@@ -76,6 +76,19 @@ pub fn live(files: &dyn FileSystem, options: &Options) -> Result<Vec<PathBuf>, F
     }
 }
 
+/// Whether a main file is the one that the machine's server reads, or that of the machine of which a copy lies below the root.
+/// A copy whose own files do not belong to root was unpacked by somebody else, and its owners mean nothing.
+pub fn is_live(files: &dyn FileSystem, main: &Path, options: &Options) -> bool {
+    let located = |path: &str| files.canonical(&files.locate(Path::new("/"), Path::new(path))).ok();
+    let is_true_copy = || {
+        let accounts = files.locate(Path::new("/"), Path::new("/etc/passwd"));
+        files.metadata(&accounts).is_ok_and(|found| found.uid == 0)
+    };
+    let Ok(real) = files.canonical(main) else { return false };
+    let is_main = LIVE.iter().any(|path| located(path).as_ref() == Some(&real));
+    is_main && (options.root.is_none() || is_true_copy())
+}
+
 /// Finds out what a path means.
 ///
 /// # Errors

@@ -2,12 +2,15 @@
 //!
 //! All of it is data in `rules/platforms/` with its source beside it; code asks, and never compares a name.
 
+mod account;
 mod conduct;
 mod detect;
 mod system;
 mod table;
+mod unit;
 mod version;
 
+pub use account::{Account, Accounts, Passage, Wish};
 pub use conduct::{Conduct, Reload};
 pub use detect::detect;
 pub use system::SystemTls;
@@ -15,6 +18,7 @@ pub use table::{
     ASSUMED, Decider, Part, apache_decider, caddy_default, find, names, nginx_decider, nginx_default_ciphers,
     nginx_default_protocols,
 };
+pub use unit::Unit;
 pub use version::Version;
 
 use std::path::PathBuf;

@@ -133,7 +133,8 @@ impl FileSystem for Disk {
     }
 
     fn metadata(&self, path: &Path) -> Result<Metadata, ReadError> {
-        let found = fs::metadata(self.follow(path)?).map_err(|error| self.explain(path, &error))?;
+        let real = self.follow(path)?;
+        let found = fs::metadata(&real).map_err(|error| self.explain(path, &error))?;
         Ok(Metadata {
             kind: kind_of(found.file_type()),
             size: found.len(),
@@ -141,6 +142,7 @@ impl FileSystem for Disk {
             uid: found.uid(),
             gid: found.gid(),
             modified: Some(found.mtime()),
+            has_acl: has_acl(&real, &found),
         })
     }
 
@@ -168,6 +170,36 @@ impl FileSystem for Disk {
     fn canonical(&self, path: &Path) -> Result<PathBuf, ReadError> {
         fs::canonicalize(self.follow(path)?).map_err(|error| self.explain(path, &error))
     }
+
+    fn link(&self, path: &Path) -> Option<PathBuf> {
+        let target = fs::read_link(path).ok()?;
+        let above = path.parent().unwrap_or(Path::new(""));
+        Some(match target.strip_prefix("/") {
+            Ok(inside) => self.root().join(inside),
+            Err(_) => above.join(target),
+        })
+    }
+
+    fn root(&self) -> &Path {
+        self.root.as_deref().unwrap_or(Path::new("/"))
+    }
+}
+
+/// Whether a list of access rights may let somebody in whom the mode shuts out: it never gives more than the bits of the
+/// group, which are its mask (acl(5)).
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn has_acl(path: &Path, found: &fs::Metadata) -> bool {
+    let bit = if found.is_dir() { 0o1 } else { 0o4 };
+    let is_open = found.mode() & bit != 0;
+    let has_mask = found.mode() & (bit << 3) != 0;
+    let mut list = [0; 4096];
+    !is_open && has_mask && rustix::fs::getxattr(path, "system.posix_acl_access", &mut list[..]).is_ok()
+}
+
+/// Elsewhere such lists are not looked at.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn has_acl(_: &Path, _: &fs::Metadata) -> bool {
+    false
 }
 
 fn bytes_of(name: &OsStr) -> &[u8] {
@@ -199,6 +231,28 @@ mod tests {
         assert_eq!(read("large/below"), ReadError::Missing);
         assert_eq!(Disk::new().read(Path::new("/dev/zero"), 10), Err(ReadError::NotRegular(FileKind::Device)));
         assert_eq!(Disk::new().list(&at("large")), Err(ReadError::NotRegular(FileKind::Regular)));
+    }
+
+    /// The list of acl(5) as the kernel keeps it: a version, then kind, rights and number of each entry.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_list_of_access_rights_is_seen() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("a.key");
+        fs::write(&path, "x").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(!Disk::new().metadata(&path).unwrap().has_acl);
+        let entry = |kind: u16, rights: u16, id: u32| {
+            [&kind.to_le_bytes()[..], &rights.to_le_bytes(), &id.to_le_bytes()].concat()
+        };
+        let entries = [(1, 6, u32::MAX), (2, 4, 4242), (4, 0, u32::MAX), (16, 4, u32::MAX), (32, 0, u32::MAX)];
+        let entries = entries.map(|(kind, rights, id)| entry(kind, rights, id)).concat();
+        let list = [&2_u32.to_le_bytes()[..], &entries].concat();
+        let flags = rustix::fs::XattrFlags::empty();
+        rustix::fs::setxattr(&path, "system.posix_acl_access", &list, flags).expect("a file system with such lists");
+        let found = Disk::new().metadata(&path).unwrap();
+        assert!(found.has_acl && found.mode == 0o640);
     }
 
     #[test]

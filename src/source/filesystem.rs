@@ -72,6 +72,8 @@ pub struct Metadata {
     pub gid: u32,
     /// Last change of the content, seconds since 1970-01-01 UTC; absent where unknown.
     pub modified: Option<i64>,
+    /// Whether a list of access rights says more than the mode does, where it could let somebody in.
+    pub has_acl: bool,
 }
 
 /// One name in a folder.
@@ -181,4 +183,10 @@ pub trait FileSystem: Send + Sync {
     /// # Errors
     /// Every [`ReadError`] but `NotRegular` and `TooLarge`.
     fn canonical(&self, path: &Path) -> Result<PathBuf, ReadError>;
+
+    /// What a symbolic link names, as the other methods take it; absent where the path is none, or nothing can be told.
+    fn link(&self, path: &Path) -> Option<PathBuf>;
+
+    /// The folder that stands for `/`.
+    fn root(&self) -> &Path;
 }

@@ -45,6 +45,14 @@ impl FileSystem for Mapped<'_> {
     fn canonical(&self, path: &Path) -> Result<PathBuf, ReadError> {
         self.lower.canonical(path)
     }
+
+    fn link(&self, path: &Path) -> Option<PathBuf> {
+        self.lower.link(path)
+    }
+
+    fn root(&self) -> &Path {
+        self.lower.root()
+    }
 }
 
 /// A file system in which what is missing lies on the server.
@@ -90,6 +98,14 @@ impl FileSystem for Elsewhere<'_> {
 
     fn canonical(&self, path: &Path) -> Result<PathBuf, ReadError> {
         self.lower.canonical(path)
+    }
+
+    fn link(&self, path: &Path) -> Option<PathBuf> {
+        self.lower.link(path)
+    }
+
+    fn root(&self) -> &Path {
+        self.lower.root()
     }
 }
 

@@ -87,7 +87,7 @@ impl FileSystem for Memory {
             return Ok(Metadata { kind, size, ..told.clone() });
         }
         let mode = if kind == FileKind::Directory { 0o755 } else { 0o600 };
-        Ok(Metadata { kind, size, mode, uid: 0, gid: 0, modified: None })
+        Ok(Metadata { kind, size, mode, uid: 0, gid: 0, modified: None, has_acl: false })
     }
 
     fn list(&self, folder: &Path) -> Result<Vec<Entry>, ReadError> {
@@ -106,6 +106,14 @@ impl FileSystem for Memory {
 
     fn canonical(&self, path: &Path) -> Result<PathBuf, ReadError> {
         self.metadata(path).map(|_| normal(path))
+    }
+
+    fn link(&self, _: &Path) -> Option<PathBuf> {
+        None
+    }
+
+    fn root(&self) -> &Path {
+        Path::new("/")
     }
 }
 
@@ -164,6 +172,14 @@ impl FileSystem for Overlay<'_> {
 
     fn canonical(&self, path: &Path) -> Result<PathBuf, ReadError> {
         self.lower.canonical(path).or_else(|error| self.upper.canonical(path).map_err(|_| error))
+    }
+
+    fn link(&self, path: &Path) -> Option<PathBuf> {
+        self.lower.link(path)
+    }
+
+    fn root(&self) -> &Path {
+        self.lower.root()
     }
 }
 

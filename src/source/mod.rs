@@ -10,6 +10,7 @@ mod glob;
 mod map;
 mod mapped;
 mod memory;
+mod trail;
 
 pub use disk::Disk;
 pub use filesystem::{Entry, FileKind, FileSystem, Limits, Metadata, ReadError};
@@ -17,3 +18,4 @@ pub use glob::{Pattern, expand, has_wildcard};
 pub use map::{FileId, Place, Position, Segment, SourceFile, Sources, Span, Text};
 pub use mapped::{Elsewhere, Mapped};
 pub use memory::{Memory, Overlay};
+pub use trail::{Step, Trail, Trails};

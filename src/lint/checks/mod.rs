@@ -13,6 +13,7 @@ mod group;
 mod managed;
 mod name;
 mod openssl;
+mod permission;
 mod protocol;
 mod socket;
 mod stapling;
@@ -57,6 +58,7 @@ rules! {
     "certificate-expired": Credential(validity::expired),
     "certificate-expires-soon": Credential(validity::soon),
     "certificate-file-missing": Credential(file::certificate_missing),
+    "certificate-file-unreadable": Closing(permission::certificate_unreadable),
     "certificate-inherited-from-default-site": Endpoint(name::inherited),
     "certificate-is-ca": Credential(certificate::is_authority),
     "certificate-key-mismatch": Credential(file::mismatch),
@@ -129,6 +131,9 @@ rules! {
     "ipv6-listen-missing": Endpoint(socket::ipv6_missing),
     "key-encrypted": Credential(file::key_encrypted),
     "key-file-missing": Credential(file::key_missing),
+    "key-file-permissions": Closing(permission::key_readable_by_others),
+    "key-file-unreadable": Closing(permission::key_unreadable),
+    "key-in-repository": Closing(permission::key_in_repository),
     "key-outside-profile": Template,
     "key-password-file-missing": Reading,
     "key-password-wrong": Credential(file::password_wrong),
@@ -211,6 +216,7 @@ rules! {
     "unknown-setting": Running,
     "unused-suppression": Running,
     "variable-certificate-file-missing": Credential(file::missing_by_name),
+    "variable-certificate-unreadable-by-worker": Credential(permission::unreadable_by_worker),
     "vhost-address-invalid": Reading,
     "weak-cipher": Site(cipher::weak),
     "weak-dh-parameters": Site(openssl::dh_weak),

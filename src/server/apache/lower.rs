@@ -22,7 +22,7 @@ use super::directives::{self, Context, Entry};
 use super::include::{Loaded, Statement};
 use super::syntax::{Kind, Word};
 use crate::diagnostic::{Edit, Fix, Problem, Safety, Unjudged};
-use crate::model::{Deployment, FrameId, ServerKind, TicketKey, Token};
+use crate::model::{Deployment, FrameId, RunAs, ServerKind, TicketKey, Token};
 use crate::platform::{Platform, TlsLibrary, TlsLibraryKind};
 use crate::source::{FileSystem, Span};
 use crate::tls::{Protocol, Protocols};
@@ -42,7 +42,7 @@ struct Host {
 /// Whether a directive is one that TLS hangs on, by its name in lower case.
 fn is_read(name: &str) -> bool {
     let is_ours = name.starts_with("ssl") || name.starts_with("md");
-    is_ours || matches!(name, "listen" | "servername" | "serveralias" | "protocols" | "protocol")
+    is_ours || matches!(name, "listen" | "servername" | "serveralias" | "protocols" | "protocol" | "user" | "group")
 }
 
 /// Whether a directive sends requests on, by its name in lower case.
@@ -90,6 +90,7 @@ pub(super) struct Lowering<'a> {
     sockets: Vec<Socket>,
     managed: Managed,
     stapling_cache: Option<Span>,
+    run_as: RunAs,
     /// Keys for session tickets that are looked at.
     ticket_keys: Vec<TicketKey>,
     /// Whether a `Listen` could not be read.
@@ -126,6 +127,7 @@ pub fn lower(
         sockets: Vec::new(),
         managed: Managed::default(),
         stapling_cache: None,
+        run_as: RunAs::default(),
         ticket_keys: Vec::new(),
         unjudged_sockets: false,
         empty_files: Vec::new(),
@@ -133,6 +135,7 @@ pub fn lower(
         unjudged: Vec::new(),
     };
     lowering.walk(context, &deployment.platform);
+    deployment.run_as = std::mem::take(&mut lowering.run_as);
     bind::build(&mut deployment, lowering);
     deployment
 }
@@ -315,6 +318,8 @@ impl<'a> Lowering<'a> {
         match scope {
             Scope::Server => match said.name {
                 "listen" => self.listen(said),
+                "user" => self.run_as.user = said.first(),
+                "group" => self.run_as.group = said.first(),
                 "mdomain" => {
                     let names = said.words.iter().map(|word| said.token(word)).collect();
                     self.managed.add(names);

@@ -26,7 +26,7 @@ use super::directives::{self, Context};
 use super::include::{Included, Loaded, LoadedFile, path_of};
 use super::syntax::Word;
 use crate::diagnostic::{Edit, Fix, Problem, Safety, Unjudged};
-use crate::model::{Deployment, Frame, FrameId, FrameKind, Frames, Name, ServerKind, Service, Token};
+use crate::model::{Deployment, Frame, FrameId, FrameKind, Frames, Name, RunAs, ServerKind, Service, Token};
 use crate::platform::{Platform, Version};
 use crate::server::backup;
 use crate::source::{FileSystem, Limits, ReadError, Span};
@@ -63,6 +63,8 @@ struct Collected {
     maps_early_data: bool,
     /// Whether there is an `events` block.
     has_events: bool,
+    /// What `user` says.
+    run_as: RunAs,
     servers: Vec<ServerDraft>,
     problems: Vec<Problem>,
     unjudged: Vec<Unjudged>,
@@ -83,6 +85,9 @@ impl Collected {
             *own = own.or(other);
         }
         self.has_events |= other.has_events;
+        if self.run_as.user.is_none() {
+            self.run_as = other.run_as;
+        }
         self.servers.extend(other.servers);
         self.problems.extend(other.problems);
         self.unjudged.extend(other.unjudged);
@@ -192,6 +197,7 @@ pub fn lower(
     });
     deployment.problems = std::mem::take(&mut collected.problems);
     deployment.unjudged = std::mem::take(&mut collected.unjudged);
+    deployment.run_as = std::mem::take(&mut collected.run_as);
     let around = bind::Around {
         levels: &collected.upstream,
         groups: &collected.groups,
@@ -339,6 +345,12 @@ impl<'a> Lowering<'a> {
                 out.problems.extend(found);
             }
             out.has_events |= name == b"events" && context == Context::Main;
+            if name == b"user" && context == Context::Main {
+                let mut words = tree.args(index).iter();
+                let said = setting::Said { name, words: tree.args(index), file, via: way.via };
+                let mut next = || words.next().map(|word| said.token(word));
+                out.run_as = RunAs { user: next(), group: next() };
+            }
             if name == b"include" {
                 self.include(file, index, context, way, out, scope);
                 continue;

@@ -178,6 +178,15 @@ pub fn file<'r>(recipes: impl IntoIterator<Item = &'r str>) -> Vec<u8> {
                 let end = rest.strip_prefix("to=").expect("ocsp to=DAYS").parse::<i64>().expect("days from now");
                 crate::revocation::response(now() + end * DAY)
             }
+            // An index of git that carries one file (gitformat-index, version 2).
+            ("index", path) => {
+                let entry = [&[0; 62], path.as_bytes()].concat();
+                let filled = (entry.len() + 1).next_multiple_of(8);
+                let mut index = b"DIRC\0\0\0\x02\0\0\0\x01".to_vec();
+                index.extend(entry);
+                index.resize(12 + filled, 0);
+                index
+            }
             ("key", name) => key(name).pkcs8().into_bytes(),
             ("sec1", name) => key(name).traditional().into_bytes(),
             ("encrypted", rest) => {

@@ -1,0 +1,196 @@
+//! Who may read certificates and keys, and who must.
+//!
+//! What is found out while the configuration is loaded stands in [`crate::lint::Permissions`]; here it is only judged.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use crate::diagnostic::{Problem, Unjudged};
+use crate::lint::{Permissions, Reader, Scope, Sink, Use};
+use crate::model::{NamedFile, SiteId, Token};
+use crate::platform::{Passage, Wish};
+use crate::source::{Metadata, Step, Trail};
+
+/// Mode, owner and group of a step, as people write them.
+fn described(permissions: &Permissions, metadata: &Metadata) -> String {
+    let owner = permissions.accounts.user_name(metadata.uid);
+    let group = permissions.accounts.group_name(metadata.gid);
+    format!("{:04o} {owner}:{group}", metadata.mode)
+}
+
+/// A step that shuts out: the folder, or the file at the end.
+fn shut(trail: &Trail, at: Option<usize>) -> Option<&Step> {
+    match at {
+        Some(at) => trail.folders.get(at).map(|step| &**step),
+        None => trail.end.as_deref(),
+    }
+}
+
+/// What a problem says of a step that shuts a reader out.
+fn told(permissions: &Permissions, problem: Problem, reader: &Reader, step: &Step, wish: Wish) -> Problem {
+    let group = permissions.accounts.user(&reader.account.name).and_then(|one| one.groups.first().copied());
+    let bit = if wish == Wish::Read { "r" } else { "x" };
+    problem
+        .with("user", reader.account.name.clone())
+        .with("at", step.path.display().to_string())
+        .with("mode", described(permissions, &step.metadata))
+        .with("bit", bit)
+        .with("group", group.map_or_else(|| reader.account.name.clone(), |gid| permissions.accounts.group_name(gid)))
+}
+
+/// Judges one file that the server reads while it starts.
+fn unreadable(scope: &Scope<'_>, rule: &'static str, token: &Token, path: &Path, sink: &mut Sink) {
+    let permissions = scope.permissions;
+    let Some(reader) = permissions.reader.as_ref().filter(|one| !one.account.is_root()) else { return };
+    let Some(trail) = permissions.trail(path) else { return };
+    if trail.broken.as_ref().is_some_and(|error| !error.is_hidden()) {
+        return; // missing: another rule speaks
+    }
+    let problem = Problem::new(rule, token.span).with("path", &*token.text);
+    match reader.account.passage(trail, Wish::Read) {
+        Passage::Open => {}
+        Passage::Shut(at) => {
+            let Some(step) = shut(trail, at) else { return };
+            let wish = if at.is_some() { Wish::Search } else { Wish::Read };
+            // Nobody but root gets in where the owner is root and the group gives nothing, or is root's.
+            let others = step.metadata.mode >> 3 & if at.is_some() { 0o1 } else { 0o4 };
+            let is_roots = step.metadata.uid == 0 && (others == 0 || step.metadata.gid == 0);
+            let case = match (reader.is_known, at) {
+                (true, Some(_)) => "folder",
+                (true, None) => "",
+                (false, _) if is_roots => "unknown",
+                (false, _) => return unknown_user(rule, reader, token, sink),
+            };
+            sink.report(told(permissions, problem.case(case), reader, step, wish));
+        }
+        Passage::Unknown(why) => {
+            let reason = format!("{why}: {} (run as root to judge it)", token.text);
+            sink.unjudged.push(Unjudged { what: rule.into(), reason, at: Some(token.span) });
+        }
+    }
+}
+
+fn unknown_user(rule: &'static str, reader: &Reader, token: &Token, sink: &mut Sink) {
+    let reason = format!("the user {} is not in /etc/passwd: name who reads with --run-as", reader.account.name);
+    sink.unjudged.push(Unjudged { what: rule.into(), reason, at: Some(token.span) });
+}
+
+/// Every file that is read at start, each word once.
+fn each<'a>(scope: &Scope<'a>, is_key: bool) -> Vec<NamedFile<'a>> {
+    let mut seen = BTreeSet::new();
+    let named = scope.deployment.files_at_start().into_iter().filter(|one| one.is_key == is_key);
+    named.filter(|one| seen.insert((one.token.span, one.path))).collect()
+}
+
+/// `certificate-file-unreadable`.
+pub fn certificate_unreadable(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
+    if scope.permissions.trails.is_empty() {
+        return;
+    }
+    for one in each(scope, false) {
+        unreadable(scope, "certificate-file-unreadable", one.token, one.path, sink);
+    }
+}
+
+/// `key-file-unreadable`. A key in its certificate's file is that file's affair.
+pub fn key_unreadable(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
+    if scope.permissions.trails.is_empty() {
+        return;
+    }
+    let certificates: BTreeSet<&Path> = each(scope, false).into_iter().map(|one| one.path).collect();
+    for one in each(scope, true).into_iter().filter(|one| !certificates.contains(one.path)) {
+        unreadable(scope, "key-file-unreadable", one.token, one.path, sink);
+    }
+}
+
+/// `key-file-permissions`. What a git work tree carries is left to `key-in-repository`: its modes are those of the checkout.
+pub fn key_readable_by_others(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
+    let permissions = scope.permissions;
+    if permissions.trails.is_empty() {
+        return;
+    }
+    for one in each(scope, true) {
+        let Some(trail) = permissions.trail(one.path).filter(|_| !permissions.tracked.contains_key(one.path)) else {
+            continue;
+        };
+        let Some(end) = &trail.end else {
+            if let Some(error) = trail.broken.as_ref().filter(|error| error.is_hidden()) {
+                let reason = error.hidden(&one.token.text);
+                sink.unjudged.push(Unjudged { what: "key-file-permissions".into(), reason, at: Some(one.token.span) });
+            }
+            continue;
+        };
+        let metadata = &end.metadata;
+        let admits = |others: bool| {
+            trail.folders.iter().all(|folder| {
+                let (mode, gid) = (folder.metadata.mode, folder.metadata.gid);
+                mode & 0o001 != 0 || !others && mode & 0o010 != 0 && gid == metadata.gid
+            })
+        };
+        let holds_key = match scope.library.get(one.path) {
+            Some(Ok(file)) => file.is_secret(),
+            Some(Err(error)) => error.is_hidden(),
+            None => false,
+        };
+        let problem = Problem::new("key-file-permissions", one.token.span)
+            .with("path", &*one.token.text)
+            .with("at", end.path.display().to_string())
+            .with("mode", format!("{:04o}", metadata.mode))
+            .with("owner", described(permissions, metadata))
+            .with("group", permissions.accounts.group_name(metadata.gid));
+        if !holds_key {
+            continue;
+        }
+        if metadata.mode & 0o004 != 0 && admits(true) {
+            sink.report(problem);
+        } else if metadata.mode & 0o040 != 0
+            && permissions.reader.is_some()
+            && !metadata.has_acl
+            && !permissions.trusted_groups.contains(&metadata.gid)
+            && !permissions.accounts.is_private_group(metadata.gid, metadata.uid)
+            && admits(false)
+        {
+            sink.report(problem.case("group"));
+        }
+    }
+}
+
+/// `key-in-repository`.
+pub fn key_in_repository(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
+    for one in each(scope, true) {
+        let Some(tree) = scope.permissions.tracked.get(one.path) else { continue };
+        if scope.pem(one.path).is_some_and(|file| file.is_secret()) {
+            let problem = Problem::new("key-in-repository", one.token.span).with("path", &*one.token.text);
+            sink.report(problem.with("tree", tree.display().to_string()));
+        }
+    }
+}
+
+/// `variable-certificate-unreadable-by-worker`.
+pub fn unreadable_by_worker<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+    const RULE: &str = "variable-certificate-unreadable-by-worker";
+    let permissions = scope.permissions;
+    let Some(by_name) = &one.pair.by_name else { return };
+    let Some(worker) = permissions.worker.as_ref().filter(|worker| worker.is_known) else { return };
+    for template in [&by_name.certificate, &by_name.key] {
+        let names = one.sites.iter().flat_map(|site| exact_names(scope, *site));
+        let files: BTreeSet<PathBuf> = names.map(|name| template.path(name)).collect();
+        let ways = std::iter::once((&template.folder, Wish::Search)).chain(files.iter().map(|file| (file, Wish::Read)));
+        let mut ways = ways.filter_map(|(path, wish)| Some((permissions.trail(path)?, wish)));
+        let found = ways.find_map(|(trail, wish)| match worker.account.passage(trail, wish) {
+            Passage::Shut(Some(at)) => Some((trail.folders.get(at)?, Wish::Search)),
+            Passage::Shut(None) => Some((trail.end.as_ref()?, wish)),
+            Passage::Open | Passage::Unknown(_) => None,
+        });
+        if let Some((step, wish)) = found {
+            let case = if wish == Wish::Search { "folder" } else { "" };
+            let problem = Problem::new(RULE, template.token.span).case(case).with("path", &*template.token.text);
+            sink.report(told(permissions, problem, worker, step, wish));
+        }
+    }
+}
+
+fn exact_names<'a>(scope: &Scope<'a>, site: SiteId) -> impl Iterator<Item = &'a str> {
+    let names = scope.deployment.site(site).names.iter();
+    names.filter(|name| name.kind == crate::model::NameKind::Exact).map(|name| &*name.token.text)
+}

@@ -1,0 +1,139 @@
+//! Finds out who reads certificates and keys, and looks at the ways to them: what rules on permissions hang on.
+//!
+//! Owners and groups speak of the server only where the configuration is the live one of the machine (or of the copy of one
+//! below a root), or where the user says who reads (`--run-as`). What `others` may do holds wherever the file lies.
+
+use std::path::{Path, PathBuf};
+
+use foldhash::{HashMap, HashSet};
+use rayon::prelude::*;
+
+use super::Options;
+use super::git::WorkTrees;
+use super::target;
+use crate::lint::{Permissions, Reader};
+use crate::model::{Deployment, NamedFile, ServerKind};
+use crate::platform::{Account, Accounts, Unit};
+use crate::source::{FileSystem, Trails};
+
+/// The groups of services and of keys, by what packages call them.
+const GROUPS: &[&str] = &["ssl-cert", "www-data", "nginx", "apache", "http", "www", "caddy"];
+
+/// The bits that let somebody else than the owner read.
+const OTHERS: u32 = 0o044;
+
+/// The units that a server runs as.
+pub fn units(server: ServerKind) -> &'static [&'static str] {
+    match server {
+        ServerKind::Nginx => &["nginx.service"],
+        ServerKind::Apache => &["apache2.service", "httpd.service"],
+        ServerKind::Caddy => &["caddy.service"],
+    }
+}
+
+/// Looks at the files of one configuration.
+pub fn gather(files: &dyn FileSystem, main: Option<&Path>, deployment: &Deployment, options: &Options) -> Permissions {
+    let named = deployment.files_at_start();
+    let mut seen = HashSet::default();
+    let all: Vec<&NamedFile<'_>> = named.iter().filter(|one| seen.insert((one.path, one.is_key))).collect();
+    let is_live = main.is_some_and(|main| target::is_live(files, main, options));
+    let mut found = Permissions::default();
+    if is_live || options.run_as.is_some() {
+        found.accounts = Accounts::read(files);
+        (found.reader, found.worker) = readers(files, &found.accounts, deployment, options);
+        let service = [&found.reader, &found.worker].into_iter().flatten().flat_map(|one| &one.account.groups);
+        let named = GROUPS.iter().filter_map(|name| found.accounts.group(name));
+        found.trusted_groups = service.copied().chain(named).chain([0]).collect();
+    }
+    let is_root = found.reader.as_ref().is_none_or(|one| one.account.is_root());
+    // Most keys are shut to all but their owner, and most servers read as root: then no way is gone.
+    let is_wanted = |one: &&NamedFile<'_>| {
+        !is_root
+            || one.is_key && files.metadata(one.path).map_or_else(|error| error.is_hidden(), |it| it.mode & OTHERS != 0)
+    };
+    let wanted: Vec<&Path> = all.par_iter().copied().filter(is_wanted).map(|one| one.path).collect();
+    let mut trails = Trails::new(files);
+    found.trails = wanted.into_iter().map(|path| (path.to_path_buf(), trails.to(path))).collect();
+    if found.worker.as_ref().is_some_and(|one| !one.account.is_root()) {
+        let ways = late(deployment).into_iter().map(|path| (path.clone(), trails.to(&path)));
+        found.trails.extend(ways.collect::<Vec<_>>());
+    }
+    if !is_live {
+        found.tracked = tracked(files, all.iter().filter(|one| one.is_key).map(|one| one.path));
+    }
+    found
+}
+
+/// The key files that a git work tree carries. Modes and owners of a work tree are those of who checked it out.
+fn tracked<'p>(files: &dyn FileSystem, keys: impl Iterator<Item = &'p Path>) -> HashMap<PathBuf, PathBuf> {
+    let mut trees = WorkTrees::new(files);
+    keys.filter_map(|path| Some((path.to_path_buf(), trees.carrying(path)?))).collect()
+}
+
+/// Who reads at start, and who works afterwards.
+fn readers(
+    files: &dyn FileSystem,
+    accounts: &Accounts,
+    deployment: &Deployment,
+    options: &Options,
+) -> (Option<Reader>, Option<Reader>) {
+    let reader = |name: &str| match accounts.user(name) {
+        Some(account) => Reader { account, is_known: true },
+        None => Reader { account: Account::stranger(name), is_known: false },
+    };
+    if let Some(name) = &options.run_as {
+        let given = reader(name);
+        if !given.account.is_root() || deployment.server == ServerKind::Caddy {
+            return (Some(given.clone()), Some(given));
+        }
+    }
+    let unit = Unit::find(files, units(deployment.server)).filter(|_| options.run_as.is_none());
+    if unit.as_ref().is_some_and(|unit| unit.is_special) {
+        return (None, None);
+    }
+    let by_unit = unit.and_then(|unit| {
+        let mut found = reader(unit.user.as_deref()?);
+        let named = unit.group.iter().chain(&unit.more_groups).filter_map(|name| accounts.group(name));
+        found.account.groups.extend(named);
+        Some(found)
+    });
+    if deployment.server == ServerKind::Caddy {
+        let found = by_unit.unwrap_or_else(|| reader(&deployment.platform.worker_user));
+        return (Some(found.clone()), Some(found));
+    }
+    match by_unit.filter(|one| !one.account.is_root()) {
+        // Whoever is not root cannot become anybody else.
+        Some(found) => (Some(found.clone()), Some(found)),
+        None => (Some(reader("root")), worker(accounts, deployment, &reader)),
+    }
+}
+
+/// Who works for a server that is started as root.
+fn worker(accounts: &Accounts, deployment: &Deployment, reader: &dyn Fn(&str) -> Reader) -> Option<Reader> {
+    let said = &deployment.run_as;
+    // A variable that nothing defines.
+    if [&said.user, &said.group].into_iter().flatten().any(|word| word.text.contains('$')) {
+        return None;
+    }
+    let name = match &said.user {
+        Some(user) => user.text.trim_start_matches('#'),
+        // Without a word nginx takes what it was built with, which no file tells.
+        None if deployment.server == ServerKind::Nginx => return None,
+        None => &deployment.platform.worker_user,
+    };
+    let mut found = reader(name);
+    let group = said.group.as_ref().map(|group| group.text.trim_start_matches('#'));
+    found.account.groups.extend(group.and_then(|name| accounts.group(name)));
+    Some(found)
+}
+
+/// The files that workers read at each handshake: those of the exact names that are served, and the folders that their paths
+/// begin with.
+fn late(deployment: &Deployment) -> Vec<PathBuf> {
+    let pairs = deployment.credentials.iter().flat_map(|set| &set.pairs).filter_map(|pair| pair.by_name.as_ref());
+    let folders = pairs.flat_map(|one| [&one.certificate, &one.key]).map(|template| template.folder.clone());
+    let mut all: Vec<PathBuf> = folders.chain(super::certificates::read_late(deployment)).collect();
+    all.sort();
+    all.dedup();
+    all
+}
