@@ -412,7 +412,10 @@ fn what_we_may_not_see_is_not_missing() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let top = folder.path();
     case.write(top);
-    fs::write(top.join("nginx.conf"), nginx_config(top, case.paths(), "")).expect("a file");
+    let (certificate, key) = case.paths();
+    let whole = |path: &str| top.join(path).to_string_lossy().into_owned();
+    let config = nginx_config(top, (&whole(certificate), &whole(key)), "");
+    fs::write(top.join("nginx.conf"), config).expect("a file");
     let tool = top.join("shakedown");
     fs::copy(env!("CARGO_BIN_EXE_shakedown"), &tool).expect("a copy");
     let judge = || {

@@ -39,6 +39,12 @@ impl<'a> WorkTrees<'a> {
         tree.carried.contains(inside.as_os_str().as_encoded_bytes()).then(|| tree.top.clone())
     }
 
+    /// Whether a file lies in a work tree, carried or not.
+    pub fn hold(&mut self, path: &Path) -> bool {
+        let folder = self.files.canonical(path).ok().and_then(|real| real.parent().map(Path::to_path_buf));
+        folder.is_some_and(|folder| self.of(&folder).is_some())
+    }
+
     fn of(&mut self, folder: &Path) -> Option<Arc<Tree>> {
         if let Some(known) = self.trees.get(folder) {
             return known.clone();

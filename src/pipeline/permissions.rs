@@ -1,11 +1,12 @@
 //! Finds out who reads certificates and keys, and looks at the ways to them: what rules on permissions hang on.
 //!
 //! Owners and groups speak of the server only where the configuration is the live one of the machine (or of the copy of one
-//! below a root), or where the user says who reads (`--run-as`). What `others` may do holds wherever the file lies.
+//! below a root), or where the user says who reads (`--run-as`). What others may do holds for files of this machine that are
+//! named by their whole paths, too.
 
 use std::path::{Path, PathBuf};
 
-use foldhash::{HashMap, HashSet};
+use foldhash::HashSet;
 use rayon::prelude::*;
 
 use super::Options;
@@ -14,7 +15,7 @@ use super::target;
 use crate::lint::{Permissions, Reader};
 use crate::model::{Deployment, NamedFile, ServerKind};
 use crate::platform::{Account, Accounts, Unit};
-use crate::source::{FileSystem, Trails};
+use crate::source::{FileSystem, ReadError, Trails};
 
 /// The groups of services and of keys, by what packages call them.
 const GROUPS: &[&str] = &["ssl-cert", "www-data", "nginx", "apache", "http", "www", "caddy"];
@@ -38,18 +39,35 @@ pub fn gather(files: &dyn FileSystem, main: Option<&Path>, deployment: &Deployme
     let all: Vec<&NamedFile<'_>> = named.iter().filter(|one| seen.insert((one.path, one.is_key))).collect();
     let is_live = main.is_some_and(|main| target::is_live(files, main, options));
     let mut found = Permissions::default();
-    if is_live || options.run_as.is_some() {
+    // Files that stand for those of the server (`[paths]`) have rights of their own.
+    let is_meant = is_live || options.run_as.is_some() && options.path_maps.is_empty();
+    if is_meant {
         found.accounts = Accounts::read(files);
         (found.reader, found.worker) = readers(files, &found.accounts, deployment, options);
         let service = [&found.reader, &found.worker].into_iter().flatten().flat_map(|one| &one.account.groups);
         let named = GROUPS.iter().filter_map(|name| found.accounts.group(name));
         found.trusted_groups = service.copied().chain(named).chain([0]).collect();
     }
+    let mut trees = WorkTrees::new(files);
+    if !is_live {
+        let keys = all.iter().filter(|one| one.is_key).map(|one| one.path);
+        found.tracked = keys.filter_map(|path| Some((path.to_path_buf(), trees.carrying(path)?))).collect();
+    }
+    // What is named by its whole path is the very file of this machine. Modes of a checkout are those of who made it.
+    let mut is_own = |one: &NamedFile<'_>| {
+        let is_whole =
+            options.root.is_none() && one.path.is_absolute() && *one.token.text == *one.path.to_string_lossy();
+        is_meant || is_whole && !trees.hold(one.path)
+    };
     let is_root = found.reader.as_ref().is_none_or(|one| one.account.is_root());
     // Most keys are shut to all but their owner, and most servers read as root: then no way is gone.
+    let all: Vec<&NamedFile<'_>> = all.into_iter().filter(|one| !is_root || one.is_key && is_own(one)).collect();
     let is_wanted = |one: &&NamedFile<'_>| {
         !is_root
-            || one.is_key && files.metadata(one.path).map_or_else(|error| error.is_hidden(), |it| it.mode & OTHERS != 0)
+            || one.is_key
+                && files
+                    .metadata(one.path)
+                    .map_or_else(|error| error == ReadError::Forbidden, |it| it.mode & OTHERS != 0)
     };
     let wanted: Vec<&Path> = all.par_iter().copied().filter(is_wanted).map(|one| one.path).collect();
     let mut trails = Trails::new(files);
@@ -58,16 +76,7 @@ pub fn gather(files: &dyn FileSystem, main: Option<&Path>, deployment: &Deployme
         let ways = late(deployment).into_iter().map(|path| (path.clone(), trails.to(&path)));
         found.trails.extend(ways.collect::<Vec<_>>());
     }
-    if !is_live {
-        found.tracked = tracked(files, all.iter().filter(|one| one.is_key).map(|one| one.path));
-    }
     found
-}
-
-/// The key files that a git work tree carries. Modes and owners of a work tree are those of who checked it out.
-fn tracked<'p>(files: &dyn FileSystem, keys: impl Iterator<Item = &'p Path>) -> HashMap<PathBuf, PathBuf> {
-    let mut trees = WorkTrees::new(files);
-    keys.filter_map(|path| Some((path.to_path_buf(), trees.carrying(path)?))).collect()
 }
 
 /// Who reads at start, and who works afterwards.

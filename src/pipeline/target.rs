@@ -77,7 +77,7 @@ pub fn live(files: &dyn FileSystem, options: &Options) -> Result<Vec<PathBuf>, F
 }
 
 /// Whether a main file is the one that the machine's server reads, or that of the machine of which a copy lies below the root.
-/// A copy whose own files do not belong to root was unpacked by somebody else, and its owners mean nothing.
+/// Folders that stand for those of a server (`[paths]`) are not its own. A copy whose own files do not belong to root was unpacked by somebody else, and its owners mean nothing.
 pub fn is_live(files: &dyn FileSystem, main: &Path, options: &Options) -> bool {
     let located = |path: &str| files.canonical(&files.locate(Path::new("/"), Path::new(path))).ok();
     let is_true_copy = || {
@@ -86,7 +86,7 @@ pub fn is_live(files: &dyn FileSystem, main: &Path, options: &Options) -> bool {
     };
     let Ok(real) = files.canonical(main) else { return false };
     let is_main = LIVE.iter().any(|path| located(path).as_ref() == Some(&real));
-    is_main && (options.root.is_none() || is_true_copy())
+    is_main && options.path_maps.is_empty() && (options.root.is_none() || is_true_copy())
 }
 
 /// Finds out what a path means.

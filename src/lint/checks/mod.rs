@@ -133,7 +133,7 @@ rules! {
     "key-file-missing": Credential(file::key_missing),
     "key-file-permissions": Closing(permission::key_readable_by_others),
     "key-file-unreadable": Closing(permission::key_unreadable),
-    "key-in-repository": Closing(permission::key_in_repository),
+    "key-in-repository": Credential(permission::key_in_repository),
     "key-outside-profile": Template,
     "key-password-file-missing": Reading,
     "key-password-wrong": Credential(file::password_wrong),

@@ -6,10 +6,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::diagnostic::{Problem, Unjudged};
-use crate::lint::{Permissions, Reader, Scope, Sink, Use};
+use crate::lint::scope::is_private_name;
+use crate::lint::{Permissions, Reader, Scope, Sink, Use, is_host};
 use crate::model::{NamedFile, SiteId, Token};
 use crate::platform::{Passage, Wish};
-use crate::source::{Metadata, Step, Trail};
+use crate::source::{Metadata, ReadError, Step, Trail};
 
 /// Mode, owner and group of a step, as people write them.
 fn described(permissions: &Permissions, metadata: &Metadata) -> String {
@@ -43,7 +44,7 @@ fn unreadable(scope: &Scope<'_>, rule: &'static str, token: &Token, path: &Path,
     let permissions = scope.permissions;
     let Some(reader) = permissions.reader.as_ref().filter(|one| !one.account.is_root()) else { return };
     let Some(trail) = permissions.trail(path) else { return };
-    if trail.broken.as_ref().is_some_and(|error| !error.is_hidden()) {
+    if trail.broken.as_ref().is_some_and(|error| *error != ReadError::Forbidden) {
         return; // missing: another rule speaks
     }
     let problem = Problem::new(rule, token.span).with("path", &*token.text);
@@ -114,7 +115,7 @@ pub fn key_readable_by_others(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink)
             continue;
         };
         let Some(end) = &trail.end else {
-            if let Some(error) = trail.broken.as_ref().filter(|error| error.is_hidden()) {
+            if let Some(error) = trail.broken.as_ref().filter(|error| **error == ReadError::Forbidden) {
                 let reason = error.hidden(&one.token.text);
                 sink.unjudged.push(Unjudged { what: "key-file-permissions".into(), reason, at: Some(one.token.span) });
             }
@@ -155,15 +156,27 @@ pub fn key_readable_by_others(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink)
     }
 }
 
-/// `key-in-repository`.
-pub fn key_in_repository(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
-    for one in each(scope, true) {
-        let Some(tree) = scope.permissions.tracked.get(one.path) else { continue };
-        if scope.pem(one.path).is_some_and(|file| file.is_secret()) {
-            let problem = Problem::new("key-in-repository", one.token.span).with("path", &*one.token.text);
-            sink.report(problem.with("tree", tree.display().to_string()));
-        }
+/// `key-in-repository`. Names that nobody can own belong to examples and tests.
+pub fn key_in_repository<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+    let Some((token, path)) = one.pair.key.as_ref().and_then(|key| key.get()) else { return };
+    let Some(tree) = scope.permissions.tracked.get(path) else { return };
+    let holds_key = scope.pem(path).is_some_and(|file| file.is_secret());
+    let Some(name) = scope.leaf(one.pair).and_then(|leaf| leaf.names().into_iter().find(|name| can_be_owned(name)))
+    else {
+        return;
+    };
+    if holds_key {
+        let problem = Problem::new("key-in-repository", token.span).with("path", &*token.text).with("name", name);
+        sink.report(problem.with("tree", tree.display().to_string()));
     }
+}
+
+/// Whether a name is not one of those that are set apart for examples, tests and private networks (RFC 2606, RFC 6761).
+fn can_be_owned(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let is_below = |top: &str| name == top || name.strip_suffix(top).is_some_and(|rest| rest.ends_with('.'));
+    const APART: &[&str] = &["test", "example", "invalid", "localhost", "example.com", "example.net", "example.org"];
+    is_host(name.trim_start_matches("*.")) && !is_private_name(&name) && !APART.iter().any(|top| is_below(top))
 }
 
 /// `variable-certificate-unreadable-by-worker`.
