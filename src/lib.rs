@@ -21,6 +21,7 @@
 //! | 3 | [`server`] | one folder a server, alike inside: syntax, directives, lowering, edits |
 //! | 3 | [`handshake`] | clients, and what each of them gets; one module a TLS library |
 //! | 4 | [`lint`] | rules' pages, engine, checks |
+//! | 5 | [`compare`] | two configurations held against each other: what changed for clients |
 //! | 5 | [`config`] | `shakedown.toml` and rules of one's own, every entry with its place |
 //! | 5 | [`fix`] | choosing, ordering and applying edits; unified diffs |
 //! | 6 | [`pipeline`] | load, lower, lint: pure given files, configuration and time |
@@ -38,6 +39,7 @@
 //! - Parsing and lowering cannot fail: they return a value and a list of problems.
 
 pub mod cli;
+pub mod compare;
 pub mod config;
 pub mod diagnostic;
 pub mod fix;

@@ -11,7 +11,7 @@ const FLOORS: &[&[&str]] = &[
     &["model"],
     &["server", "handshake"],
     &["lint"],
-    &["config", "fix"],
+    &["compare", "config", "fix"],
     &["pipeline"],
     &["report"],
     &["cli"],

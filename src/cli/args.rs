@@ -28,6 +28,8 @@ pub enum Command {
     Lint(Box<LintArguments>),
     /// Show what clients get: for each address, host and client what is negotiated, or why not
     Handshake(Box<HandshakeArguments>),
+    /// Say what changed for clients between two configurations, and whether it is worse
+    Compare(Box<CompareArguments>),
     /// List every certificate by its use, sorted by its last day
     Certificates(Box<CertificatesArguments>),
     /// Say what a rule is about, or what is behind the text of a failed handshake
@@ -44,6 +46,92 @@ pub enum Command {
     Man(ManArguments),
     /// Show what this program does, on a small configuration with faults that it brings along
     Demo(DemoArguments),
+}
+
+/// `compare`.
+#[derive(Debug, Args)]
+#[command(after_help = examples::COMPARE)]
+pub struct CompareArguments {
+    /// What was good: a file or folder, an archive (.tar, .tar.gz), git:REV[:PATH], or a snapshot (its name, or latest)
+    #[arg(value_name = "OLD")]
+    pub old: PathBuf,
+
+    /// What is to replace it, the same way
+    #[arg(value_name = "NEW")]
+    pub new: PathBuf,
+
+    /// Options that all commands share.
+    #[command(flatten)]
+    pub shared: Shared,
+
+    /// Options about the configuration.
+    #[command(flatten)]
+    pub target: TargetArguments,
+
+    /// Which server reads OLD, where the two differ
+    #[arg(long, value_enum, value_name = "SERVER", help_heading = TARGET)]
+    pub old_server: Option<Server>,
+
+    /// Which server reads NEW, where the two differ
+    #[arg(long, value_enum, value_name = "SERVER", help_heading = TARGET)]
+    pub new_server: Option<Server>,
+
+    /// The system that OLD is for, where the two differ
+    #[arg(long, value_name = "NAME", help_heading = TARGET)]
+    pub old_platform: Option<String>,
+
+    /// The system that NEW is for, where the two differ
+    #[arg(long, value_name = "NAME", help_heading = TARGET)]
+    pub new_platform: Option<String>,
+
+    /// The folder with snapshots
+    #[arg(long, value_name = "DIR", default_value = crate::cli::STORE, help_heading = TARGET)]
+    pub store: PathBuf,
+
+    /// A client by its name, or a file that describes one; may be given several times [default: all known ones]
+    #[arg(long, value_name = "NAME|FILE")]
+    pub client: Vec<String>,
+
+    /// A change that is meant: its kind, or its kind under one name; may be given several times
+    #[arg(long, value_name = "KIND[:HOST]", value_delimiter = ',')]
+    pub allow: Vec<String>,
+
+    /// What cannot be told makes the run fail too
+    #[arg(long)]
+    pub strict: bool,
+
+    /// How to show it
+    #[arg(long, value_enum, default_value_t = CompareFormat::Pretty)]
+    pub format: CompareFormat,
+}
+
+/// How to show a comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CompareFormat {
+    /// For people, by name, the worst first
+    Pretty,
+    /// One line a change
+    Concise,
+    /// One JSON document
+    Json,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+    /// Annotations of GitHub Actions
+    Github,
+    /// A table for the comment of a pull request
+    Markdown,
+}
+
+impl From<CompareFormat> for LintFormat {
+    fn from(format: CompareFormat) -> Self {
+        match format {
+            CompareFormat::Pretty | CompareFormat::Markdown => LintFormat::Pretty,
+            CompareFormat::Concise => LintFormat::Concise,
+            CompareFormat::Json => LintFormat::Json,
+            CompareFormat::Sarif => LintFormat::Sarif,
+            CompareFormat::Github => LintFormat::Github,
+        }
+    }
 }
 
 /// `certificates`.
@@ -354,6 +442,10 @@ In a repository:
   shakedown init                                 a commented shakedown.toml, and a hook for pre-commit
   shakedown lint --write-baseline shakedown-baseline.json
 
+What a change means for clients:
+  shakedown compare git:HEAD .                   what the last commit did not have
+  shakedown compare old.tar.gz /etc/nginx
+
 Before a change of policy:
   shakedown handshake --host www.example.com /etc/nginx
   shakedown ciphers 'HIGH:!aNULL'
@@ -402,6 +494,22 @@ Ask:
   openssl s_client -connect HOST:443 </dev/null 2>&1 | shakedown explain -
 
 Exit codes: 0 explained, 1 nothing is known of the text, 2 no such rule, or the run could not be done.";
+
+    pub const COMPARE: &str = "\
+Before a reload:
+  shakedown compare latest /etc/nginx            with the last snapshot that was good
+  shakedown compare backup.tar.gz /etc/nginx     with a backup
+  shakedown compare --allow client-lost:old.example.com latest /etc/nginx
+
+In a repository:
+  shakedown compare git:origin/main nginx/       what a branch changes for clients
+  shakedown compare --format markdown git:HEAD~1 .
+
+A migration is a comparison too:
+  shakedown compare --old-platform debian-12 --new-platform debian-13 nginx.conf nginx.conf
+  shakedown compare /etc/apache2 /etc/caddy/Caddyfile
+
+Exit codes: 0 nothing got worse but what is allowed, 1 something did, 2 the run could not be done.";
 
     pub const HANDSHAKE: &str = "\
 Ask:
@@ -627,6 +735,16 @@ pub enum Server {
     Caddy,
 }
 
+impl From<Server> for ServerKind {
+    fn from(server: Server) -> Self {
+        match server {
+            Server::Nginx => ServerKind::Nginx,
+            Server::Apache => ServerKind::Apache,
+            Server::Caddy => ServerKind::Caddy,
+        }
+    }
+}
+
 /// A time, or a distance from the clock in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Time {
@@ -706,11 +824,7 @@ impl TargetArguments {
         };
         let trust = self.trust.iter().cloned().map(TrustSource::of);
         let mut options = Options {
-            server: self.server.map(|server| match server {
-                Server::Nginx => ServerKind::Nginx,
-                Server::Apache => ServerKind::Apache,
-                Server::Caddy => ServerKind::Caddy,
-            }),
+            server: self.server.map(ServerKind::from),
             platform: self.platform.clone(),
             server_version: self.server_version,
             tls_library: self.tls_library.clone(),

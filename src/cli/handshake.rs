@@ -57,7 +57,10 @@ fn question(arguments: &HandshakeArguments, options: &Options) -> Result<Questio
 }
 
 /// A client by its name, else by its file.
-fn client(name: &str) -> Result<Client, Failure> {
+///
+/// # Errors
+/// Where there is none of that name, or its file cannot be read.
+pub(super) fn client(name: &str) -> Result<Client, Failure> {
     if let Some(client) = handshake::find(name) {
         return Ok(client.clone());
     }

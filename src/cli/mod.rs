@@ -3,6 +3,7 @@
 mod args;
 mod certificates;
 mod ciphers;
+mod compare;
 mod completions;
 mod demo;
 mod examples;
@@ -23,6 +24,9 @@ use clap::{Parser, ValueEnum};
 use self::args::{Arguments, Color, Command, LintFormat, RulesCommand, Shared};
 use crate::pipeline::Failure;
 use crate::report::{self, Style};
+
+/// Where snapshots are kept, unless another folder is named.
+const STORE: &str = "/var/lib/shakedown";
 
 /// Nothing at or above the threshold.
 const CLEAN: u8 = 0;
@@ -55,6 +59,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let (shared, format) = match &arguments.command {
         Command::Lint(lint) => (&lint.shared, lint.format),
         Command::Handshake(handshake) => (&handshake.shared, handshake.format.into()),
+        Command::Compare(compare) => (&compare.shared, compare.format.into()),
         Command::Certificates(certificates) => (&certificates.shared, certificates.format.into()),
         Command::Explain(explain) => (&explain.shared, explain.format.into()),
         Command::Ciphers(ciphers) => (&ciphers.shared, ciphers.format.into()),
@@ -73,6 +78,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let done = match &arguments.command {
         Command::Lint(lint) => lint::run(lint),
         Command::Handshake(handshake) => handshake::run(handshake),
+        Command::Compare(compare) => compare::run(compare),
         Command::Certificates(certificates) => certificates::run(certificates),
         Command::Explain(explain) => explain::run(explain),
         Command::Ciphers(ciphers) => ciphers::run(ciphers),

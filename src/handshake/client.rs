@@ -144,6 +144,12 @@ pub struct Client {
 }
 
 impl Client {
+    /// The same client under another name, which never says the host; such clients only linger on.
+    pub fn without_name(&self, name: &str) -> Client {
+        let (name, number) = (name.into(), NUMBERS.fetch_add(1, Ordering::Relaxed));
+        Client { name, number, sni: false, is_old: true, ..self.clone() }
+    }
+
     /// Reads a profile; files that it names are relative to `folder`.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::client::Client;
 use super::hello::Hello;
+use super::offer::Offer;
 use super::openssl::silence;
 use super::outcome::{Agreed, Cause, Decisive, Outcome, Stage, Story};
 use crate::model::{Credentials, Doubt, TlsPolicy, Value, VerifyMode};
@@ -159,6 +160,31 @@ pub fn negotiate(client: &Client, side: &Side<'_>, story: &mut Story) -> Outcome
     let signs_with_sha1 = side.keeps_sha1 || !side.release.at_least(1, 25, 0);
     let config = Config { policy: side.policy, release: side.release, signs_with_sha1 };
     Negotiation { client, hello: &hello, side, config }.run(story).unwrap_or_else(|end| end)
+}
+
+/// What Go would negotiate by a policy, before any client is asked.
+pub fn offer(policy: &TlsPolicy, release: Version) -> Offer {
+    let config = Config { policy, release, signs_with_sha1: false };
+    let why = |outcome: Outcome| -> Arc<str> {
+        match outcome {
+            Outcome::Failed(cause) | Outcome::Unknown(cause) => cause.message.into(),
+            Outcome::Agreed(_) => "it is not known".into(),
+        }
+    };
+    let protocols = config.protocols().map_err(why);
+    let spoken: Protocols = protocols.clone().unwrap_or_else(|_| Protocol::ALL.into_iter().collect());
+    let is_offered = |suite: &&CipherSuite| spoken.iter().any(|protocol| suite.serves(protocol));
+    let suites = config.suites().map_err(why);
+    let newest = TLS13.iter().filter(|_| spoken.contains(Protocol::Tls13));
+    Offer {
+        suites: suites.map(|all| all.into_iter().filter(is_offered).map(|suite| &*suite.name).collect()),
+        tls13_suites: Ok(newest.filter_map(|code| Tls13Suite::of(*code)).map(|suite| suite.name).collect()),
+        groups: config
+            .groups()
+            .map_err(why)
+            .map(|all| all.into_iter().filter_map(group::group).map(|group| group.name).collect()),
+        protocols,
+    }
 }
 
 impl Config<'_> {

@@ -6,10 +6,12 @@
 pub mod client;
 pub mod go;
 pub mod hello;
+mod offer;
 pub mod openssl;
 mod outcome;
 mod predict;
 
 pub use client::{Client, clients, find};
+pub use offer::{Offer, written};
 pub use outcome::{Agreed, Cause, Decisive, Outcome, Stage, Story};
 pub use predict::{Handshake, Predictor, sent_name};

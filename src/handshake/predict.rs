@@ -114,6 +114,11 @@ impl<'a> Predictor<'a> {
         }
     }
 
+    /// What it predicts handshakes with.
+    pub fn deployment(&self) -> &'a Deployment {
+        self.deployment
+    }
+
     /// The contexts of the library, by policy.
     pub fn contexts(&self) -> &Contexts<'a> {
         &self.contexts

@@ -172,7 +172,11 @@ pub fn handshake(
 }
 
 /// The anchors of a client that has its own.
-fn own_anchors(files: &dyn FileSystem, options: &Options, client: &Client) -> Result<Option<Anchors>, Failure> {
+pub(super) fn own_anchors(
+    files: &dyn FileSystem,
+    options: &Options,
+    client: &Client,
+) -> Result<Option<Anchors>, Failure> {
     let Some(paths) = &client.trust else { return Ok(None) };
     let mut anchors = Anchors::new();
     for path in paths {
@@ -181,7 +185,7 @@ fn own_anchors(files: &dyn FileSystem, options: &Options, client: &Client) -> Re
     Ok(Some(anchors))
 }
 
-fn start(deployment: &Deployment, causes: &[Finding], unjudged: &[Unjudged]) -> Start {
+pub(super) fn start(deployment: &Deployment, causes: &[Finding], unjudged: &[Unjudged]) -> Start {
     let is_needed = |one: &Unjudged| {
         matches!(&*one.what, "certificate" | "key")
             && ["permission denied", "not at hand"].iter().any(|words| one.reason.starts_with(words))

@@ -80,20 +80,50 @@ impl Loaded {
     }
 }
 
+/// What clients trust, who said so, and whether it was assumed.
+#[derive(Clone)]
+pub struct Trusted {
+    anchors: Anchors,
+    name: String,
+    is_assumed: bool,
+}
+
+/// What the options say that clients trust.
+///
+/// # Errors
+/// Where a file of anchors cannot be read.
+pub fn trusted(files: &dyn FileSystem, options: &Options) -> Result<Trusted, Failure> {
+    let (anchors, name, is_assumed) = anchors(files, options)?;
+    Ok(Trusted { anchors, name, is_assumed })
+}
+
 /// Reads the configurations at `paths`, or the live one where there is none.
 ///
 /// # Errors
 /// Where a path cannot be read, its server cannot be told, or the options name what does not exist.
 pub fn load(files: &dyn FileSystem, paths: &[PathBuf], options: &Options) -> Result<Loaded, Failure> {
+    load_with(files, paths, options, || trusted(files, options))
+}
+
+/// The same, with what clients trust from elsewhere.
+///
+/// # Errors
+/// As [`load`], and those of `trust`.
+pub fn load_with(
+    files: &dyn FileSystem,
+    paths: &[PathBuf],
+    options: &Options,
+    trust: impl FnOnce() -> Result<Trusted, Failure> + Send,
+) -> Result<Loaded, Failure> {
     let live = if paths.is_empty() { target::live(files, options)? } else { Vec::new() };
     let targets = paths.iter().chain(&live).map(|path| target::resolve(files, path, options));
     let targets = targets.collect::<Result<Vec<_>, _>>()?;
     let mut reader = Reader { files, options, sources: Sources::new(), readings: Vec::new(), mains: HashMap::new() };
     // A store has more certificates than most configurations.
     let read = || targets.into_iter().try_for_each(|target| reader.target(target));
-    let (read, anchors) = rayon::join(read, || anchors(files, options));
+    let (read, trusted) = rayon::join(read, trust);
     read?;
-    let (anchors, trust, trust_is_assumed) = anchors?;
+    let Trusted { anchors, name: trust, is_assumed: trust_is_assumed } = trusted?;
     let Reader { mut sources, mut readings, .. } = reader;
     let deployments = readings.iter().map(|reading| reading.understood.deployment());
     let elsewhere = Elsewhere::of_certificates(files);

@@ -3,6 +3,7 @@
 mod calendar;
 mod certificates;
 mod ciphers;
+mod compare;
 mod dump;
 mod example;
 mod explain;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 
 pub use self::calendar::{Calendar, ChainState, Dated, Entry, Role, calendar};
 pub use self::ciphers::{CipherReport, CipherRow, IgnoredWord, Verdict, ciphers};
+pub use self::compare::{Candidate, Comparison, Half, Matters, compare};
 pub use self::example::{Tried, examples};
 pub use self::explain::{Found, found};
 pub use self::fixing::{Changed, Fixed, fix};

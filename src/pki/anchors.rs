@@ -7,7 +7,7 @@ use super::certificate::Certificate;
 use super::file::{BlockKind, PemFile};
 
 /// Trust anchors by their subject.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Anchors {
     by_subject: HashMap<Vec<u8>, Vec<Arc<Certificate>>>,
 }

@@ -35,10 +35,10 @@ pub fn failure(failure: &Failure) -> String {
     format!("::error title=shakedown could not run::{}\n", data(&format!("{}{help}", failure.message)))
 }
 
-fn data(text: &str) -> String {
+pub(super) fn data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
-fn property(text: &str) -> String {
+pub(super) fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }

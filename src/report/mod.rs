@@ -4,6 +4,7 @@ pub mod baseline;
 pub mod certificates;
 pub mod checkstyle;
 pub mod ciphers;
+pub mod compare;
 mod concise;
 pub mod explain;
 pub mod github;

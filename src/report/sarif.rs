@@ -64,7 +64,8 @@ pub fn failure(failure: &Failure) -> serde_json::Result<String> {
     document(Vec::new(), Vec::new(), invocation)
 }
 
-fn document(rules: Vec<Value>, results: Vec<Value>, invocation: Value) -> serde_json::Result<String> {
+/// A document of one run.
+pub(super) fn document(rules: Vec<Value>, results: Vec<Value>, invocation: Value) -> serde_json::Result<String> {
     serde_json::to_string_pretty(&json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",

@@ -18,6 +18,7 @@ pub mod key;
 pub mod material;
 pub mod nginx;
 mod nginx_text;
+pub mod pair;
 pub mod parameters;
 pub mod pool;
 pub mod prediction;

@@ -1,0 +1,88 @@
+//! `shakedown compare`.
+
+use std::path::PathBuf;
+
+use super::args::{CompareArguments, CompareFormat};
+use super::handshake::client;
+use super::{CLEAN, FINDINGS, output, settle, style};
+use crate::compare::{Effect, Kind};
+use crate::diagnostic::spelling;
+use crate::lint;
+use crate::model::ServerKind;
+use crate::pipeline::{self, Candidate, Comparison, Failure, Matters, Options};
+use crate::report;
+
+/// Runs the command.
+///
+/// # Errors
+/// Where one side cannot be read, or the arguments name what does not exist.
+pub fn run(arguments: &CompareArguments) -> Result<u8, Failure> {
+    let disk = arguments.target.files();
+    let both = [arguments.old.clone(), arguments.new.clone()];
+    let mut options = arguments.target.options(&both, lint::Settings::default())?;
+    let config = settle::config(&disk, &both[1..], &arguments.target)?;
+    if let Some(config) = config {
+        options.settle(config);
+    }
+    let matters = matters(arguments, &options)?;
+    let side = |path: &PathBuf, server: Option<ServerKind>, platform: &Option<String>| {
+        let mut options = options.clone();
+        options.server = server.or(options.server);
+        options.platform = platform.clone().or(options.platform);
+        Candidate { shown: path.clone(), files: &disk, paths: vec![path.clone()], options }
+    };
+    let old = side(&both[0], arguments.old_server.map(Into::into), &arguments.old_platform);
+    let new = side(&both[1], arguments.new_server.map(Into::into), &arguments.new_platform);
+    let run = pipeline::compare(&old, &new, &disk, &matters)?;
+    let unwritable = |error: serde_json::Error| Failure::new(format!("cannot write the report: {error}"));
+    let text = match arguments.format {
+        CompareFormat::Pretty => report::compare::pretty(&run, style(&arguments.shared, &std::io::stdout())),
+        CompareFormat::Concise => report::compare::concise(&run),
+        CompareFormat::Json => report::compare::json(&run).map_err(unwritable)?,
+        CompareFormat::Sarif => report::compare::sarif(&run).map_err(unwritable)?,
+        CompareFormat::Github => report::compare::github(&run),
+        CompareFormat::Markdown => report::compare::markdown(&run),
+    };
+    output(&arguments.shared, text.as_bytes())?;
+    let code = code(&run, arguments.strict);
+    // The process ends: its memory need not be given back piece by piece.
+    std::mem::forget(run);
+    Ok(code)
+}
+
+/// Who is asked, and what is meant.
+fn matters(arguments: &CompareArguments, options: &Options) -> Result<Matters, Failure> {
+    let mut matters = match arguments.client.is_empty() {
+        true => Matters::every_client(&options.lint.required),
+        false => {
+            let clients = arguments.client.iter().map(|name| client(name)).collect::<Result<Vec<_>, _>>()?;
+            Matters { kept: vec![true; clients.len()], clients, allowed: Vec::new() }
+        }
+    };
+    matters.allowed = arguments.allow.iter().map(|text| allowed(text)).collect::<Result<_, _>>()?;
+    Ok(matters)
+}
+
+/// `KIND[:HOST]`.
+fn allowed(text: &str) -> Result<(Kind, Option<String>), Failure> {
+    let (name, host) = text.split_once(':').map_or((text, None), |(name, host)| (name, Some(host.to_owned())));
+    let kind = Kind::find(name).ok_or_else(|| {
+        let known = Kind::ALL.iter().map(|kind| kind.name());
+        let meant = spelling::nearest(name, known.clone(), 4).map(|(one, _)| format!("did you mean {one}? "));
+        let all: Vec<&str> = known.collect();
+        Failure::new(format!("no such kind of change: {name}")).help(format!(
+            "{}All: {}",
+            meant.unwrap_or_default(),
+            all.join(", ")
+        ))
+    })?;
+    Ok((kind, host))
+}
+
+/// 1 where something got worse that is not allowed.
+fn code(run: &Comparison, is_strict: bool) -> u8 {
+    let fails = |effect: Effect| effect == Effect::Worse || is_strict && effect == Effect::Unknown;
+    let is_open = is_strict && !run.compared.unjudged.is_empty();
+    let failing = run.compared.drifts.iter().any(|drift| !drift.allowed && fails(drift.effect));
+    if failing || is_open { FINDINGS } else { CLEAN }
+}

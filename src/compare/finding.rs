@@ -1,0 +1,140 @@
+//! Which findings are new, and which are gone: the same fault is known again where it moved into an include, is inherited
+//! instead of repeated, or is written otherwise.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::drift::{Drift, Effect, Kind};
+use super::probe;
+use crate::diagnostic::{Finding, Severity};
+use crate::model::{Deployment, NameKind};
+use crate::source::{FileId, Sources, Span};
+
+/// What tells which sites a place belongs to.
+pub struct Ground {
+    /// By file: the blocks of sites with how people call them, in order.
+    blocks: BTreeMap<FileId, Vec<(Span, String)>>,
+}
+
+/// How many blocks are looked at for the one around a place: sites hardly nest.
+const NESTED: usize = 8;
+
+impl Ground {
+    /// The sites of some deployments of one run.
+    pub fn new<'d>(sources: &Sources, deployments: impl IntoIterator<Item = &'d Deployment>) -> Ground {
+        let mut blocks: BTreeMap<FileId, Vec<(Span, String)>> = BTreeMap::new();
+        for site in deployments.into_iter().flat_map(|one| &one.sites) {
+            let block = sources.place(site.block).span;
+            let shown = site.names.iter().flat_map(probe::probes).map(|probe| probe.shown).next();
+            let other =
+                || site.names.iter().find(|one| one.kind != NameKind::None).map(|one| one.token.text.to_string());
+            blocks.entry(block.file).or_default().push((block, shown.or_else(other).unwrap_or_default()));
+        }
+        blocks.values_mut().for_each(|all| all.sort_by_key(|(block, _)| block.start));
+        Ground { blocks }
+    }
+
+    fn site(&self, sources: &Sources, span: Span) -> Option<&str> {
+        let span = sources.place(span).span;
+        let all = self.blocks.get(&span.file)?;
+        let before = all.partition_point(|(block, _)| block.start <= span.start);
+        let around = all[..before].iter().rev().take(NESTED).find(|(block, _)| span.end <= block.end);
+        around.map(|(_, name)| name.as_str())
+    }
+
+    /// The sites that a finding speaks of; none where it stands outside of all: then it may speak of any.
+    fn sites(&self, sources: &Sources, finding: &Finding) -> BTreeSet<&str> {
+        let Some(own) = self.site(sources, finding.primary.span) else { return BTreeSet::new() };
+        let related = finding.related.iter().filter_map(|label| self.site(sources, label.span));
+        related.chain([own]).collect()
+    }
+
+    /// How people call the site that a finding stands in.
+    pub fn host(&self, sources: &Sources, finding: &Finding) -> Option<String> {
+        self.site(sources, finding.primary.span).filter(|name| !name.is_empty()).map(str::to_owned)
+    }
+}
+
+/// The findings of one side, and where they stand.
+pub struct Findings<'f> {
+    /// All texts.
+    pub sources: &'f Sources,
+    /// The sites.
+    pub ground: &'f Ground,
+    /// What was found.
+    pub all: &'f [Finding],
+}
+
+/// Which findings of each side have no counterpart on the other: places in the lists, in order.
+pub struct Unmatched {
+    /// Of the old side.
+    pub gone: Vec<usize>,
+    /// Of the new side.
+    pub fresh: Vec<usize>,
+}
+
+/// Finds the counterparts.
+pub fn unmatched(old: &Findings<'_>, new: &Findings<'_>) -> Unmatched {
+    let mut gone = vec![true; old.all.len()];
+    let mut fresh = vec![true; new.all.len()];
+    // What is the same in every way first.
+    let mut by_print: HashMap<&str, usize> = HashMap::new();
+    for (at, finding) in old.all.iter().enumerate().filter(|(_, finding)| !finding.fingerprint.is_empty()) {
+        by_print.insert(&finding.fingerprint, at);
+    }
+    for (at, finding) in new.all.iter().enumerate() {
+        if let Some(known) = by_print.get(finding.fingerprint.as_str()) {
+            (gone[*known], fresh[at]) = (false, false);
+        }
+    }
+    let mut by_rule: HashMap<&str, Vec<usize>> = HashMap::new();
+    for (at, finding) in old.all.iter().enumerate() {
+        by_rule.entry(finding.rule.as_str()).or_default().push(at);
+    }
+    // Then those of the same words, then those of the same rule: in the same sites, each once.
+    let old_sites: Vec<BTreeSet<&str>> = old.all.iter().map(|one| old.ground.sites(old.sources, one)).collect();
+    for same_words in [true, false] {
+        for (at, finding) in new.all.iter().enumerate() {
+            if !fresh[at] {
+                continue;
+            }
+            let sites = new.ground.sites(new.sources, finding);
+            let known = by_rule.get(finding.rule.as_str()).into_iter().flatten().copied();
+            for other in known {
+                if same_words && old.all[other].message != finding.message {
+                    continue;
+                }
+                let is_anywhere = sites.is_empty() || old_sites[other].is_empty();
+                let meets = is_anywhere || gone[other] && !sites.is_disjoint(&old_sites[other]);
+                if !meets {
+                    continue;
+                }
+                (gone[other], fresh[at]) = (false, false);
+                if !is_anywhere {
+                    break;
+                }
+            }
+        }
+    }
+    let places = |flags: Vec<bool>| flags.into_iter().enumerate().filter_map(|(at, flag)| flag.then_some(at)).collect();
+    Unmatched { gone: places(gone), fresh: places(fresh) }
+}
+
+/// The findings that came and went.
+pub fn compare(old: &Findings<'_>, new: &Findings<'_>) -> Vec<Drift> {
+    let unmatched = unmatched(old, new);
+    let matters = |finding: &Finding| finding.severity > Severity::Info;
+    let words = |finding: &Finding| format!("{}[{}]: {}", finding.severity, finding.rule, finding.message);
+    let fresh = unmatched.fresh.iter().map(|at| {
+        let finding = &new.all[*at];
+        let effect = if matters(finding) { Effect::Worse } else { Effect::Neutral };
+        let drift = Drift::new(Kind::FindingNew, effect, words(finding)).at(None, Some(finding.primary.span));
+        Drift { host: new.ground.host(new.sources, finding), ..drift }
+    });
+    let gone = unmatched.gone.iter().map(|at| {
+        let finding = &old.all[*at];
+        let effect = if matters(finding) { Effect::Better } else { Effect::Neutral };
+        let drift = Drift::new(Kind::FindingGone, effect, words(finding)).at(Some(finding.primary.span), None);
+        Drift { host: old.ground.host(old.sources, finding), ..drift }
+    });
+    fresh.chain(gone).collect()
+}
