@@ -96,6 +96,16 @@ kinds! {
     CertificateReplaced = "certificate-replaced",
     /// The same certificate is served with other intermediates.
     ChainChanged = "chain-changed",
+    /// Browsers are no longer told to come by HTTPS alone.
+    HstsLost = "hsts-lost",
+    /// Browsers are told to come by HTTPS alone.
+    HstsGained = "hsts-gained",
+    /// Browsers are told so for another time, or for other names.
+    HstsChanged = "hsts-changed",
+    /// Requests without TLS are no longer sent to HTTPS.
+    RedirectLost = "redirect-lost",
+    /// Requests without TLS are sent to HTTPS.
+    RedirectGained = "redirect-gained",
     /// OCSP responses are no longer stapled.
     StaplingLost = "stapling-lost",
     /// OCSP responses are stapled.

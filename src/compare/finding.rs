@@ -11,9 +11,12 @@ use crate::source::{FileId, Sources, Span};
 
 /// What tells which sites a place belongs to.
 pub struct Ground {
-    /// By file: the blocks of sites with how people call them, in order.
-    blocks: BTreeMap<FileId, Vec<(Span, String)>>,
+    /// By file: the blocks of sites with their names, that by which people call them first, in order.
+    blocks: BTreeMap<FileId, Vec<(Span, Vec<String>)>>,
 }
+
+/// Stands for all names, where a finding stands outside of all blocks. No name begins so.
+const ANYWHERE: &str = "/";
 
 /// How many blocks are looked at for the one around a place: sites hardly nest.
 const NESTED: usize = 8;
@@ -21,36 +24,40 @@ const NESTED: usize = 8;
 impl Ground {
     /// The sites of some deployments of one run.
     pub fn new<'d>(sources: &Sources, deployments: impl IntoIterator<Item = &'d Deployment>) -> Ground {
-        let mut blocks: BTreeMap<FileId, Vec<(Span, String)>> = BTreeMap::new();
+        let mut blocks: BTreeMap<FileId, Vec<(Span, Vec<String>)>> = BTreeMap::new();
         for site in deployments.into_iter().flat_map(|one| &one.sites) {
             let block = sources.place(site.block).span;
-            let shown = site.names.iter().flat_map(probe::probes).map(|probe| probe.shown).next();
-            let other =
-                || site.names.iter().find(|one| one.kind != NameKind::None).map(|one| one.token.text.to_string());
-            blocks.entry(block.file).or_default().push((block, shown.or_else(other).unwrap_or_default()));
+            let mut names: Vec<String> = site.names.iter().flat_map(probe::probes).map(|probe| probe.shown).collect();
+            let others = site.names.iter().filter(|one| one.kind == NameKind::Regex);
+            names.extend(others.map(|one| one.token.text.to_string()));
+            if names.is_empty() {
+                names.push(String::new());
+            }
+            blocks.entry(block.file).or_default().push((block, names));
         }
         blocks.values_mut().for_each(|all| all.sort_by_key(|(block, _)| block.start));
         Ground { blocks }
     }
 
-    fn site(&self, sources: &Sources, span: Span) -> Option<&str> {
+    /// The names of the block around a place.
+    fn names(&self, sources: &Sources, span: Span) -> Option<&[String]> {
         let span = sources.place(span).span;
         let all = self.blocks.get(&span.file)?;
         let before = all.partition_point(|(block, _)| block.start <= span.start);
         let around = all[..before].iter().rev().take(NESTED).find(|(block, _)| span.end <= block.end);
-        around.map(|(_, name)| name.as_str())
+        around.map(|(_, names)| names.as_slice())
     }
 
-    /// The sites that a finding speaks of; none where it stands outside of all: then it may speak of any.
-    fn sites(&self, sources: &Sources, finding: &Finding) -> BTreeSet<&str> {
-        let Some(own) = self.site(sources, finding.primary.span) else { return BTreeSet::new() };
-        let related = finding.related.iter().filter_map(|label| self.site(sources, label.span));
-        related.chain([own]).collect()
+    /// The names that a finding speaks of; none where it stands outside of all blocks: then it may speak of any.
+    fn spoken_of(&self, sources: &Sources, finding: &Finding) -> BTreeSet<&str> {
+        let Some(own) = self.names(sources, finding.primary.span) else { return BTreeSet::new() };
+        let related = finding.related.iter().filter_map(|label| self.names(sources, label.span));
+        related.chain([own]).flatten().map(String::as_str).collect()
     }
 
     /// How people call the site that a finding stands in.
     pub fn host(&self, sources: &Sources, finding: &Finding) -> Option<String> {
-        self.site(sources, finding.primary.span).filter(|name| !name.is_empty()).map(str::to_owned)
+        self.names(sources, finding.primary.span)?.first().filter(|name| !name.is_empty()).cloned()
     }
 }
 
@@ -86,32 +93,37 @@ pub fn unmatched(old: &Findings<'_>, new: &Findings<'_>) -> Unmatched {
             (gone[*known], fresh[at]) = (false, false);
         }
     }
+    // Then those of the same words, then those of the same rule, under the same names: each once, unless blocks were split or
+    // put together, or what is said stands around all of them.
+    let old_names: Vec<BTreeSet<&str>> = old.all.iter().map(|one| old.ground.spoken_of(old.sources, one)).collect();
+    let mut by_name: HashMap<(&str, &str), Vec<usize>> = HashMap::new();
     let mut by_rule: HashMap<&str, Vec<usize>> = HashMap::new();
     for (at, finding) in old.all.iter().enumerate() {
-        by_rule.entry(finding.rule.as_str()).or_default().push(at);
+        let rule = finding.rule.as_str();
+        by_rule.entry(rule).or_default().push(at);
+        let around = old_names[at].is_empty().then_some(ANYWHERE);
+        for name in old_names[at].iter().copied().chain(around) {
+            by_name.entry((rule, name)).or_default().push(at);
+        }
     }
-    // Then those of the same words, then those of the same rule: in the same sites, each once.
-    let old_sites: Vec<BTreeSet<&str>> = old.all.iter().map(|one| old.ground.sites(old.sources, one)).collect();
     for same_words in [true, false] {
         for (at, finding) in new.all.iter().enumerate() {
-            if !fresh[at] {
-                continue;
-            }
-            let sites = new.ground.sites(new.sources, finding);
-            let known = by_rule.get(finding.rule.as_str()).into_iter().flatten().copied();
-            for other in known {
-                if same_words && old.all[other].message != finding.message {
-                    continue;
+            let names = new.ground.spoken_of(new.sources, finding);
+            let rule = finding.rule.as_str();
+            let known: BTreeSet<usize> = match names.is_empty() {
+                true => by_rule.get(rule).into_iter().flatten().copied().collect(),
+                false => {
+                    let all = names.iter().copied().chain([ANYWHERE]);
+                    all.filter_map(|name| by_name.get(&(rule, name))).flatten().copied().collect()
                 }
-                let is_anywhere = sites.is_empty() || old_sites[other].is_empty();
-                let meets = is_anywhere || gone[other] && !sites.is_disjoint(&old_sites[other]);
-                if !meets {
+            };
+            for other in known {
+                let is_once = names == old_names[other] && !names.is_empty();
+                let is_taken = is_once && !(fresh[at] && gone[other]);
+                if is_taken || same_words && old.all[other].message != finding.message {
                     continue;
                 }
                 (gone[other], fresh[at]) = (false, false);
-                if !is_anywhere {
-                    break;
-                }
             }
         }
     }

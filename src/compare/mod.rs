@@ -11,6 +11,7 @@ mod client;
 mod drift;
 mod finding;
 mod probe;
+mod request;
 mod setting;
 mod side;
 mod upstream;
@@ -228,6 +229,10 @@ impl<'a> Comparison<'a, '_> {
             (Transport::Tls, Transport::Tls) => {}
             (Transport::Plain, Transport::Plain) => {
                 found.drifts.extend(probe.and_then(|probe| sockets.name(probe)));
+                if is_named(was) == is_named(is) && (probe.is_some() || stop.probes.is_empty()) {
+                    let drift = request::redirect(before, now);
+                    found.drifts.extend(drift.map(|drift| name(drift, probe)));
+                }
                 return found;
             }
             (Transport::Quic, Transport::Quic) => return found,
@@ -279,6 +284,7 @@ impl<'a> Comparison<'a, '_> {
             let (drifts, unknown) = certificate::compare(before, now, asked, hosts, self.asked);
             found.drifts.extend(drifts.into_iter().map(|drift| name(drift, probe)));
             found.unjudged.extend(unknown.map(|why| ("certificate", why, named.clone())));
+            found.drifts.extend(request::strict_transport(before, now).map(|drift| name(drift, probe)));
         }
         if self.starts {
             let checks_name = probe.is_some();

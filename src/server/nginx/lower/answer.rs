@@ -141,6 +141,11 @@ pub fn build(places: &[Place], outer: &Level, head: Span) -> Vec<Answer> {
     let is_asked = |one: &Place| {
         !returns || matches!(one.kind, Kind::Server | Kind::Condition) && one.parent.is_none_or(|parent| parent == 0)
     };
+    // Without a folder of files nobody can say what is answered, but the headers are sent along.
+    let unrooted = |place: usize, at: Option<Span>| {
+        let (sent, lost) = strict_transport(places, place, outer);
+        at.filter(|_| sent.is_some() || lost.is_some()).map(|at| (Reply::Unknown, at))
+    };
     for (place, one) in places.iter().enumerate().filter(|(_, one)| is_asked(one)) {
         let around = || chain(places, place);
         if around().any(|one| places[one].kind == Kind::Proof || places[one].answer.is_internal) {
@@ -162,12 +167,16 @@ pub fn build(places: &[Place], outer: &Level, head: Span) -> Vec<Answer> {
             }
             (None, Kind::Location { is_named: false, .. }) => {
                 let root = level.root.or_else(|| around().find_map(|one| places[one].answer.root)).or(outer.root);
-                one.head.filter(|_| root.is_some()).map(|head| (Reply::Content, head))
+                one.head
+                    .filter(|_| root.is_some())
+                    .map(|head| (Reply::Content, head))
+                    .or_else(|| unrooted(place, one.head))
             }
             (None, Kind::Server) => {
                 let is_covered =
                     places.iter().any(|one| one.kind == Kind::Location { is_whole: true, is_named: false });
-                whole.root.or(outer.root.map(|_| head)).filter(|_| !is_covered).map(|at| (Reply::Content, at))
+                let rooted = whole.root.or(outer.root.map(|_| head)).map(|at| (Reply::Content, at));
+                rooted.or_else(|| unrooted(place, Some(head))).filter(|_| !is_covered)
             }
             (None, _) => None,
         };
