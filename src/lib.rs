@@ -26,6 +26,7 @@
 //! | 5 | [`fix`] | choosing, ordering and applying edits; unified diffs |
 //! | 6 | [`pipeline`] | load, lower, lint: pure given files, configuration and time |
 //! | 7 | [`report`] | one file a format |
+//! | 7 | [`snapshot`] | the store of known-good configurations, and the way back |
 //! | 8 | [`cli`] | arguments, exit codes |
 //!
 //! Data is in `rules/`: a page for each rule, a file for each platform, tables for OpenSSL, nginx and Apache.
@@ -34,6 +35,7 @@
 //! - Nothing above `server` knows a directive; nothing in `server` knows a rule's words or severity.
 //! - `server::nginx`, `server::apache` and `server::caddy` do not know one another.
 //! - No module but `source` opens a file of the configuration; no module but `fix` writes one.
+//! - No module but `source` starts a program, and that is git, for its revisions.
 //! - The library reads no clock, no environment variable and no home folder; `cli` passes them in.
 //! - `pki` keeps no secret half of a key, and nothing derived from one leaves it.
 //! - Parsing and lowering cannot fail: they return a value and a list of problems.
@@ -51,5 +53,6 @@ pub mod pki;
 pub mod platform;
 pub mod report;
 pub mod server;
+pub mod snapshot;
 pub mod source;
 pub mod tls;

@@ -13,7 +13,7 @@ const FLOORS: &[&[&str]] = &[
     &["lint"],
     &["compare", "config", "fix"],
     &["pipeline"],
-    &["report"],
+    &["report", "snapshot"],
     &["cli"],
 ];
 
@@ -30,7 +30,9 @@ const DOORS: &[(&str, &[&str])] = &[
     ("pkcs8", &["pki"]),
     ("webpki_root_certs", &["pki"]),
     ("walkdir", &["source"]),
-    ("rustix", &["source"]),
+    ("tar", &["source/archive.rs", "snapshot"]),
+    ("flate2", &["source/archive.rs", "snapshot"]),
+    ("rustix", &["source", "snapshot/restore.rs"]),
     ("memchr", &["source", "server", "pki"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
@@ -41,7 +43,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("similar", &["fix"]),
     ("tempfile", &["fix"]),
     ("nom", &["server", "tls"]),
-    ("serde_json", &["report", "cli"]),
+    ("serde_json", &["report", "cli", "snapshot"]),
     ("regex_automata", &["model", "server"]),
 ];
 

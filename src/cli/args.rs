@@ -30,6 +30,8 @@ pub enum Command {
     Handshake(Box<HandshakeArguments>),
     /// Say what changed for clients between two configurations, and whether it is worse
     Compare(Box<CompareArguments>),
+    /// Keep known-good configurations, to compare with and go back to
+    Snapshot(Box<SnapshotArguments>),
     /// List every certificate by its use, sorted by its last day
     Certificates(Box<CertificatesArguments>),
     /// Say what a rule is about, or what is behind the text of a failed handshake
@@ -103,6 +105,92 @@ pub struct CompareArguments {
     /// How to show it
     #[arg(long, value_enum, default_value_t = CompareFormat::Pretty)]
     pub format: CompareFormat,
+}
+
+/// `snapshot`.
+#[derive(Debug, Args)]
+#[command(after_help = examples::SNAPSHOT)]
+pub struct SnapshotArguments {
+    /// What to do with snapshots.
+    #[command(subcommand)]
+    pub command: SnapshotCommand,
+
+    /// Options that all commands share.
+    #[command(flatten)]
+    pub shared: Shared,
+
+    /// The folder with snapshots
+    #[arg(long, value_name = "DIR", default_value = crate::cli::STORE, global = true)]
+    pub store: PathBuf,
+}
+
+/// What to do with snapshots.
+#[derive(Debug, Subcommand)]
+pub enum SnapshotCommand {
+    /// Keep a configuration with everything that it reads, if lint finds no error
+    Save {
+        /// A file or folder; none: the live configuration
+        #[arg(value_name = "PATH")]
+        path: Option<PathBuf>,
+
+        /// Keep private keys and passwords too, readable for the owner alone, instead of the fingerprints of keys
+        #[arg(long)]
+        with_keys: bool,
+
+        /// Call it good although lint finds errors
+        #[arg(long)]
+        allow_errors: bool,
+
+        /// Why it is kept
+        #[arg(long, value_name = "WORDS", default_value = "saved by hand")]
+        reason: String,
+
+        /// Options about the configuration.
+        #[command(flatten)]
+        target: Box<TargetArguments>,
+    },
+    /// List all, the newest first
+    List {
+        /// How to show them
+        #[arg(long, value_enum, default_value_t = Format::Pretty)]
+        format: Format,
+    },
+    /// Show what one holds
+    Show {
+        /// Its name, or latest
+        #[arg(value_name = "NAME", default_value = "latest")]
+        id: String,
+
+        /// How to show it
+        #[arg(long, value_enum, default_value_t = Format::Pretty)]
+        format: Format,
+    },
+    /// Remove all but the newest; the last good one always stays
+    Prune {
+        /// How many stay
+        #[arg(long, value_name = "N", default_value_t = 10)]
+        keep: usize,
+    },
+    /// Show what leads back to one, keep what is there, and go back; the server is not reloaded
+    Restore {
+        /// Its name, or latest
+        #[arg(value_name = "NAME", default_value = "latest")]
+        id: String,
+
+        /// Only show it
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+impl SnapshotCommand {
+    /// How failures are shown.
+    pub fn format(&self) -> LintFormat {
+        match self {
+            SnapshotCommand::List { format } | SnapshotCommand::Show { format, .. } => (*format).into(),
+            _ => LintFormat::Pretty,
+        }
+    }
 }
 
 /// How to show a comparison.
@@ -322,6 +410,14 @@ pub struct LintArguments {
     #[arg(long, value_name = "FILE", help_heading = GATE)]
     pub baseline: Option<PathBuf>,
 
+    /// Leave out what a snapshot, an archive or a revision of git has already
+    #[arg(long, value_name = "SNAPSHOT|git:REV", conflicts_with_all = ["write_baseline", "fix", "unsafe_fixes", "diff", "add_ignores"], help_heading = GATE)]
+    pub since: Option<PathBuf>,
+
+    /// The folder with snapshots, for --since
+    #[arg(long, value_name = "DIR", default_value = crate::cli::STORE, help_heading = GATE)]
+    pub store: PathBuf,
+
     /// Write all findings to a file that --baseline takes, and end well
     #[arg(long, value_name = "FILE", conflicts_with_all = ["fix", "unsafe_fixes", "diff", "baseline", "add_ignores"], help_heading = GATE)]
     pub write_baseline: Option<PathBuf>,
@@ -510,6 +606,20 @@ A migration is a comparison too:
   shakedown compare /etc/apache2 /etc/caddy/Caddyfile
 
 Exit codes: 0 nothing got worse but what is allowed, 1 something did, 2 the run could not be done.";
+
+    pub const SNAPSHOT: &str = "\
+Keep what works, and go back to it:
+  shakedown snapshot save                        after a reload that went well
+  shakedown compare latest /etc/nginx            before the next one
+  shakedown snapshot restore && systemctl reload nginx
+                                                 within a minute, where it went wrong after all
+  shakedown snapshot restore --dry-run           only shows the way back
+
+Look after them:
+  shakedown snapshot list
+  shakedown snapshot prune --keep 20
+
+Exit codes: 0 done, 1 not saved because of errors, 2 the run could not be done.";
 
     pub const HANDSHAKE: &str = "\
 Ask:

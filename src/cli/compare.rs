@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::args::{CompareArguments, CompareFormat};
 use super::handshake::client;
+use super::input::{self, Opened};
 use super::{CLEAN, FINDINGS, output, settle, style};
 use crate::compare::{Effect, Kind};
 use crate::diagnostic::spelling;
@@ -20,19 +21,31 @@ pub fn run(arguments: &CompareArguments) -> Result<u8, Failure> {
     let disk = arguments.target.files();
     let both = [arguments.old.clone(), arguments.new.clone()];
     let mut options = arguments.target.options(&both, lint::Settings::default())?;
-    let config = settle::config(&disk, &both[1..], &arguments.target)?;
-    if let Some(config) = config {
+    // The settings are those of what is to come, where that lies on disk.
+    let near = [if both[1].exists() { both[1].clone() } else { both[0].clone() }];
+    let near: &[PathBuf] = if near[0].exists() { &near } else { &[] };
+    if let Some(config) = settle::config(&disk, near, &arguments.target)? {
         options.settle(config);
     }
     let matters = matters(arguments, &options)?;
-    let side = |path: &PathBuf, server: Option<ServerKind>, platform: &Option<String>| {
+    let opened = [
+        input::open(&both[0], Some(&both[1]), &disk, &arguments.store)?,
+        input::open(&both[1], Some(&both[0]), &disk, &arguments.store)?,
+    ];
+    let are_plain = opened.iter().all(Opened::is_plain);
+    let side = |at: usize, server: Option<ServerKind>, platform: &Option<String>| {
         let mut options = options.clone();
         options.server = server.or(options.server);
         options.platform = platform.clone().or(options.platform);
-        Candidate { shown: path.clone(), files: &disk, paths: vec![path.clone()], options }
+        let opened: &Opened = &opened[at];
+        opened.settle(&mut options);
+        if !are_plain {
+            options.lint.ignore.extend(input::MEDIUM.iter().map(|name| (*name).to_owned()));
+        }
+        Candidate { shown: both[at].clone(), files: &*opened.files, paths: opened.paths.clone(), options }
     };
-    let old = side(&both[0], arguments.old_server.map(Into::into), &arguments.old_platform);
-    let new = side(&both[1], arguments.new_server.map(Into::into), &arguments.new_platform);
+    let old = side(0, arguments.old_server.map(Into::into), &arguments.old_platform);
+    let new = side(1, arguments.new_server.map(Into::into), &arguments.new_platform);
     let run = pipeline::compare(&old, &new, &disk, &matters)?;
     let unwritable = |error: serde_json::Error| Failure::new(format!("cannot write the report: {error}"));
     let text = match arguments.format {

@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use super::args::{LintArguments, LintFormat};
+use super::input;
 use super::progress::Progress;
 use super::settle::{self, Asked};
 use super::{CLEAN, FINDINGS, output, style};
 use crate::diagnostic::Safety;
 use crate::pipeline::{self, Changed, Failure, Run};
-use crate::source::FileSystem;
+use crate::source::{Disk, FileSystem};
 use crate::{fix, report};
 
 /// Runs the command.
@@ -56,7 +57,14 @@ pub fn run(arguments: &LintArguments) -> Result<u8, Failure> {
         }
         fixed.run
     } else {
-        pipeline::lint(files, paths, options)?
+        let mut run = pipeline::lint(files, paths, options)?;
+        if let Some(since) = &arguments.since {
+            let earlier = earlier(since, arguments, &disk, &asked)?;
+            run.leave_out_known(&earlier, &since.to_string_lossy());
+            let is_known = |finding: &crate::diagnostic::Finding| input::MEDIUM.contains(&finding.rule.as_str());
+            run.findings.retain(|finding| !is_known(finding));
+        }
+        run
     };
     progress.end();
     show(&run, arguments)?;
@@ -64,6 +72,18 @@ pub fn run(arguments: &LintArguments) -> Result<u8, Failure> {
     // The process ends: its memory need not be given back piece by piece.
     std::mem::forget(run);
     Ok(code)
+}
+
+/// What lint says of an earlier configuration.
+fn earlier(since: &Path, arguments: &LintArguments, disk: &Disk, asked: &Asked) -> Result<Run, Failure> {
+    let opened = input::open(since, asked.paths.first().map(std::path::PathBuf::as_path), disk, &arguments.store)?;
+    let mut options = asked.options.clone();
+    options.baseline = None;
+    opened.settle(&mut options);
+    // A revision has what is linted under the same paths.
+    let is_revision = since.to_string_lossy().starts_with("git:") && since.to_string_lossy().matches(':').count() == 1;
+    let paths = if is_revision && !asked.paths.is_empty() { asked.paths.clone() } else { opened.paths.clone() };
+    pipeline::lint_elsewhere(&*opened.files, &paths, &options, disk)
 }
 
 /// Replaces the files that changed.

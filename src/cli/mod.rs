@@ -10,10 +10,12 @@ mod examples;
 mod explain;
 mod handshake;
 mod init;
+mod input;
 mod lint;
 mod progress;
 mod rules;
 mod settle;
+mod snapshot;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
@@ -59,6 +61,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let (shared, format) = match &arguments.command {
         Command::Lint(lint) => (&lint.shared, lint.format),
         Command::Handshake(handshake) => (&handshake.shared, handshake.format.into()),
+        Command::Snapshot(snapshot) => (&snapshot.shared, snapshot.command.format()),
         Command::Compare(compare) => (&compare.shared, compare.format.into()),
         Command::Certificates(certificates) => (&certificates.shared, certificates.format.into()),
         Command::Explain(explain) => (&explain.shared, explain.format.into()),
@@ -79,6 +82,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Lint(lint) => lint::run(lint),
         Command::Handshake(handshake) => handshake::run(handshake),
         Command::Compare(compare) => compare::run(compare),
+        Command::Snapshot(snapshot) => snapshot::run(snapshot),
         Command::Certificates(certificates) => certificates::run(certificates),
         Command::Explain(explain) => explain::run(explain),
         Command::Ciphers(ciphers) => ciphers::run(ciphers),

@@ -10,6 +10,7 @@ use crate::model::{Deployment, NameKind};
 use crate::source::{FileId, Sources, Span};
 
 /// What tells which sites a place belongs to.
+#[derive(Debug)]
 pub struct Ground {
     /// By file: the blocks of sites with their names, that by which people call them first, in order.
     blocks: BTreeMap<FileId, Vec<(Span, Vec<String>)>>,

@@ -6,4 +6,4 @@ mod write;
 
 pub use choose::{apply, choose};
 pub use diff::{patch, unified};
-pub use write::{WriteError, replace};
+pub use write::{Staged, WriteError, link, remove, replace, stage};

@@ -50,6 +50,75 @@ pub fn replace(path: &Path, before: &[u8], after: &[u8]) -> Result<(), WriteErro
     Ok(())
 }
 
+/// A file that lies ready beside the one whose place it will take. Nothing of it stays where it is dropped.
+pub struct Staged {
+    file: tempfile::NamedTempFile,
+    target: PathBuf,
+}
+
+/// Writes what is to stand at a path, beside it. The folder must be there.
+///
+/// # Errors
+/// Where the system refuses: nothing was changed then.
+pub fn stage(target: &Path, bytes: &[u8], mode: u32, owner: Option<(u32, u32)>) -> Result<Staged, WriteError> {
+    // The name of the file that lies ready says nothing to anybody.
+    let words = |error: io::Error| error.to_string().split(" at path ").next().unwrap_or_default().to_owned();
+    let explain = |error: io::Error| WriteError { path: target.to_path_buf(), reason: words(error) };
+    let folder = target.parent().unwrap_or(Path::new("/"));
+    // The mode of a fresh file is 0600.
+    let mut file = tempfile::Builder::new().prefix(".shakedown-").tempfile_in(folder).map_err(explain)?;
+    file.write_all(bytes).map_err(explain)?;
+    let own = file.as_file().metadata().map_err(explain)?;
+    if let Some((uid, gid)) = owner.filter(|owner| *owner != (own.uid(), own.gid())) {
+        std::os::unix::fs::fchown(file.as_file(), Some(uid), Some(gid)).map_err(explain)?;
+    }
+    file.as_file().set_permissions(fs::Permissions::from_mode(mode & 0o7777)).map_err(explain)?;
+    file.as_file().sync_all().map_err(explain)?;
+    Ok(Staged { file, target: target.to_path_buf() })
+}
+
+impl Staged {
+    /// Puts it in its place, at one stroke.
+    ///
+    /// # Errors
+    /// Where the system refuses.
+    pub fn commit(self) -> Result<(), WriteError> {
+        let Staged { file, target } = self;
+        let failed = |error: io::Error| WriteError { path: target.clone(), reason: error.to_string() };
+        file.persist(&target).map_err(|error| failed(error.error))?;
+        settle(&target).map_err(failed)
+    }
+}
+
+/// Makes the names of a folder lasting.
+fn settle(path: &Path) -> io::Result<()> {
+    fs::File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
+}
+
+/// Puts a symbolic link at a path, over a link or file that may be there, at one stroke.
+///
+/// # Errors
+/// Where the system refuses.
+pub fn link(path: &Path, target: &Path) -> Result<(), WriteError> {
+    let failed = |error: io::Error| WriteError { path: path.to_path_buf(), reason: error.to_string() };
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let made =
+        tempfile::Builder::new().prefix(".shakedown-").make_in(folder, |at| std::os::unix::fs::symlink(target, at));
+    let made = made.map_err(failed)?;
+    made.persist(path).map_err(|error| failed(error.error))?;
+    settle(path).map_err(failed)
+}
+
+/// Takes a file or link away.
+///
+/// # Errors
+/// Where the system refuses.
+pub fn remove(path: &Path) -> Result<(), WriteError> {
+    let failed = |error: io::Error| WriteError { path: path.to_path_buf(), reason: error.to_string() };
+    fs::remove_file(path).map_err(failed)?;
+    settle(path).map_err(failed)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,7 +3,7 @@
 mod calendar;
 mod certificates;
 mod ciphers;
-mod compare;
+mod comparison;
 mod dump;
 mod example;
 mod explain;
@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 pub use self::calendar::{Calendar, ChainState, Dated, Entry, Role, calendar};
 pub use self::ciphers::{CipherReport, CipherRow, IgnoredWord, Verdict, ciphers};
-pub use self::compare::{Candidate, Comparison, Half, Matters, compare};
+pub use self::comparison::{Candidate, Comparison, Half, Matters, compare};
 pub use self::example::{Tried, examples};
 pub use self::explain::{Found, found};
 pub use self::fixing::{Changed, Fixed, fix};
@@ -32,6 +32,7 @@ pub use self::ignoring::{Added, add_ignores};
 pub use self::load::{Loaded, Reading, load};
 pub use self::suppress::{By, Suppressed};
 pub use self::target::main_file;
+use crate::compare;
 use crate::config::Config;
 use crate::diagnostic::{Finding, RuleName, Severity, Unjudged};
 use crate::lint;
@@ -166,6 +167,8 @@ pub struct Run {
     pub rules: lint::Rules,
     /// Which server reads which file.
     servers: ignoring::Servers,
+    /// Where the sites stand.
+    ground: compare::Ground,
     /// Paths of files with findings, as seen from the project's folder.
     names: HashMap<FileId, String>,
     /// What it was read from: not given back before the run itself is.
@@ -177,6 +180,29 @@ impl Run {
     pub fn name(&self, file: FileId) -> String {
         let shown = || self.sources.file(file).path().to_string_lossy().into_owned();
         self.names.get(&file).cloned().unwrap_or_else(shown)
+    }
+
+    /// Leaves out what another run, of an earlier configuration called `name`, has found as well.
+    pub fn leave_out_known(&mut self, earlier: &Run, name: &str) {
+        let all = |run: &Run| -> Vec<Finding> {
+            run.findings.iter().chain(run.suppressed.iter().map(|one| &one.finding)).cloned().collect()
+        };
+        let (before, now) = (all(earlier), self.findings.clone());
+        let old = compare::Findings { sources: &earlier.sources, ground: &earlier.ground, all: &before };
+        let new = compare::Findings { sources: &self.sources, ground: &self.ground, all: &now };
+        let fresh: HashSet<usize> = compare::unmatched(&old, &new).fresh.into_iter().collect();
+        let (mut kept, mut known) = (Vec::new(), Vec::new());
+        for (at, finding) in std::mem::take(&mut self.findings).into_iter().enumerate() {
+            if fresh.contains(&at) { kept.push(finding) } else { known.push(finding) }
+        }
+        self.findings = kept;
+        let by = |finding| Suppressed { finding, by: By::Since(name.to_owned()) };
+        self.suppressed.extend(known.into_iter().map(by));
+    }
+
+    /// The files of the configurations themselves.
+    pub fn configuration(&self) -> impl Iterator<Item = &Path> {
+        self.servers.keys().map(PathBuf::as_path)
     }
 
     /// How many findings have this severity.
@@ -203,6 +229,21 @@ pub fn lint(files: &dyn FileSystem, paths: &[PathBuf], options: &Options) -> Res
     };
     let loaded = load(files, paths, options)?;
     Ok(judge(files, loaded, options))
+}
+
+/// The same for files that lie elsewhere than the trust anchors: an archive, a revision, a snapshot.
+///
+/// # Errors
+/// As [`lint`].
+pub fn lint_elsewhere(
+    files: &dyn FileSystem,
+    paths: &[PathBuf],
+    options: &Options,
+    trust: &dyn FileSystem,
+) -> Result<Run, Failure> {
+    let files = Mapped::new(files, options.path_maps.clone());
+    let loaded = load::load_with(&files, paths, options, || load::trusted(trust, options))?;
+    Ok(judge(&files, loaded, options))
 }
 
 impl Loaded {
@@ -286,9 +327,11 @@ fn judge(files: &dyn FileSystem, mut loaded: Loaded, options: &Options) -> Run {
     let rules = options.lint.rules.clone();
     let read = loaded.readings.iter().map(|reading| ignoring::servers(reading.understood.paths(), reading.server));
     let servers = read.flatten().collect();
+    let deployments = loaded.readings.iter().map(|reading| reading.understood.deployment());
+    let ground = compare::Ground::new(&loaded.sources, deployments);
     let Loaded { sources, readings, library, anchors, .. } = loaded;
     let kept: Box<dyn std::any::Any + Send> = Box::new((readings, library, anchors));
-    Run { sources, targets, findings, unjudged, counts, suppressed, gone, rules, servers, names, _kept: kept }
+    Run { sources, targets, findings, unjudged, counts, suppressed, gone, rules, servers, ground, names, _kept: kept }
 }
 
 /// The files that were read as parts of a whole, so that what is not found there is not there.

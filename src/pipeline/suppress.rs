@@ -17,6 +17,8 @@ pub enum By {
     Comment(String),
     /// The list of findings that are known.
     Baseline,
+    /// An earlier configuration that has it too, by its name.
+    Since(String),
 }
 
 /// A finding that is left out.

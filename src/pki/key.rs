@@ -18,6 +18,8 @@ pub struct Key {
     /// As in a certificate: a point, or the DER of an RSA key. Absent where the file does not carry it and it cannot be
     /// derived here.
     pub public: Option<Vec<u8>>,
+    /// SHA-256 of the public half, where that is all that is known.
+    pub digest: Option<[u8; 32]>,
     /// Whether a password opened it.
     pub was_locked: bool,
 }
@@ -40,8 +42,71 @@ impl Key {
         if self.kind != certificate.key.kind {
             return Some(false);
         }
-        self.public.as_ref().map(|public| *public == certificate.key.bytes)
+        match (&self.public, self.digest) {
+            (Some(public), _) => Some(*public == certificate.key.bytes),
+            (None, Some(digest)) => Some(digest == sha256(&certificate.key.bytes)),
+            (None, None) => None,
+        }
     }
+
+    /// What stands in for the key where it is not kept: its kind, its size and the SHA-256 of its public half, as a PEM block.
+    /// Absent where the public half is not known.
+    fn fingerprint(&self) -> Option<String> {
+        use std::fmt::Write;
+        let digest = self.digest.or_else(|| self.public.as_deref().map(sha256))?;
+        let kind = KINDS.iter().find(|(kind, _)| *kind == self.kind)?.1;
+        let mut words = format!("{kind} {} ", self.bits);
+        digest.iter().for_each(|byte| {
+            let _ = write!(words, "{byte:02x}");
+        });
+        let coded = super::pem::encode(words.as_bytes());
+        Some(format!("-----BEGIN {FINGERPRINT}-----\n{coded}-----END {FINGERPRINT}-----\n"))
+    }
+}
+
+/// Kinds of keys that a fingerprint may name.
+const KINDS: &[(KeyKind, &str)] = &[
+    (KeyKind::Rsa, "rsa"),
+    (KeyKind::P256, "p256"),
+    (KeyKind::P384, "p384"),
+    (KeyKind::P521, "p521"),
+    (KeyKind::Ed25519, "ed25519"),
+    (KeyKind::Ed448, "ed448"),
+    (KeyKind::Dsa, "dsa"),
+];
+
+/// The label of a block that stands in for a key.
+const FINGERPRINT: &str = "FINGERPRINT OF PRIVATE KEY";
+
+fn sha256(bytes: &[u8]) -> [u8; 32] {
+    use sha2::Digest;
+    sha2::Sha256::digest(bytes).into()
+}
+
+/// Reads what stands in for a key.
+fn fingerprinted(words: &[u8]) -> Option<Key> {
+    let words = std::str::from_utf8(words).ok()?;
+    let [name, bits, hex] = words.split(' ').collect::<Vec<_>>()[..] else { return None };
+    let kind = KINDS.iter().find(|(_, own)| *own == name)?.0.clone();
+    let digits: Vec<u8> =
+        (0..64).step_by(2).map(|at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok()).collect::<Option<_>>()?;
+    Some(Key { kind, bits: bits.parse().ok()?, public: None, digest: digits.try_into().ok(), was_locked: false })
+}
+
+/// A text with keys, each replaced by its fingerprint. Absent where the public half of one cannot be told.
+pub fn without_secrets(bytes: &[u8]) -> Option<String> {
+    let mut out = String::new();
+    for raw in super::pem::scan(bytes) {
+        if is_key_label(raw.label) {
+            out += &read(&raw, &[]).ok()?.fingerprint()?;
+        } else {
+            out += &String::from_utf8_lossy(bytes.get(raw.start..raw.end)?);
+            if !out.ends_with('\n') {
+                out.push('\n');
+            }
+        }
+    }
+    Some(out)
 }
 
 /// Whether a label is that of a private key.
@@ -59,6 +124,7 @@ pub fn read(raw: &Raw<'_>, passwords: &[Zeroizing<Vec<u8>>]) -> Result<Key, KeyF
         "RSA PRIVATE KEY" => rsa_key(&der),
         "EC PRIVATE KEY" => ec_key(&der, None),
         "PRIVATE KEY" => pkcs8_key(&der),
+        FINGERPRINT => fingerprinted(&der).ok_or(KeyFault::Unreadable),
         "ENCRYPTED PRIVATE KEY" => {
             let info = EncryptedPrivateKeyInfo::from_der(&der).map_err(|_| KeyFault::Unreadable)?;
             let opened = passwords.iter().find_map(|password| info.decrypt(password.as_slice()).ok());
@@ -94,7 +160,7 @@ fn pkcs8_key(der: &[u8]) -> Result<Key, KeyFault> {
 
 fn key(kind: KeyKind, public: Option<Vec<u8>>) -> Key {
     let bits = bits(&kind, public.as_deref().unwrap_or_default());
-    Key { kind, bits, public, was_locked: false }
+    Key { kind, bits, public, digest: None, was_locked: false }
 }
 
 /// PKCS #1 (RFC 8017, A.1.2). The public half stands in it; whether the primes fit is not looked at, nor does OpenSSL.

@@ -20,7 +20,7 @@ pub use anchors::Anchors;
 pub use certificate::{Certificate, GeneralSubtree, Hash, KeyKind, Malformation, NameConstraints, PublicKey};
 pub use chain::{Chain, Gap, Sent, sent};
 pub use file::{Block, BlockFault, BlockKind, FileFault, PemFile};
-pub use key::{Key, KeyFault};
+pub use key::{Key, KeyFault, without_secrets};
 pub use library::Library;
 pub use pem::holds_key;
 pub use revocation::{OcspResponse, Revocations};

@@ -139,6 +139,23 @@ fn decode(block: &[u8]) -> Result<Vec<u8>, PemFault> {
     }
 }
 
+/// Base64 in lines of 64 letters (RFC 7468, 2).
+pub fn encode(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::new();
+    for line in bytes.chunks(48) {
+        for three in line.chunks(3) {
+            let word = three.iter().fold(0u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
+            for place in 0..4 {
+                let letter = LETTERS[(word >> (18 - 6 * place) & 63) as usize];
+                out.push(if place <= three.len() { letter as char } else { '=' });
+            }
+        }
+        out.push('\n');
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -31,6 +31,10 @@ pub fn sarif(run: &Run) -> serde_json::Result<String> {
                 value["baselineState"] = "unchanged".into();
                 json!({ "kind": "external", "justification": "known: it stands in the baseline" })
             }
+            By::Since(name) => {
+                value["baselineState"] = "unchanged".into();
+                json!({ "kind": "external", "justification": format!("known: {name} has it too") })
+            }
         };
         value["suppressions"] = json!([by]);
         results.push(value);

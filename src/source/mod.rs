@@ -4,18 +4,26 @@
 //! [`FileId`], and every place in every text is a [`Span`]. Reading goes through [`FileSystem`]; nothing else in the
 //! crate opens a file of the configuration.
 
+pub mod archive;
 mod disk;
 mod filesystem;
+mod git;
 mod glob;
 mod map;
 mod mapped;
 mod memory;
+mod recorder;
 mod trail;
+mod tree;
 
+pub use archive::Archive;
 pub use disk::Disk;
 pub use filesystem::{Entry, FileKind, FileSystem, Limits, Metadata, ReadError};
+pub use git::Git;
 pub use glob::{Pattern, expand, has_wildcard};
 pub use map::{FileId, Place, Position, Segment, SourceFile, Sources, Span, Text};
 pub use mapped::{Elsewhere, Mapped};
 pub use memory::{Memory, Overlay};
+pub use recorder::Recorder;
 pub use trail::{Step, Trail, Trails};
+pub use tree::{Node, Stored, Tree, inside};

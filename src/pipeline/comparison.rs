@@ -227,7 +227,7 @@ impl Read {
         settings: &'a lint::Settings,
     ) -> lint::Scope<'a> {
         let reading = &self.loaded.readings[0];
-        let question = lint::Question { settings, ..self.loaded.question(options) };
+        let question = lint::Question { settings, ..self.loaded.question(reading, options) };
         let (library, sources) = (&self.loaded.library, &self.loaded.sources);
         lint::Scope::new(reading.understood.deployment(), &reading.system, library, sources, editor, question)
     }
