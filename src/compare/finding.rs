@@ -107,7 +107,8 @@ pub fn unmatched(old: &Findings<'_>, new: &Findings<'_>) -> Unmatched {
             by_name.entry((rule, name)).or_default().push(at);
         }
     }
-    for same_words in [true, false] {
+    // What is told apart by its names comes first: what may speak of any would take its place.
+    for (once, same_words) in [(true, true), (true, false), (false, true), (false, false)] {
         for (at, finding) in new.all.iter().enumerate() {
             let names = new.ground.spoken_of(new.sources, finding);
             let rule = finding.rule.as_str();
@@ -121,7 +122,7 @@ pub fn unmatched(old: &Findings<'_>, new: &Findings<'_>) -> Unmatched {
             for other in known {
                 let is_once = names == old_names[other] && !names.is_empty();
                 let is_taken = is_once && !(fresh[at] && gone[other]);
-                if is_taken || same_words && old.all[other].message != finding.message {
+                if is_once != once || is_taken || same_words && old.all[other].message != finding.message {
                     continue;
                 }
                 (gone[other], fresh[at]) = (false, false);
