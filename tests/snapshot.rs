@@ -335,3 +335,53 @@ fn archives_and_revisions_are_configurations() {
         assert!(words(&output).contains(said), "{wrong}: {}", words(&output));
     }
 }
+
+/// The wrapper around a reload: it keeps what is good, and stops before the reload where something got worse.
+#[test]
+fn a_reload_goes_through_lint_and_comparison() {
+    let apache = "ServerName localhost\nLoadModule mpm_event_module /usr/lib/apache2/modules/mod_mpm_event.so\nLoadModule ssl_module /usr/lib/apache2/modules/mod_ssl.so\nListen 8443\n<VirtualHost *:8443>\n    ServerName a.test\n    SSLEngine on\n    SSLCertificateFile a.pem\n    SSLCertificateKeyFile a.key\n    SSLProtocol -all +TLSv1.2 +TLSv1.3\n</VirtualHost>\n";
+    let caddy = "{\n\tauto_https off\n}\nhttps://a.test:8443 {\n\ttls a.pem a.key {\n\t\tprotocols tls1.2 tls1.3\n\t}\n\trespond ok\n}\n";
+    let cases = [
+        ("nginx", "nginx.conf", NGINX.to_owned(), "sites-available/a", SITE, ("TLSv1.2 TLSv1.3", "TLSv1.3")),
+        ("apache2", "apache2.conf", apache.to_owned(), "apache2.conf", apache, ("+TLSv1.2 +TLSv1.3", "+TLSv1.3")),
+        ("caddy", "Caddyfile", caddy.to_owned(), "Caddyfile", caddy, ("tls1.2 tls1.3", "tls1.3")),
+    ];
+    for (service, main, text, changed, before, (from, to)) in cases {
+        let ground = Ground::new();
+        if service != "nginx" {
+            std::fs::remove_file(ground.at("nginx/nginx.conf")).expect("a file");
+        }
+        write(&ground.at("nginx").join(main), &text);
+        let program = Path::new(env!("CARGO_BIN_EXE_shakedown")).parent().expect("a folder");
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("ci/shakedown-reload");
+        let reload = |allow: &[&str]| {
+            let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap_or_default());
+            // The certificates of the tests are those of an authority that nobody knows: only what changes is of interest.
+            write(&ground.at("shakedown.toml"), "platform = \"debian-12\"\ntrust = [\"root.pem\"]\n");
+            let mut command = Command::new(&script);
+            command.arg(service).args(allow).current_dir(ground.folder.path());
+            command
+                .env("PATH", path)
+                .env("SHAKEDOWN_STORE", "store")
+                .env("SHAKEDOWN_RELOAD", "echo reloaded >>reloads");
+            command.env("SHAKEDOWN_PATH", Path::new("nginx").join(if service == "caddy" { "Caddyfile" } else { "" }));
+            command.output().expect("the wrapper runs")
+        };
+        let reloads = || std::fs::read_to_string(ground.at("reloads")).unwrap_or_default().lines().count();
+        let first = reload(&[]);
+        assert_eq!((first.status.code(), reloads()), (Some(0), 1), "{service}: {}", words(&first));
+        write(&ground.at("nginx").join(changed), &before.replace(from, to));
+        let stopped = reload(&[]);
+        assert_eq!((stopped.status.code(), reloads()), (Some(1), 1), "{service}: {}", words(&stopped));
+        assert!(words(&stopped).contains("client-lost"), "{service}: {}", words(&stopped));
+        let meant = reload(&["client-lost:a.test"]);
+        assert_eq!((meant.status.code(), reloads()), (Some(0), 2), "{service}: {}", words(&meant));
+        write(&ground.at("nginx").join(changed), &before.replace("a.key", "missing.key"));
+        let broken = reload(&[]);
+        assert_eq!((broken.status.code(), reloads()), (Some(1), 2), "{service}: {}", words(&broken));
+        let back = ground.run(RESTORE);
+        assert_eq!(back.status.code(), Some(0), "{service}: {}", words(&back));
+        let now = std::fs::read_to_string(ground.at("nginx").join(changed)).expect("a file");
+        assert_eq!(now, before.replace(from, to), "{service}");
+    }
+}
