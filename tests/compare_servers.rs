@@ -124,3 +124,8 @@ fn nginx_loses_the_same_clients() {
 fn apache_loses_the_same_clients() {
     hold("apache");
 }
+
+#[test]
+fn caddy_loses_the_same_clients() {
+    hold("caddy");
+}

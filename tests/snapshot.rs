@@ -385,3 +385,24 @@ fn a_reload_goes_through_lint_and_comparison() {
         assert_eq!(now, before.replace(from, to), "{service}");
     }
 }
+
+/// Keys come back only where they were kept; otherwise those on disk stay as they are.
+#[test]
+fn keys_are_restored_only_where_they_were_kept() {
+    let key = |name: &str| file([format!("key {name}").as_str()]);
+    for (with_keys, expected) in [(false, "ec2"), (true, "ec1")] {
+        let ground = Ground::new();
+        let mut arguments =
+            vec!["snapshot", "save", "--store", "store", "--platform", "debian-12", "--trust", "root.pem"];
+        arguments.extend(with_keys.then_some("--with-keys"));
+        let saved = ground.run(&[&arguments[..], &["nginx"]].concat());
+        assert_eq!(saved.status.code(), Some(0), "{}", words(&saved));
+        ground.break_it();
+        std::fs::write(ground.at("nginx/a.key"), key("ec2")).expect("a file can be written");
+        let restored = ground.run(RESTORE);
+        assert_eq!(restored.status.code(), Some(0), "{}", words(&restored));
+        assert!(!words(&restored).contains("PRIVATE KEY"), "{}", words(&restored));
+        assert_eq!(std::fs::read(ground.at("nginx/a.key")).expect("a key"), key(expected));
+        assert_eq!(std::fs::metadata(ground.at("nginx/a.key")).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+}

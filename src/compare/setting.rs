@@ -6,7 +6,7 @@ use std::fmt::Display;
 use super::client::End;
 use super::drift::{Drift, Effect, Kind};
 use crate::handshake::{Decisive, Offer, written};
-use crate::model::{ClientVerification, TlsPolicy, VerifyMode};
+use crate::model::{ClientVerification, Setting, TlsPolicy, VerifyMode};
 use crate::source::Span;
 use crate::tls::cipher::{CipherSuite, Encryption};
 use crate::tls::{Protocol, Protocols};
@@ -47,7 +47,7 @@ pub fn compare(old: End<'_, '_>, new: End<'_, '_>) -> Settings {
     suites(&was, &is, &kinds, place(Decisive::Ciphers), &mut found);
     tls13_suites(&was, &is, place(Decisive::Ciphersuites), &mut found);
     groups(&was, &is, place(Decisive::Groups), &mut found);
-    stapling(old_policy, new_policy, &mut found);
+    stapling(old, new, old_policy, new_policy, &mut found);
     verification(old, new, old_policy, new_policy, &mut found);
     found
 }
@@ -250,12 +250,17 @@ fn groups(was: &Offer, is: &Offer, at: Places, found: &mut Settings) {
     }
 }
 
-fn stapling(old: &TlsPolicy, new: &TlsPolicy, found: &mut Settings) {
+/// Where a setting is written, else the block for which its default holds.
+fn place<T>(end: End<'_, '_>, setting: &Setting<T>) -> Option<Span> {
+    written(setting).or_else(|| end.binding.map(|binding| end.side.site(binding.site).head))
+}
+
+fn stapling(old_end: End<'_, '_>, new_end: End<'_, '_>, old: &TlsPolicy, new: &TlsPolicy, found: &mut Settings) {
     let (Some(was), Some(is)) = (old.stapling.get(), new.stapling.get()) else {
         found.unjudged.push(("stapling", "it hangs on what is not in the files".to_owned()));
         return;
     };
-    let at = (written(&old.stapling), written(&new.stapling));
+    let at = (place(old_end, &old.stapling), place(new_end, &new.stapling));
     match (was.on, is.on) {
         (true, false) => {
             let words =
@@ -296,7 +301,7 @@ fn verification(old: End<'_, '_>, new: End<'_, '_>, was: &TlsPolicy, is: &TlsPol
         found.unjudged.push(("client-verification", "it hangs on what is not in the files".to_owned()));
         return;
     };
-    let at = (written(&was.client_verification), written(&is.client_verification));
+    let at = (place(old, &was.client_verification), place(new, &is.client_verification));
     let words = || format!("clients are {} now; before they were {}", asks(now.mode), asks(before.mode));
     match demand(now.mode).cmp(&demand(before.mode)) {
         std::cmp::Ordering::Less => {
