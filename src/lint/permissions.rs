@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use foldhash::HashMap;
 
-use crate::platform::{Account, Accounts};
+use crate::platform::{Account, Accounts, Unit};
 use crate::source::Trail;
 
 /// Somebody who reads files of the configuration.
@@ -28,6 +28,8 @@ pub struct Permissions {
     pub worker: Option<Reader>,
     /// Groups that may read keys: root's, the service's own, and `ssl-cert`.
     pub trusted_groups: Vec<u32>,
+    /// What systemd is told of the service, where the configuration is judged as its own.
+    pub unit: Option<Unit>,
     /// The way to each file that matters, by its path in the model.
     pub trails: HashMap<PathBuf, Trail>,
     /// Key files that a git work tree carries, each with the folder of that work tree.

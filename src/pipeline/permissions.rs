@@ -43,6 +43,7 @@ pub fn gather(files: &dyn FileSystem, main: Option<&Path>, deployment: &Deployme
     let is_meant = is_live || options.run_as.is_some() && options.path_maps.is_empty();
     if is_meant {
         found.accounts = Accounts::read(files);
+        found.unit = Unit::find(files, units(deployment.server));
         (found.reader, found.worker) = readers(files, &found.accounts, deployment, options);
         let service = [&found.reader, &found.worker].into_iter().flatten().flat_map(|one| &one.account.groups);
         let named = GROUPS.iter().filter_map(|name| found.accounts.group(name));

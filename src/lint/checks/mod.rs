@@ -176,6 +176,7 @@ rules! {
     "proxy-verify-without-ca": Closing(upstream::without_authority),
     "quic-incompatible-parameter": Reading,
     "quic-without-tls13": Endpoint(protocol::quic),
+    "reload-ignores-file-change": Closing(permission::reload_ignores_files),
     "same-type-certificates": Credential(certificate::same_type),
     "scheme-port-conflict": Reading,
     "server-name-invalid-wildcard": Reading,

@@ -179,6 +179,21 @@ fn can_be_owned(name: &str) -> bool {
     is_host(name.trim_start_matches("*.")) && !is_private_name(&name) && !APART.iter().any(|top| is_below(top))
 }
 
+/// `reload-ignores-file-change`. Caddy holds what it is given against what it runs, and does nothing where both are the same.
+pub fn reload_ignores_files(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
+    let Some(unit) = &scope.permissions.unit else { return };
+    let is_weak = |command: &&String| command.contains("reload") && !command.contains("--force");
+    let Some(command) = unit.reload.iter().find(is_weak) else { return };
+    let pairs = scope.deployment.credentials.iter().flat_map(|set| &set.pairs);
+    let Some((token, _)) = pairs.filter_map(|pair| pair.certificate.get()).min_by_key(|(token, _)| token.span) else {
+        return;
+    };
+    let problem = Problem::new("reload-ignores-file-change", token.span).with("path", &*token.text);
+    sink.report(
+        problem.with("unit", unit.path.clone()).with("command", command.clone()).with("name", unit.name.clone()),
+    );
+}
+
 /// `variable-certificate-unreadable-by-worker`.
 pub fn unreadable_by_worker<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
     const RULE: &str = "variable-certificate-unreadable-by-worker";
