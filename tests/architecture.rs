@@ -34,6 +34,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("flate2", &["source/archive.rs", "snapshot"]),
     ("rustix", &["source", "snapshot/restore.rs"]),
     ("memchr", &["source", "server", "pki"]),
+    ("mimalloc", &["main.rs"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),

@@ -32,7 +32,7 @@ pub fn run(scope: &Scope<'_>, settings: &Settings) -> Judged {
     let mut sink = Sink { problems: scope.deployment.problems.clone(), unjudged: scope.deployment.unjudged.clone() };
     let uses = Use::all(scope.deployment);
     let server = scope.deployment.server.name();
-    let speaks = |rule: &&Rule| rule.page().servers.iter().any(|name| name == server);
+    let speaks = |rule: &&Rule| rule.speaks_of(server);
     let rules: Vec<&Rule> =
         settings.rules.all().filter(|rule| settings.wants(&rule_name(rule))).filter(speaks).collect();
     let work = pieces(scope, &rules, &uses);
@@ -230,7 +230,7 @@ const NOT_UNDERSTOOD: &[&str] = &[
 /// there, how a socket is written is what is left out.
 fn silence(scope: &Scope<'_>, problems: Vec<Problem>) -> Vec<Problem> {
     let stops = |problem: &Problem| {
-        let text = |rule: &'static Rule| rule.page().text(scope.deployment.server.name(), problem.case);
+        let text = |rule: &'static Rule| rule.brief().text(scope.deployment.server.name(), problem.case);
         find(problem.rule.as_str()).is_some_and(|rule| text(rule).contains("{no-start}"))
     };
     let mut quiet: HashMap<(&'static str, Span), bool> = HashMap::new();
@@ -261,7 +261,7 @@ fn silence(scope: &Scope<'_>, problems: Vec<Problem>) -> Vec<Problem> {
 /// How bad a problem is by itself or by its page.
 pub fn severity_of(problem: &Problem) -> Severity {
     let by_page = || {
-        let page = find(problem.rule.as_str())?.page();
+        let page = find(problem.rule.as_str())?.brief();
         Some(page.case.get(problem.case).and_then(|case| case.severity).unwrap_or(page.severity))
     };
     problem.severity.or_else(by_page).unwrap_or(Severity::Error)
@@ -290,7 +290,7 @@ pub fn told(server: &str, mut problem: Problem, settings: &Settings) -> Finding 
             fingerprint: String::new(),
         };
     };
-    let said = rule.page().say(server, problem.case, &problem.arguments);
+    let said = rule.brief().say(server, problem.case, &problem.arguments);
     let more = problem.related.len().saturating_sub(LABELS);
     problem.related.truncate(LABELS);
     let text = if more > 0 { format!("{} (and {more} more places)", said.text) } else { said.text };

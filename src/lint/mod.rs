@@ -57,11 +57,18 @@ pub struct Rule {
     pub source: Cow<'static, str>,
     check: Check,
     page: OnceLock<Page>,
+    brief: OnceLock<Page>,
 }
 
 impl Rule {
     const fn new(name: &'static str, source: &'static str, check: Check) -> Self {
-        Rule { name: Cow::Borrowed(name), source: Cow::Borrowed(source), check, page: OnceLock::new() }
+        Rule {
+            name: Cow::Borrowed(name),
+            source: Cow::Borrowed(source),
+            check,
+            page: OnceLock::new(),
+            brief: OnceLock::new(),
+        }
     }
 
     /// A rule of the user's own, whose page names a template.
@@ -70,7 +77,8 @@ impl Rule {
     /// What the text lacks or has too much.
     pub fn own(name: String, source: String) -> Result<Self, toml::de::Error> {
         let page = Page::parse(&source)?;
-        Ok(Rule { name: name.into(), source: source.into(), check: Check::Template, page: OnceLock::from(page) })
+        let brief = OnceLock::from(page.clone());
+        Ok(Rule { name: name.into(), source: source.into(), check: Check::Template, page: OnceLock::from(page), brief })
     }
 
     /// Whether it speaks of the run's own settings and comments.
@@ -88,9 +96,23 @@ impl Rule {
         self.page.get_or_init(|| Page::parse(&self.source).expect("a test reads every embedded page"))
     }
 
+    /// The page without its examples, read at first use: what a run needs.
+    pub fn brief(&self) -> &Page {
+        self.brief.get_or_init(|| Page::parse_brief(&self.source).expect("a test reads every embedded page"))
+    }
+
+    /// Whether the rule speaks of a server. Pages have the list in one line, so that most of them are never read.
+    pub fn speaks_of(&self, server: &str) -> bool {
+        if let Some(page) = self.brief.get() {
+            return page.servers.iter().any(|name| name == server);
+        }
+        let list = self.source.lines().find_map(|line| line.strip_prefix("servers = "));
+        list.is_some_and(|list| list.split('"').any(|name| name == server))
+    }
+
     /// A parameter of the page.
     pub fn parameter(&self, name: &str) -> i64 {
-        self.page().parameters.get(name).copied().unwrap_or(0)
+        self.brief().parameters.get(name).copied().unwrap_or(0)
     }
 }
 
@@ -104,7 +126,7 @@ pub fn find(name: &str) -> Option<&'static Rule> {
     let rules = rules();
     match rules.binary_search_by_key(&name, |rule| &rule.name) {
         Ok(at) => Some(&rules[at]),
-        Err(_) => rules.iter().find(|rule| rule.page().aliases.iter().any(|alias| alias == name)),
+        Err(_) => rules.iter().find(|rule| rule.brief().aliases.iter().any(|alias| alias == name)),
     }
 }
 

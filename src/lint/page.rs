@@ -244,6 +244,14 @@ impl Page {
         toml::from_str(text)
     }
 
+    /// Reads a page without its examples, which are most of its text and which no run looks at.
+    ///
+    /// # Errors
+    /// As [`Page::parse`].
+    pub fn parse_brief(text: &str) -> Result<Page, toml::de::Error> {
+        Page::parse(&without_examples(text))
+    }
+
     /// The words of a case for a server, with placeholders filled: those that the page has for that server alone come first,
     /// and those of the case before those of the page. A case that the page does not have is its main one.
     pub fn say(&self, server: &str, case: &str, arguments: &[(&'static str, String)]) -> Said {
@@ -274,6 +282,22 @@ impl Page {
         let of_case = of_case.or(self.case.get(case).and_then(|case| case.text.as_ref()));
         of_case.or(own.and_then(|own| own.text.as_ref())).unwrap_or(&self.message.text)
     }
+}
+
+/// The text of a page without the tables of its examples.
+fn without_examples(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let (mut in_example, mut in_text) = (false, false);
+    for line in text.split_inclusive('\n') {
+        if !in_text && line.starts_with('[') {
+            in_example = line.starts_with("[[example]]") || line.starts_with("[example.");
+        }
+        in_text ^= (line.matches("'''").count() + line.matches("\"\"\"").count()) % 2 == 1;
+        if !in_example {
+            out.push_str(line);
+        }
+    }
+    out
 }
 
 /// Replaces `{name}` by its argument, or by the word that the server has for it; `{{` is one brace. A placeholder without
@@ -312,6 +336,18 @@ fn fill(words: &str, server: &str, arguments: &[(&'static str, String)]) -> Stri
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_says_the_same_without_its_examples() {
+        for rule in crate::lint::rules() {
+            let whole = Page { example: Vec::new(), ..Page::parse(&rule.source).expect("a page") };
+            let brief = Page::parse_brief(&rule.source).expect("a page without examples");
+            assert_eq!(format!("{whole:?}"), format!("{brief:?}"), "{}", rule.name);
+            for server in ["nginx", "apache", "caddy"] {
+                assert_eq!(rule.speaks_of(server), whole.servers.iter().any(|one| one == server), "{}", rule.name);
+            }
+        }
+    }
 
     #[test]
     fn placeholders_are_filled() {

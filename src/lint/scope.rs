@@ -10,7 +10,7 @@ use crate::diagnostic::{Edit, Fix, Problem, Safety, Unjudged};
 use crate::handshake::Predictor;
 use crate::model::{
     Binding, BindingId, Change, Credential, Credentials, CredentialsId, Deployment, Editor, Endpoint, EndpointId,
-    Found, NameKind, PolicyId, Service, Setting, Site, SiteId, Token, Transport,
+    Found, ListenUse, NameKind, PolicyId, Service, Setting, Site, SiteId, Token, Transport,
 };
 use crate::pki::loading::Strength;
 use crate::pki::{self, Anchors, Certificate, Chain, Key, Library, PemFile, Sent, Verdict, Verifier};
@@ -48,8 +48,10 @@ pub struct Scope<'a> {
     pub predictor: Predictor<'a>,
     /// Cipher strings that were read: thousands of sites share a handful.
     expansions: Mutex<HashMap<Arc<str>, Arc<Expansion<'static>>>>,
-    /// For each site, where it is bound.
-    bound: Vec<Vec<(EndpointId, BindingId)>>,
+    /// Where sites are bound, site after site.
+    bound: Grouped<(EndpointId, BindingId)>,
+    /// Where sites ask for a socket, by its position among the uses of that.
+    listens: Grouped<(EndpointId, u32)>,
 }
 
 /// What clients trust, and who said so.
@@ -244,12 +246,15 @@ impl<'a> Scope<'a> {
         editor: &'a (dyn Editor + Sync),
         question: Question<'a>,
     ) -> Self {
-        let mut bound = vec![Vec::new(); deployment.sites.len()];
-        for (at, endpoint) in deployment.endpoints.iter().enumerate() {
-            for (order, binding) in endpoint.bindings.iter().enumerate() {
-                bound[binding.site.0 as usize].push((EndpointId(at as u32), BindingId(order as u32)));
-            }
-        }
+        let endpoints = || (0u32..).map(EndpointId).zip(&deployment.endpoints);
+        let bound = endpoints().flat_map(|(at, endpoint)| {
+            let bindings = (0u32..).map(BindingId).zip(&endpoint.bindings);
+            bindings.map(move |(order, binding)| (binding.site, (at, order)))
+        });
+        let listens = endpoints()
+            .flat_map(|(at, endpoint)| (0u32..).zip(&endpoint.uses).map(move |(order, one)| (one.site, (at, order))));
+        let bound = Grouped::new(deployment.sites.len(), bound);
+        let listens = Grouped::new(deployment.sites.len(), listens);
         let Question { trust: Trust { anchors, is_given, is_public }, settings, now, clock, permissions } = question;
         Scope {
             deployment,
@@ -267,6 +272,7 @@ impl<'a> Scope<'a> {
             predictor: Predictor::new(deployment, library, system, now),
             expansions: Mutex::default(),
             bound,
+            listens,
         }
     }
 
@@ -355,15 +361,49 @@ impl<'a> Scope<'a> {
     /// All sockets of a site and its binding there.
     pub fn bindings(&self, site: SiteId) -> impl Iterator<Item = (&'a Endpoint, BindingId, &'a Binding)> {
         let deployment = self.deployment;
-        self.bound[site.0 as usize].iter().map(move |(endpoint, binding)| {
+        self.bound.of(site).iter().map(move |(endpoint, binding)| {
             let endpoint = deployment.endpoint(*endpoint);
             (endpoint, *binding, endpoint.binding(*binding))
         })
     }
 
+    /// All places where a site asks for a socket.
+    pub fn listens(&self, site: SiteId) -> impl Iterator<Item = &'a ListenUse> {
+        let deployment = self.deployment;
+        self.listens.of(site).iter().map(move |(endpoint, order)| &deployment.endpoint(*endpoint).uses[*order as usize])
+    }
+
     /// The bytes of a span as text, for messages.
     pub fn text(&self, span: Span) -> String {
         self.sources.text(span).into_owned()
+    }
+}
+
+/// Lists by site in one allocation.
+struct Grouped<T> {
+    /// Where the list of each site begins, and behind the last where it ends.
+    starts: Vec<u32>,
+    all: Vec<T>,
+}
+
+impl<T: Copy> Grouped<T> {
+    /// Groups pairs, those of one site in their order.
+    fn new(sites: usize, pairs: impl Iterator<Item = (SiteId, T)>) -> Self {
+        let mut pairs: Vec<(SiteId, T)> = pairs.collect();
+        pairs.sort_by_key(|(site, _)| *site);
+        let mut starts = vec![0; sites + 1];
+        for (site, _) in &pairs {
+            starts[site.0 as usize + 1] += 1;
+        }
+        for site in 0..sites {
+            starts[site + 1] += starts[site];
+        }
+        Grouped { starts, all: pairs.into_iter().map(|(_, value)| value).collect() }
+    }
+
+    fn of(&self, site: SiteId) -> &[T] {
+        let site = site.0 as usize;
+        &self.all[self.starts[site] as usize..self.starts[site + 1] as usize]
     }
 }
 

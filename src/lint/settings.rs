@@ -82,7 +82,7 @@ impl Settings {
     pub fn template<'s>(&'s self, rule: &'s Rule) -> Option<&'s Template> {
         match rule.check {
             Check::Template => {
-                self.profile.and_then(|profile| profile.template.get(&*rule.name)).or(rule.page().template.as_ref())
+                self.profile.and_then(|profile| profile.template.get(&*rule.name)).or(rule.brief().template.as_ref())
             }
             _ => None,
         }

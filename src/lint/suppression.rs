@@ -8,7 +8,7 @@ use std::ops::Range;
 use super::Rules;
 use crate::diagnostic::{Edit, Fix, Problem, Safety};
 use crate::server::{Outline, Stretch};
-use crate::source::{FileId, Span};
+use crate::source::{self, FileId, Span};
 
 /// The word that such comments begin with.
 const MARK: &str = "shakedown:";
@@ -46,7 +46,7 @@ impl Suppression {
 
 /// Whether a text may hold such a comment.
 pub fn is_marked(text: &[u8]) -> bool {
-    text.windows(MARK.len()).any(|window| window == MARK.as_bytes())
+    source::contains(text, MARK.as_bytes())
 }
 
 /// The suppressions of a text, and what is wrong with others.

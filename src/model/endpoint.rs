@@ -256,9 +256,18 @@ impl Endpoint {
         }
     }
 
+    /// The first place where each site asks for this socket.
+    pub fn first_uses(&self) -> HashMap<SiteId, &ListenUse> {
+        let mut found = HashMap::default();
+        for one in &self.uses {
+            found.entry(one.site).or_insert(one);
+        }
+        found
+    }
+
     /// The sites that ask for this socket, in reading order, each once.
     pub fn sites(&self) -> impl Iterator<Item = SiteId> + '_ {
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = foldhash::HashSet::default();
         self.uses.iter().map(|one| one.site).filter(move |site| seen.insert(*site))
     }
 }

@@ -1,48 +1,50 @@
 //! One id for equal policies and equal sets of certificates: ten thousand sites share a handful.
 
+use std::hash::{BuildHasher, Hash};
+
 use foldhash::HashMap;
 
 use super::{Credentials, CredentialsId, Deployment, PolicyId, TlsPolicy, UpstreamPolicy, UpstreamPolicyId};
 
-/// What a deployment holds already. One serves one deployment while it is built.
+/// What a deployment holds already, by hash: the values themselves stand in the deployment alone. One serves one deployment
+/// while it is built.
 #[derive(Debug, Default)]
 pub struct Interner {
-    policies: HashMap<TlsPolicy, PolicyId>,
-    credentials: HashMap<Credentials, CredentialsId>,
-    upstreams: HashMap<UpstreamPolicy, UpstreamPolicyId>,
+    policies: HashMap<u64, u32>,
+    credentials: HashMap<u64, u32>,
+    upstreams: HashMap<u64, u32>,
+    hasher: foldhash::fast::RandomState,
 }
 
 impl Interner {
     /// The id of a policy, which is added where it is new.
     pub fn policy(&mut self, deployment: &mut Deployment, policy: TlsPolicy) -> PolicyId {
-        if let Some(id) = self.policies.get(&policy) {
-            return *id;
-        }
-        let id = PolicyId(deployment.policies.len() as u32);
-        deployment.policies.push(policy.clone());
-        self.policies.insert(policy, id);
-        id
+        PolicyId(place(&mut self.policies, &mut deployment.policies, policy, &self.hasher))
     }
 
     /// The id of a set of certificates, which is added where it is new.
     pub fn credentials(&mut self, deployment: &mut Deployment, credentials: Credentials) -> CredentialsId {
-        if let Some(id) = self.credentials.get(&credentials) {
-            return *id;
-        }
-        let id = CredentialsId(deployment.credentials.len() as u32);
-        deployment.credentials.push(credentials.clone());
-        self.credentials.insert(credentials, id);
-        id
+        CredentialsId(place(&mut self.credentials, &mut deployment.credentials, credentials, &self.hasher))
     }
 
     /// The id of a policy towards upstream servers, which is added where it is new.
     pub fn upstream(&mut self, deployment: &mut Deployment, policy: UpstreamPolicy) -> UpstreamPolicyId {
-        if let Some(id) = self.upstreams.get(&policy) {
-            return *id;
-        }
-        let id = UpstreamPolicyId(deployment.upstream_policies.len() as u32);
-        deployment.upstream_policies.push(policy.clone());
-        self.upstreams.insert(policy, id);
-        id
+        UpstreamPolicyId(place(&mut self.upstreams, &mut deployment.upstream_policies, policy, &self.hasher))
     }
+}
+
+/// The place of a value in a list, where it is added if it is new.
+fn place<T: Hash + Eq>(known: &mut HashMap<u64, u32>, all: &mut Vec<T>, value: T, hasher: &impl BuildHasher) -> u32 {
+    let mut hash = hasher.hash_one(&value);
+    // Values of one hash stand at the hashes that follow.
+    while let Some(at) = known.get(&hash) {
+        if all[*at as usize] == value {
+            return *at;
+        }
+        hash = hash.wrapping_add(1);
+    }
+    let at = all.len() as u32;
+    all.push(value);
+    known.insert(hash, at);
+    at
 }

@@ -1,6 +1,7 @@
 //! Values that know where they came from, and may be unknown.
 
 use std::borrow::Cow;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use crate::source::Span;
@@ -67,7 +68,7 @@ pub enum OriginKind {
 }
 
 /// Where a value was written and where it bites.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Origin {
     /// How it came to hold there.
     pub kind: OriginKind,
@@ -77,6 +78,16 @@ pub struct Origin {
     pub bites: Span,
     /// The includes, uses and imports that led there; absent in the main file.
     pub via: Option<FrameId>,
+}
+
+/// By the place to point at and the way there.
+impl Hash for Origin {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let at = self.anchor();
+        let place = u64::from(at.file.0) << 32 | u64::from(at.start);
+        state.write_u64(place);
+        state.write_u64(self.via.map_or(u64::MAX, |frame| u64::from(frame.0)) << 2 | self.kind as u64);
+    }
 }
 
 impl Origin {
@@ -105,12 +116,19 @@ impl Origin {
 }
 
 /// A value with its origin.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting<T> {
     /// The value, or why it is not known.
     pub value: Value<T>,
     /// Where it comes from.
     pub origin: Origin,
+}
+
+/// By the origin alone, which nearly always tells one value from another.
+impl<T> Hash for Setting<T> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.origin.hash(state);
+    }
 }
 
 impl<T> Setting<T> {

@@ -394,15 +394,12 @@ pub(super) fn add_anchors(
 
 /// Adds the anchors of a file; false where there is none. No finding points into it.
 fn add_store(files: &dyn FileSystem, options: &Options, path: &Path, anchors: &mut Anchors) -> Result<bool, Failure> {
-    let library = Library::load(files, &mut Sources::new(), &options.limits, [path.to_path_buf()], &[]);
-    match library.get(path) {
-        Some(Ok(file)) => {
-            anchors.add_file(file);
+    match files.read(path, options.limits.pem_file) {
+        Ok(text) => {
+            anchors.add_store(&text);
             Ok(true)
         }
-        Some(Err(error)) if !error.is_missing() => {
-            Err(Failure::new(format!("cannot read trust anchors from {}: {error}", path.display())))
-        }
-        _ => Ok(false),
+        Err(error) if error.is_missing() => Ok(false),
+        Err(error) => Err(Failure::new(format!("cannot read trust anchors from {}: {error}", path.display()))),
     }
 }

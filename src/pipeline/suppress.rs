@@ -74,7 +74,7 @@ impl Comments {
     /// What is said of the comments that met nothing, where the rule was asked and could judge.
     pub fn unused(&self, reading: &Reading, options: &Options, unjudged: &[Unjudged]) -> Vec<Problem> {
         let deployment = reading.understood.deployment();
-        let speaks = |rule: &lint::Rule| rule.page().servers.iter().any(|name| name == deployment.server.name());
+        let speaks = |rule: &lint::Rule| rule.speaks_of(deployment.server.name());
         let is_judged =
             |rule: &lint::Rule| !deployment.fragment && (unjudged.is_empty() || !rule.looks_at_files()) && speaks(rule);
         let unused = self.by_path.values().flatten().filter(|(_, used)| !used).map(|(one, _)| one);

@@ -1,15 +1,37 @@
 //! What clients trust.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use super::certificate::Certificate;
-use super::file::{BlockKind, PemFile};
+use super::certificate::{self, Certificate};
+use super::file::{self, PemFile};
+use super::pem;
 
-/// Trust anchors by their subject.
+/// Trust anchors by their subject. Those of a store are looked into only where a path leads to them: a store has more
+/// certificates than most configurations.
 #[derive(Clone, Debug, Default)]
 pub struct Anchors {
-    by_subject: HashMap<Vec<u8>, Vec<Arc<Certificate>>>,
+    by_subject: HashMap<Vec<u8>, Vec<Anchor>>,
+}
+
+/// One anchor.
+#[derive(Clone, Debug)]
+struct Anchor {
+    der: Cow<'static, [u8]>,
+    /// What it says; absent where it cannot be read after all.
+    parsed: OnceLock<Option<Arc<Certificate>>>,
+}
+
+impl Anchor {
+    fn new(der: Cow<'static, [u8]>) -> Self {
+        Anchor { der, parsed: OnceLock::new() }
+    }
+
+    fn certificate(&self) -> Option<&Arc<Certificate>> {
+        let read = || Certificate::parse(&self.der).ok().map(Arc::new);
+        self.parsed.get_or_init(read).as_ref()
+    }
 }
 
 impl Anchors {
@@ -22,8 +44,8 @@ impl Anchors {
     pub fn mozilla() -> Self {
         let mut anchors = Anchors::new();
         for der in webpki_root_certs::TLS_SERVER_ROOT_CERTS {
-            if let Ok(certificate) = Certificate::parse(der) {
-                anchors.add(Arc::new(certificate));
+            if let Some((_, subject)) = certificate::names(der) {
+                anchors.add(subject, Anchor::new(Cow::Borrowed(der)));
             }
         }
         anchors
@@ -36,11 +58,20 @@ impl Anchors {
 
     /// Adds the self-issued certificates of a file: an intermediate is no anchor.
     pub fn add_file(&mut self, file: &PemFile) {
-        for block in &file.blocks {
-            if let BlockKind::Certificate(certificate) = &block.kind
-                && certificate.is_self_issued()
-            {
-                self.add(Arc::clone(certificate));
+        for (_, certificate) in file.certificates().filter(|(_, one)| one.is_self_issued()) {
+            let der = Cow::Owned(certificate.der.to_vec());
+            let anchor = Anchor { der, parsed: OnceLock::from(Some(Arc::clone(certificate))) };
+            self.add(certificate.subject_name.clone(), anchor);
+        }
+    }
+
+    /// Adds the self-issued certificates of a store's text.
+    pub fn add_store(&mut self, text: &[u8]) {
+        for block in pem::scan(text).into_iter().filter(|block| file::certificate_label(block.label)) {
+            let Ok(der) = block.der else { continue };
+            match certificate::names(&der) {
+                Some((issuer, subject)) if issuer == subject => self.add(subject, Anchor::new(Cow::Owned(der))),
+                _ => {}
             }
         }
     }
@@ -64,22 +95,22 @@ impl Anchors {
 
     /// The anchors with this subject.
     pub fn with_subject(&self, subject: &[u8]) -> impl Iterator<Item = &Arc<Certificate>> {
-        self.by_subject.get(subject).into_iter().flatten()
+        self.by_subject.get(subject).into_iter().flatten().filter_map(Anchor::certificate)
     }
 
-    fn add(&mut self, certificate: Arc<Certificate>) {
-        self.by_subject.entry(certificate.subject_name.clone()).or_default().push(certificate);
+    fn add(&mut self, subject: Vec<u8>, anchor: Anchor) {
+        self.by_subject.entry(subject).or_default().push(anchor);
     }
 
     /// Whether a certificate is an anchor itself.
     pub fn contains(&self, certificate: &Certificate) -> bool {
         self.by_subject
             .get(&certificate.subject_name)
-            .is_some_and(|all| all.iter().any(|one| one.der == certificate.der))
+            .is_some_and(|all| all.iter().any(|one| *one.der == *certificate.der))
     }
 
     /// The anchor that issued a certificate.
     pub fn issuer_of(&self, certificate: &Certificate) -> Option<&Arc<Certificate>> {
-        self.by_subject.get(&certificate.issuer_name)?.iter().find(|anchor| certificate.is_issued_by(anchor))
+        self.with_subject(&certificate.issuer_name).find(|anchor| certificate.is_issued_by(anchor))
     }
 }

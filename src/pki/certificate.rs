@@ -230,6 +230,32 @@ pub(super) fn canonical(name: &X509Name<'_>) -> Vec<u8> {
     out
 }
 
+/// Issuer and subject of a certificate in the form in which names are compared, without a look at the rest of it; absent
+/// where the bytes are no certificate (RFC 5280, 4.1).
+pub(super) fn names(der: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+    let (tbs, _) = element(der).and_then(|(certificate, _)| element(certificate))?;
+    let after = |bytes| element(bytes).map(|(_, rest)| rest);
+    // The version may be missing; the serial number and the algorithm stand before the issuer, the validity behind it.
+    let serial = if tbs.first() == Some(&0xa0) { after(tbs)? } else { tbs };
+    let (rest, issuer) = X509Name::from_der(after(after(serial)?)?).ok()?;
+    let (_, subject) = X509Name::from_der(after(rest)?).ok()?;
+    Some((canonical(&issuer), canonical(&subject)))
+}
+
+/// The content of the first DER element, and what stands behind it.
+fn element(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (start, length) = match *bytes.get(1)? {
+        short @ 0..0x80 => (2, usize::from(short)),
+        long => {
+            let count = usize::from(long & 0x7f);
+            let digits = bytes.get(2..2 + count).filter(|digits| digits.len() <= 4)?;
+            (2 + count, digits.iter().fold(0usize, |sum, byte| sum << 8 | usize::from(*byte)))
+        }
+    };
+    let end = start.checked_add(length)?;
+    Some((bytes.get(start..end)?, &bytes[end..]))
+}
+
 /// The digest that a signature is made over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Hash {

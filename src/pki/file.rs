@@ -117,7 +117,8 @@ pub enum FileFault {
     },
 }
 
-fn certificate_label(label: &str) -> bool {
+/// Whether a block of this label is a certificate.
+pub(super) fn certificate_label(label: &str) -> bool {
     matches!(label, "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE")
 }
 

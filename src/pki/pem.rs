@@ -117,6 +117,13 @@ fn block<'a>(text: &'a [u8], start: usize, body: usize, label: &'a str) -> (usiz
 
 /// Decodes one block. Labels that rustls-pemfile does not know are read under one that it does: the inside is alike.
 fn decode(block: &[u8]) -> Result<Vec<u8>, PemFault> {
+    const HEAD: &[u8] = b"-----BEGIN CERTIFICATE-----\n";
+    // Nearly all are written as OpenSSL writes them: those are taken as they are.
+    if let Some(rest) = block.strip_prefix(HEAD)
+        && !rest.iter().any(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b':'))
+    {
+        return first_item(block);
+    }
     let mut lines: Vec<&[u8]> = block.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).collect();
     while lines.last().is_some_and(|line| line.is_empty()) {
         lines.pop();
@@ -131,9 +138,14 @@ fn decode(block: &[u8]) -> Result<Vec<u8>, PemFault> {
         plain.push(b'\n');
     }
     plain.extend_from_slice(b"-----END CERTIFICATE-----\n");
-    let found = rustls_pemfile::read_one(&mut Cursor::new(&plain));
+    let found = first_item(&plain);
     zeroize::Zeroize::zeroize(&mut plain);
-    match found {
+    found
+}
+
+/// The inside of the first block of a text.
+fn first_item(text: &[u8]) -> Result<Vec<u8>, PemFault> {
+    match rustls_pemfile::read_one(&mut Cursor::new(text)) {
         Ok(Some(rustls_pemfile::Item::X509Certificate(der))) if !der.is_empty() => Ok(der.to_vec()),
         _ => Err(PemFault::Base64),
     }

@@ -206,7 +206,7 @@ fn related(sources: &Sources, label: &Label) -> Related {
 
 pub(super) fn wire(sources: &Sources, rules: &lint::Rules, finding: &Finding) -> WireFinding {
     let rule = rules.find(finding.rule.as_str());
-    let citation = rule.and_then(|rule| link(rule.page()));
+    let citation = rule.and_then(|rule| link(rule.brief()));
     let fix = finding.fix.as_ref().map(|fix| WireFix {
         title: fix.title.clone(),
         safety: if fix.safety == Safety::Safe { "safe" } else { "unsafe" },

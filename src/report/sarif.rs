@@ -92,7 +92,7 @@ fn level(severity: Severity) -> &'static str {
 
 /// A rule with its page as help.
 fn rule(rule: &Rule) -> Value {
-    let page = rule.page();
+    let page = rule.brief();
     let citation = page.citation.join("; ");
     let text = format!("{}\n\nNot when: {}\n\nSource: {citation}", page.why, page.not_when);
     let markdown = format!("{}\n\n**Not when:** {}\n\n**Source:** {citation}", page.why, page.not_when);

@@ -123,9 +123,19 @@ impl FileSystem for Disk {
         if metadata.len() > limit {
             return Err(ReadError::TooLarge { size: metadata.len(), limit });
         }
-        let mut bytes = Vec::with_capacity(metadata.len() as usize + 1);
+        // Read into its place at once: most of a run's memory is text.
+        let mut whole: Arc<[u8]> = std::iter::repeat_n(0, metadata.len() as usize).collect();
+        let mut file = file.take(limit + 1);
+        if let Some(place) = Arc::get_mut(&mut whole).filter(|place| !place.is_empty()) {
+            let read = fill(&mut file, place).map_err(explain)?;
+            if read == place.len() {
+                return Ok(whole);
+            }
+            return Ok(whole[..read].into()); // it became shorter meanwhile
+        }
         // Files below /proc say size 0 and may be endless.
-        file.take(limit + 1).read_to_end(&mut bytes).map_err(explain)?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(explain)?;
         if bytes.len() as u64 > limit {
             return Err(ReadError::TooLarge { size: bytes.len() as u64, limit });
         }
@@ -200,6 +210,20 @@ fn has_acl(path: &Path, found: &fs::Metadata) -> bool {
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn has_acl(_: &Path, _: &fs::Metadata) -> bool {
     false
+}
+
+/// Reads until a place is full or the file ends; how many bytes that are.
+fn fill(file: &mut impl Read, place: &mut [u8]) -> io::Result<usize> {
+    let mut read = 0;
+    while read < place.len() {
+        match file.read(&mut place[read..]) {
+            Ok(0) => break,
+            Ok(count) => read += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(read)
 }
 
 fn bytes_of(name: &OsStr) -> &[u8] {

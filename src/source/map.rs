@@ -163,8 +163,16 @@ impl SourceFile {
     }
 }
 
+/// Whether some words stand anywhere in a text.
+pub fn contains(text: &[u8], words: &[u8]) -> bool {
+    memchr::memmem::find(text, words).is_some()
+}
+
 /// Counts Unicode scalar values, an invalid byte as one.
 fn scalar_count(bytes: &[u8]) -> u32 {
+    if bytes.is_ascii() {
+        return bytes.len() as u32;
+    }
     bytes.utf8_chunks().map(|chunk| chunk.valid().chars().count() + chunk.invalid().len()).sum::<usize>() as u32
 }
 

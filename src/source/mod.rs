@@ -21,7 +21,7 @@ pub use disk::Disk;
 pub use filesystem::{Entry, FileKind, FileSystem, Limits, Metadata, ReadError};
 pub use git::Git;
 pub use glob::{Pattern, expand, has_wildcard};
-pub use map::{FileId, Place, Position, Segment, SourceFile, Sources, Span, Text};
+pub use map::{FileId, Place, Position, Segment, SourceFile, Sources, Span, Text, contains};
 pub use mapped::{Elsewhere, Mapped};
 pub use memory::{Memory, Overlay};
 pub use recorder::Recorder;

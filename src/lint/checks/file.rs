@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::diagnostic::{Edit, Fix, Problem, Safety, Unjudged};
 use crate::lint::{Scope, Sink, Use};
-use crate::model::{Change, Endpoint, EndpointId, NameKind, Setting, SiteId, Token, Transport};
+use crate::model::{Binding, Change, Endpoint, EndpointId, NameKind, Setting, SiteId, Token, Transport};
 use crate::pki::loading::{self, Cause};
 use crate::pki::{Certificate, FileFault, Key, KeyFault, KeyKind, PemFile};
 use crate::platform::TlsLibraryKind;
@@ -244,8 +244,12 @@ pub fn no_certificate(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sin
     };
     let has_none = |site| scope.deployment.credentials(scope.deployment.site(site).credentials).pairs.is_empty();
     let with = endpoint.uses.iter().find(|one| one.tls);
+    if !is_bare(default.site) && !has_none(default.site) {
+        return;
+    }
+    let first = endpoint.first_uses();
     let mut report = |site, case: &'static str| {
-        let Some(listen) = endpoint.uses.iter().find(|one| one.site == site) else { return };
+        let Some(listen) = first.get(&site) else { return };
         let name = scope.site_name(scope.deployment.site(site));
         let problem = Problem::new("no-certificate", listen.span).case(case).with("site", name);
         let mut problem = problem.with("listen", endpoint.listen.to_string());
@@ -266,10 +270,15 @@ pub fn no_certificate(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sin
 
 /// Names for which there is no certificate, on a socket that lends none of another site.
 fn unserved(scope: &Scope<'_>, endpoint: &Endpoint, sink: &mut Sink) {
-    for binding in endpoint.bindings.iter().filter(|binding| !binding.rejects) {
-        let served = scope.deployment.credentials(binding.credentials);
-        let listen = endpoint.uses.iter().find(|one| one.site == binding.site);
-        let Some(listen) = listen.filter(|_| served.pairs.is_empty()) else { continue };
+    let is_open =
+        |binding: &&Binding| !binding.rejects && scope.deployment.credentials(binding.credentials).pairs.is_empty();
+    let mut open = endpoint.bindings.iter().filter(is_open).peekable();
+    if open.peek().is_none() {
+        return;
+    }
+    let first = endpoint.first_uses();
+    for binding in open {
+        let Some(listen) = first.get(&binding.site) else { continue };
         let site = scope.deployment.site(binding.site);
         let case = if site.names.iter().all(|name| name.kind == NameKind::None) { "all-hosts" } else { "unmanaged" };
         let problem = Problem::new("no-certificate", listen.span).case(case).with("site", scope.site_name(site));

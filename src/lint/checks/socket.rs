@@ -86,10 +86,10 @@ pub fn without_tls(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) 
         port != 80 && (matches!(port, 443 | 8443) || scope.deployment.endpoints.iter().any(elsewhere))
     };
     // Its own switch is on, and another site of the socket decides: `default-site-not-tls`.
-    let is_lost = sockets.iter().any(|one| one.uses.iter().any(|listen| listen.site == id && listen.tls));
+    let is_lost = || scope.listens(id).any(|listen| listen.tls);
     if sockets.is_empty()
-        || is_lost
         || sockets.iter().any(|one| speaks_tls(one) || one.proxy_protocol || is_unix(one) || is_tls_port(one))
+        || is_lost()
     {
         return;
     }
@@ -106,7 +106,6 @@ pub fn without_tls(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) 
         return;
     }
     let only_http = sockets.iter().all(|endpoint| endpoint.listen.port == 80);
-    let listens = scope.deployment.endpoints.iter().flat_map(|endpoint| &endpoint.uses).filter(|one| one.site == id);
     let at = pair.certificate.origin.anchor();
     let mut problem = Problem::new("listen-without-tls", at)
         .with("site", scope.site_name(site))
@@ -114,7 +113,7 @@ pub fn without_tls(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) 
     if only_http {
         problem = problem.severity(Severity::Warning);
     }
-    for listen in listens {
+    for listen in scope.listens(id) {
         problem = problem.related(listen.span, "answers plain HTTP");
     }
     sink.report(problem);
@@ -136,10 +135,11 @@ pub fn mixed(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut S
         return;
     }
     let Some(with) = endpoint.uses.iter().find(|one| one.tls) else { return };
+    let spoken: HashMap<SiteId, ()> = endpoint.uses.iter().filter(|one| one.tls).map(|one| (one.site, ())).collect();
     for plain in endpoint.uses.iter().filter(|one| !one.tls) {
         let site = scope.deployment.site(plain.site);
         // A second listen of the same site that does say it.
-        if endpoint.uses.iter().any(|other| other.site == plain.site && other.tls) {
+        if spoken.contains_key(&plain.site) {
             continue;
         }
         let change = Change::SpeakTls { listen: plain.span };

@@ -4,7 +4,7 @@
 //! takes fixes leaves it out.
 
 use crate::diagnostic::Edit;
-use crate::model::{Change, Deployment, Editor, Edits, NameKind, Site, SiteId, Target};
+use crate::model::{Change, Deployment, Editor, Edits, NameKind, Reach, Site, SiteId, Target};
 use crate::server::apache::include::{Loaded, Statement};
 use crate::server::apache::syntax::Kind;
 use crate::source::{FileId, Span};
@@ -14,6 +14,7 @@ use crate::tls::{Protocol, Protocols};
 pub struct ApacheEditor<'a> {
     loaded: &'a Loaded,
     deployment: &'a Deployment,
+    reach: Reach<'a>,
 }
 
 /// Two years, the time that browsers ask for before they ship a name with the header.
@@ -32,7 +33,7 @@ fn spell(set: Protocols) -> String {
 impl<'a> ApacheEditor<'a> {
     /// An editor for what was loaded, and what it means.
     pub(super) fn new(loaded: &'a Loaded, deployment: &'a Deployment) -> Self {
-        ApacheEditor { loaded, deployment }
+        ApacheEditor { loaded, deployment, reach: Reach::new(deployment) }
     }
 
     /// The statement whose text covers `written`.
@@ -82,11 +83,6 @@ impl<'a> ApacheEditor<'a> {
         Some(Edit { span: Span::new(file, at, at), text: format!("{indent}{line}{ending}") })
     }
 
-    fn reached(&self, is_one: impl Fn(&Site) -> bool) -> Vec<SiteId> {
-        let sites = self.deployment.sites.iter().enumerate();
-        sites.filter(|(_, site)| is_one(site)).map(|(at, _)| SiteId(at as u32)).collect()
-    }
-
     fn replace_path(&self, written: Span, path: &str) -> Option<Edits> {
         let word = self.loaded.text(written.file).get(written.start as usize..written.end as usize)?;
         let text = match word.first() {
@@ -96,14 +92,7 @@ impl<'a> ApacheEditor<'a> {
             }
             _ => path.to_owned(),
         };
-        let uses = |site: &Site| {
-            self.deployment.credentials(site.credentials).pairs.iter().any(|pair| {
-                let certificate = pair.certificate.get().is_some_and(|(token, _)| token.span == written);
-                let key = pair.key.as_ref().and_then(|key| key.get()).is_some_and(|(token, _)| token.span == written);
-                certificate || key
-            })
-        };
-        Some(Edits { edits: vec![Edit { span: written, text }], reaches: self.reached(uses) })
+        Some(Edits { edits: vec![Edit { span: written, text }], reaches: self.reach.of_file(written) })
     }
 
     /// A key of its own for a certificate file that was to hold it: on a line of its own.
@@ -118,18 +107,14 @@ impl<'a> ApacheEditor<'a> {
         let indent = String::from_utf8_lossy(&text[from..line.start as usize]).into_owned();
         let at = Span::new(line.file, line.end, line.end);
         let edit = Edit { span: at, text: format!("\n{indent}SSLCertificateKeyFile {path}") };
-        let uses = |site: &Site| {
-            let mut pairs = self.deployment.credentials(site.credentials).pairs.iter();
-            pairs.any(|pair| pair.certificate.get().is_some_and(|(token, _)| token.span == written))
-        };
-        Some(Edits { edits: vec![edit], reaches: self.reached(uses) })
+        Some(Edits { edits: vec![edit], reaches: self.reach.of_file(written) })
     }
 
     fn set_protocols(&self, target: Target, to: Protocols) -> Option<Edits> {
         let protocols = |site: &Site| self.deployment.policy(site.policy).protocols.origin;
         match target {
             Target::Written(written) => {
-                let reaches = self.reached(|site| protocols(site).written == Some(written));
+                let reaches = self.reach.of_protocols(written);
                 Some(Edits { edits: vec![Edit { span: written, text: spell(to) }], reaches })
             }
             Target::Site(site) => {
@@ -162,8 +147,7 @@ impl Editor for ApacheEditor<'_> {
                 }
             }
             Change::SpeakTls { listen } => {
-                let uses = self.deployment.endpoints.iter().flat_map(|endpoint| &endpoint.uses);
-                let site = uses.into_iter().find(|one| one.span == *listen)?.site;
+                let site = *self.reach.of_listen(*listen).first()?;
                 // Without a certificate of its own, or the server's, TLS would keep httpd from starting.
                 let set = self.deployment.credentials(self.deployment.site(site).credentials);
                 if set.pairs.is_empty() {
@@ -192,8 +176,7 @@ impl Editor for ApacheEditor<'_> {
             }
             Change::SendStrictTransport { .. } | Change::RedirectToHttps { .. } => None,
             Change::DisableStapling { written } => {
-                let stapling = |site: &Site| self.deployment.policy(site.policy).stapling.origin.written;
-                let reaches = self.reached(|site| stapling(site) == Some(*written));
+                let reaches = self.reach.of_stapling(*written);
                 Some(Edits { edits: vec![Edit { span: *written, text: "off".to_owned() }], reaches })
             }
         }

@@ -1,9 +1,13 @@
 //! Changes in TLS words, turned into edits of a Caddyfile, formatted as `caddy fmt` would.
 
+use std::sync::OnceLock;
+
+use foldhash::HashMap;
+
 use super::include::{Loaded, LoadedFile};
 use super::syntax::{Node, Section};
 use crate::diagnostic::Edit;
-use crate::model::{Change, Deployment, Editor, Edits, Site, SiteId, Target};
+use crate::model::{Change, Deployment, Editor, Edits, Reach, Site, SiteId, Target};
 use crate::source::Span;
 use crate::tls::{Protocol, Protocols};
 
@@ -11,6 +15,9 @@ use crate::tls::{Protocol, Protocols};
 pub struct CaddyEditor<'a> {
     loaded: &'a Loaded,
     deployment: &'a Deployment,
+    reach: Reach<'a>,
+    /// Sections by the place of their first address.
+    sections: OnceLock<HashMap<Span, usize>>,
 }
 
 /// Two years, the time that browsers ask for before they ship a name with the header.
@@ -31,7 +38,7 @@ fn spell(set: Protocols) -> Option<&'static str> {
 impl<'a> CaddyEditor<'a> {
     /// An editor for what was read, and what it means.
     pub fn new(loaded: &'a Loaded, deployment: &'a Deployment) -> Self {
-        CaddyEditor { loaded, deployment }
+        CaddyEditor { loaded, deployment, reach: Reach::new(deployment), sections: OnceLock::new() }
     }
 
     fn bytes(&self, span: Span) -> Option<&'a LoadedFile> {
@@ -40,12 +47,12 @@ impl<'a> CaddyEditor<'a> {
 
     /// The section of a site: the one whose first address stands at the site's head.
     fn section(&self, site: &Site) -> Option<&'a Section> {
-        self.loaded.sections.iter().find(|section| section.keys.first().is_some_and(|key| key.span == site.head))
-    }
-
-    fn sites(&self, is_reached: impl Fn(&Site) -> bool) -> Vec<SiteId> {
-        let sites = self.deployment.sites.iter().enumerate();
-        sites.filter(|(_, site)| is_reached(site)).map(|(at, _)| SiteId(at as u32)).collect()
+        let all = || {
+            // Of two at one place the first counts.
+            let sections = self.loaded.sections.iter().enumerate().rev();
+            sections.filter_map(|(at, section)| Some((section.keys.first()?.span, at))).collect()
+        };
+        self.sections.get_or_init(all).get(&site.head).map(|at| &self.loaded.sections[*at])
     }
 
     /// The white space before the first word of the line that a place stands on.
@@ -131,14 +138,7 @@ impl<'a> CaddyEditor<'a> {
             None if !path.contains([' ', '\t', '"', '`', '{', '}', '#']) => path.to_owned(),
             _ => format!("\"{}\"", path.replace('"', "\\\"")),
         };
-        let uses = |site: &Site| {
-            self.deployment.credentials(site.credentials).pairs.iter().any(|pair| {
-                let certificate = pair.certificate.get().is_some_and(|(token, _)| token.span == written);
-                let key = pair.key.as_ref().and_then(|key| key.get()).is_some_and(|(token, _)| token.span == written);
-                certificate || key
-            })
-        };
-        Some(Edits { edits: vec![Edit { span: written, text }], reaches: self.sites(uses) })
+        Some(Edits { edits: vec![Edit { span: written, text }], reaches: self.reach.of_file(written) })
     }
 }
 
@@ -147,8 +147,7 @@ impl Editor for CaddyEditor<'_> {
         match change {
             Change::SetProtocols { target: Target::Written(written), to } => {
                 self.bytes(*written)?;
-                let of = |site: &Site| self.deployment.policy(site.policy).protocols.origin.written;
-                let reaches = self.sites(|site| of(site) == Some(*written));
+                let reaches = self.reach.of_protocols(*written);
                 Some(Edits { edits: vec![Edit { span: *written, text: spell(*to)?.to_owned() }], reaches })
             }
             Change::SetProtocols { target: Target::Site(site), to } => {
@@ -164,8 +163,7 @@ impl Editor for CaddyEditor<'_> {
                 let word = bytes.get(listen.start as usize..listen.end as usize)?;
                 let rest = word.strip_prefix(b"http://")?;
                 let text = format!("https://{}", String::from_utf8_lossy(rest));
-                let uses = self.deployment.endpoints.iter().flat_map(|endpoint| &endpoint.uses);
-                let reaches = uses.filter(|one| one.span == *listen).map(|one| one.site).collect();
+                let reaches = self.reach.of_listen(*listen);
                 Some(Edits { edits: vec![Edit { span: *listen, text }], reaches })
             }
             Change::SpeakTlsUpstream { .. } => None,

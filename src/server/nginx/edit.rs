@@ -1,12 +1,11 @@
 //! Changes in TLS words, turned into edits of nginx's text.
 
-use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use super::directives::line_of;
 use super::include::{Loaded, LoadedFile};
 use crate::diagnostic::Edit;
-use crate::model::{Change, Deployment, Editor, Edits, SiteId, Target};
+use crate::model::{Change, Deployment, Editor, Edits, Reach, SiteId, Target};
 use crate::source::Span;
 use crate::tls::{Protocol, Protocols};
 
@@ -16,12 +15,13 @@ pub struct NginxEditor<'a> {
     deployment: &'a Deployment,
     /// Whether headers are set outside of server blocks, once somebody asks.
     headers_around: OnceLock<bool>,
+    reach: Reach<'a>,
 }
 
 impl<'a> NginxEditor<'a> {
     /// An editor for what was loaded, and what it means.
     pub fn new(loaded: &'a Loaded, deployment: &'a Deployment) -> Self {
-        NginxEditor { loaded, deployment, headers_around: OnceLock::new() }
+        NginxEditor { loaded, deployment, reach: Reach::new(deployment), headers_around: OnceLock::new() }
     }
 
     fn file(&self, span: Span) -> Option<&LoadedFile> {
@@ -91,12 +91,6 @@ impl<'a> NginxEditor<'a> {
         Edit { span: Span::new(file.id, start as u32, start as u32), text: format!("{text}{behind}") }
     }
 
-    /// The sites whose protocols come from the directive at `written`.
-    fn reached(&self, written: impl Fn(&crate::model::Site) -> bool) -> Vec<SiteId> {
-        let sites = self.deployment.sites.iter().enumerate();
-        sites.filter(|(_, site)| written(site)).map(|(at, _)| SiteId(at as u32)).collect()
-    }
-
     fn replace_word(&self, written: Span, path: &str) -> Option<Edits> {
         let word = self.file(written)?.bytes.get(written.start as usize..written.end as usize)?;
         let text = match word.first() {
@@ -106,16 +100,7 @@ impl<'a> NginxEditor<'a> {
             }
             _ => path.to_owned(),
         };
-        let sites = self.deployment.sites.iter().enumerate();
-        let uses = |site: &crate::model::Site| {
-            self.deployment.credentials(site.credentials).pairs.iter().any(|pair| {
-                let certificate = pair.certificate.get().is_some_and(|(token, _)| token.span == written);
-                let key = pair.key.as_ref().and_then(|key| key.get()).is_some_and(|(token, _)| token.span == written);
-                certificate || key
-            })
-        };
-        let reaches = sites.filter(|(_, site)| uses(site)).map(|(at, _)| SiteId(at as u32)).collect();
-        Some(Edits { edits: vec![Edit { span: written, text }], reaches })
+        Some(Edits { edits: vec![Edit { span: written, text }], reaches: self.reach.of_file(written) })
     }
 }
 
@@ -133,8 +118,7 @@ impl Editor for NginxEditor<'_> {
     fn edits(&self, change: &Change) -> Option<Edits> {
         match change {
             Change::SetProtocols { target: Target::Written(written), to } => {
-                let policy = |site: &crate::model::Site| self.deployment.policy(site.policy);
-                let reaches = self.reached(|site| policy(site).protocols.origin.written == Some(*written));
+                let reaches = self.reach.of_protocols(*written);
                 Some(Edits { edits: vec![Edit { span: *written, text: spell(*to) }], reaches })
             }
             Change::SetProtocols { target: Target::Site(site), to } => {
@@ -156,11 +140,9 @@ impl Editor for NginxEditor<'_> {
                 self.replace_word(*written, path)
             }
             Change::SpeakTls { listen } => {
-                let uses = self.deployment.endpoints.iter().flat_map(|endpoint| &endpoint.uses);
-                let reaches: BTreeSet<SiteId> = uses.filter(|one| one.span == *listen).map(|one| one.site).collect();
                 let at = Span::new(listen.file, listen.end, listen.end);
                 let edits = vec![Edit { span: at, text: " ssl".to_owned() }];
-                Some(Edits { edits, reaches: reaches.into_iter().collect() })
+                Some(Edits { edits, reaches: self.reach.of_listen(*listen) })
             }
             Change::SpeakTlsUpstream { .. } => None,
             Change::SendUpstreamName { pass } => {
@@ -168,10 +150,8 @@ impl Editor for NginxEditor<'_> {
                 let name = file.tree.name(index, &file.bytes);
                 let family = String::from_utf8_lossy(name.strip_suffix(b"pass")?);
                 let text = format!("{family}ssl_server_name on;");
-                let upstreams = self.deployment.upstreams.iter().filter(|one| one.at == *pass);
-                let reaches: BTreeSet<SiteId> = upstreams.filter_map(|one| one.site).collect();
                 let edits = vec![self.before(file, file.tree.directives[index].start as usize, &text)];
-                Some(Edits { edits, reaches: reaches.into_iter().collect() })
+                Some(Edits { edits, reaches: self.reach.of_upstream(*pass) })
             }
             Change::RemoveDirective { written } => {
                 Some(Edits { edits: vec![self.removal(*written)?], reaches: Vec::new() })
@@ -186,8 +166,7 @@ impl Editor for NginxEditor<'_> {
                 Some(Edits { edits: vec![edit], reaches: vec![*site] })
             }
             Change::DisableStapling { written } => {
-                let policy = |site: &crate::model::Site| self.deployment.policy(site.policy);
-                let reaches = self.reached(|site| policy(site).stapling.origin.written == Some(*written));
+                let reaches = self.reach.of_stapling(*written);
                 Some(Edits { edits: vec![self.removal(*written)?], reaches })
             }
         }

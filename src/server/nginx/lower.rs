@@ -50,7 +50,7 @@ struct ServerDraft {
 #[derive(Default)]
 struct Collected {
     /// What stands in `http`, `stream` and `mail` outside of their servers, by [`Service`].
-    levels: [Level; Service::ALL.len()],
+    levels: [Option<Box<Level>>; Service::ALL.len()],
     /// Where these blocks begin.
     heads: [Option<Span>; Service::ALL.len()],
     /// What stands there about upstream servers.
@@ -65,7 +65,8 @@ struct Collected {
     has_events: bool,
     /// What `user` says.
     run_as: RunAs,
-    servers: Vec<ServerDraft>,
+    #[expect(clippy::vec_box, reason = "drafts are large, and moved several times")]
+    servers: Vec<Box<ServerDraft>>,
     problems: Vec<Problem>,
     unjudged: Vec<Unjudged>,
 }
@@ -73,7 +74,10 @@ struct Collected {
 impl Collected {
     fn append(&mut self, other: Collected) {
         for (own, other) in self.levels.iter_mut().zip(other.levels) {
-            own.absorb(other);
+            match (own, other) {
+                (Some(own), Some(other)) => own.absorb(*other),
+                (own, other) => *own = own.take().or(other),
+            }
         }
         for (own, other) in self.upstream.iter_mut().zip(other.upstream) {
             upstream::absorb(own, other);
@@ -204,7 +208,8 @@ pub fn lower(
         answer: &collected.answer,
         maps_early_data: collected.maps_early_data,
     };
-    bind::build(&mut deployment, collected.levels, collected.servers, defaults, &around);
+    let levels = collected.levels.map(|level| level.map_or_else(Level::default, |level| *level));
+    bind::build(&mut deployment, levels, collected.servers, defaults, &around);
     deployment
 }
 
@@ -307,8 +312,8 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    fn draft(&self, service: Service, head: Span, block: Span, way: &Way) -> ServerDraft {
-        ServerDraft {
+    fn draft(&self, service: Service, head: Span, block: Span, way: &Way) -> Box<ServerDraft> {
+        Box::new(ServerDraft {
             service,
             head,
             block,
@@ -318,7 +323,7 @@ impl<'a> Lowering<'a> {
             names: Vec::new(),
             places: vec![Place::default()],
             ssl_on: None,
-        }
+        })
     }
 
     /// Walks the directives of one block, or of a whole file.
@@ -545,7 +550,10 @@ impl<'a> Lowering<'a> {
         let said = setting::Said { name, words, file, via: way.via };
         match scope {
             Scope::Section(service) => {
-                setting::read(self, &said, &mut out.levels[*service as usize], &mut out.problems);
+                if setting::is_one(name) {
+                    let level = out.levels[*service as usize].get_or_insert_default();
+                    setting::read(self, &said, level, &mut out.problems);
+                }
                 upstream::setting(self, &said, &mut out.upstream[*service as usize]);
                 if *service == Service::Http {
                     out.answer.read(&said);

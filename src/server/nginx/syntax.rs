@@ -154,15 +154,15 @@ impl Tree {
 
 /// Cuts a text into directives.
 pub fn parse(text: &[u8]) -> Tree {
-    let mut parser = Parser {
-        text,
-        lexer: Lexer::new(text),
-        tree: Tree::default(),
-        open: Vec::new(),
-        too_deep: false,
-        in_quote: false,
+    let ends = memchr::memchr2_iter(b';', b'{', text).count();
+    let tree = Tree {
+        directives: Vec::with_capacity(ends),
+        words: Vec::with_capacity(ends + ends / 2 + text.len() / 32),
+        ..Tree::default()
     };
+    let mut parser = Parser { text, lexer: Lexer::new(text), tree, open: Vec::new(), too_deep: false, in_quote: false };
     parser.run();
+    parser.tree.words.shrink_to_fit();
     parser.tree
 }
 

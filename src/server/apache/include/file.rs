@@ -79,7 +79,7 @@ impl<'a> Files<'a> {
         let id = self.texts[file];
         let lines = match self.contents.get(out.paths[file].as_os_str()) {
             Some(Ok((_, lines))) => Arc::clone(lines),
-            _ => Arc::from([]),
+            _ => Arc::default(),
         };
         (id, lines)
     }

@@ -166,9 +166,9 @@ pub const APPENDED: &str = ":!aNULL:!eNULL:!EXP";
 
 /// The policy of a virtual host.
 pub fn policy(own: &Level, outer: &Level, defaults: Defaults) -> TlsPolicy {
-    let none = || -> Arc<[Token]> { Arc::from([]) };
+    let none = || -> Arc<[Token]> { Arc::default() };
     let default_ciphers: Arc<[Token]> = Arc::from([defaults.word("DEFAULT:!aNULL:!eNULL:!EXP")]);
-    let choice = ProtocolChoice { set: defaults.protocols, words: Arc::from([]), lost: Protocols::NONE };
+    let choice = ProtocolChoice { set: defaults.protocols, words: Arc::default(), lost: Protocols::NONE };
     let by_default = Origin::default_for(defaults.bites);
     TlsPolicy {
         protocols: defaults.or(take(&own.protocols, &outer.protocols), choice),
@@ -190,7 +190,7 @@ pub fn policy(own: &Level, outer: &Level, defaults: Defaults) -> TlsPolicy {
 /// The ALPN names. HTTP/1.1 is spoken whether or not `Protocols` names it (`ap_select_protocol`).
 fn application(own: &Level, outer: &Level, defaults: Defaults) -> Setting<Arc<[Token]>> {
     let written = take(&own.application, &outer.application)
-        .unwrap_or_else(|| Setting::known(Arc::from([]), Origin::default_for(defaults.bites)));
+        .unwrap_or_else(|| Setting::known(Arc::default(), Origin::default_for(defaults.bites)));
     map(written, |words| {
         let is_spoken = |word: &&Token| match &*word.text {
             "h2" => defaults.speaks_h2,

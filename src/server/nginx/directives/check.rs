@@ -1,6 +1,6 @@
 //! Holds one directive against the table.
 
-use std::collections::HashMap;
+use foldhash::{HashMap, HashMapExt};
 
 use super::table::{Context, Entry, Kind, find, nearest};
 use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity};
@@ -26,27 +26,25 @@ pub fn check(tree: &Tree, index: usize, text: &[u8], file: FileId, reader: Reade
     let name = tree.name(index, text);
     let directive = &tree.directives[index];
     let at = tree.words[directive.first_word as usize].span(file);
-    let shown = String::from_utf8_lossy(name).into_owned();
+    // Nearly every directive is in order: words are made only where one is not.
+    let shown = || String::from_utf8_lossy(name).into_owned();
     let all = find(name);
     if all.is_empty() {
-        return Some(unknown(&shown, at, reader));
+        return Some(unknown(&shown(), at, reader));
     }
     if all.iter().any(|entry| entry.foreign) && !all.iter().any(|entry| entry.is_in(reader.version) && !entry.foreign) {
         return None;
     }
-    let present: Vec<&Entry> = all.iter().filter(|entry| entry.is_in(reader.version)).collect();
-    let Some(first) = present.first() else { return Some(other_release(all, &shown, at, reader)) };
-    let here: Vec<&&Entry> = match reader.context {
-        Some(context) => present.iter().filter(|entry| entry.stands_in(context)).collect(),
-        None => present.iter().collect(),
-    };
-    let Some(entry) = here.iter().find(|entry| entry.block == directive.block.is_some()).or(here.first()) else {
+    let present = || all.iter().filter(|entry| entry.is_in(reader.version));
+    let Some(first) = present().next() else { return Some(other_release(all, &shown(), at, reader)) };
+    let here = || present().filter(|entry| reader.context.is_none_or(|context| entry.stands_in(context)));
+    let Some(entry) = here().find(|entry| entry.block == directive.block.is_some()).or_else(|| here().next()) else {
         let other = all.iter().any(|entry| reader.context.is_some_and(|context| entry.stands_in(context)));
         if other {
-            return Some(other_release(all, &shown, at, reader));
+            return Some(other_release(all, &shown(), at, reader));
         }
         let context = reader.context.map_or("here", Context::name);
-        let problem = Problem::new("directive-not-allowed-here", at).with("name", shown).with("context", context);
+        let problem = Problem::new("directive-not-allowed-here", at).with("name", shown()).with("context", context);
         return Some(problem.with("module", first.module));
     };
     if let Some(problem) = runs_on(tree, index, text, file, entry, reader) {
@@ -54,14 +52,14 @@ pub fn check(tree: &Tree, index: usize, text: &[u8], file: FileId, reader: Reade
     }
     if entry.block != directive.block.is_some() {
         let case = if entry.block { "no-block" } else { "stray-block" };
-        return Some(Problem::new("syntax-error", at).case(case).with("name", shown));
+        return Some(Problem::new("syntax-error", at).case(case).with("name", shown()));
     }
     let words = tree.args(index);
     if !entry.takes(words.len()) {
-        let problem = Problem::new("invalid-argument", at).case("count").with("name", shown);
+        let problem = Problem::new("invalid-argument", at).case("count").with("name", shown());
         return Some(problem.with("expected", entry.expected()).with("count", words.len().to_string()));
     }
-    value(entry, words, text, file, &shown)
+    value(entry, words, text, file, name)
 }
 
 /// A directive that lacks its `;` takes the next line for arguments: when that line begins with a directive of this
@@ -139,9 +137,10 @@ fn other_release(all: &[Entry], name: &str, at: Span, reader: Reader) -> Problem
 }
 
 /// A value that its kind does not take. What hangs on a variable is not judged.
-fn value(entry: &Entry, words: &[Word], text: &[u8], file: FileId, name: &str) -> Option<Problem> {
+fn value(entry: &Entry, words: &[Word], text: &[u8], file: FileId, name: &[u8]) -> Option<Problem> {
     let wrong = |word: &Word, expected: &str| {
         let value = String::from_utf8_lossy(&word.value(text)).into_owned();
+        let name = String::from_utf8_lossy(name);
         let problem = Problem::new("invalid-argument", word.span(file)).case("value").with("name", name);
         Some(problem.with("value", value).with("expected", expected))
     };
@@ -160,11 +159,11 @@ fn value(entry: &Entry, words: &[Word], text: &[u8], file: FileId, name: &str) -
             one.filter(|word| !is_time(&word.value(text))).and_then(|word| wrong(word, "a time such as `60s` or `1d`"))
         }
         Kind::Enum(known) => {
-            let expected = format!("one of: {known}");
-            one.filter(|word| !listed(known, &word.value(text))).and_then(|word| wrong(word, &expected))
+            let is_other = |word: &&Word| !listed(known, &word.value(text));
+            one.filter(is_other).and_then(|word| wrong(word, &format!("one of: {known}")))
         }
         // The front end says which protocols it does not know.
-        Kind::Bitmask(_) if name == "ssl_protocols" => None,
+        Kind::Bitmask(_) if name == b"ssl_protocols" => None,
         Kind::Bitmask(known) => {
             let bad = words.iter().find(|word| !word.has_variable() && !listed(known, &word.value(text)));
             bad.and_then(|word| wrong(word, &format!("some of: {known}")))
@@ -219,7 +218,10 @@ pub fn check_duplicates(
     reader: Reader,
     problems: &mut Vec<Problem>,
 ) {
-    let mut seen: HashMap<&[u8], usize> = HashMap::new();
+    if directives.len() < 2 {
+        return;
+    }
+    let mut seen: HashMap<&[u8], usize> = HashMap::with_capacity(directives.len());
     for index in directives {
         let name = tree.name(*index, text);
         let Some(first) = seen.insert(name, *index) else { continue };

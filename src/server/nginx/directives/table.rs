@@ -1,7 +1,8 @@
 //! The table of directives by release, read once.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
+
+use foldhash::{HashMap, HashMapExt};
 
 use crate::diagnostic::spelling;
 use crate::platform::Version;

@@ -32,16 +32,19 @@ pub struct Around<'a> {
 }
 
 /// Turns drafts into sites, endpoints and bindings.
+#[expect(clippy::vec_box, reason = "drafts are large, and moved several times")]
 pub fn build(
     deployment: &mut Deployment,
     levels: [Level; Service::ALL.len()],
-    drafts: Vec<ServerDraft>,
+    drafts: Vec<Box<ServerDraft>>,
     defaults: [Defaults; Service::ALL.len()],
     outside: &Around<'_>,
 ) {
     let mut composer = Composer::default();
     let mut sockets: Sockets = Sockets::default();
     let mut http2 = Vec::with_capacity(drafts.len());
+    let mut unsaid = upstream::Unsaid::default();
+    deployment.sites.reserve(drafts.len());
     deployment.ticket_keys.extend(levels.iter().flat_map(|level| &level.ticket_keys).cloned());
     for mut draft in drafts {
         if draft.service == Service::Mail {
@@ -64,8 +67,9 @@ pub fn build(
             groups: outside.groups,
             version: defaults.version,
             fragment: defaults.fragment,
+            nowhere: Span::new(defaults.bites.file, 0, 0),
         };
-        upstream::build(deployment, &mut composer.interner, id, &draft.places, &around);
+        upstream::build(deployment, &mut composer.interner, &mut unsaid, id, &draft.places, &around);
         http2.push(level::http2(&draft.level, outer));
         let has_own_credentials = !draft.level.certificates.is_empty() || !draft.level.keys.is_empty();
         let mut answers = match draft.service {
@@ -302,6 +306,7 @@ fn bind(deployment: &mut Deployment, composer: &mut Composer, mut endpoint: Endp
     let socket_http2 = endpoint.uses.iter().any(|one| one.http2);
     let version = deployment.platform.server_version;
     let default_policy = deployment.site(default).policy;
+    let looks_first = platform::nginx_decider("protocols", version) == Decider::NamedSite;
     for (order, id) in sites.iter().enumerate() {
         let binding = BindingId(order as u32);
         let heeded = *id == default || is_evaluated(deployment, deployment.site(*id)) || deployment.fragment;
@@ -319,7 +324,6 @@ fn bind(deployment: &mut Deployment, composer: &mut Composer, mut endpoint: Endp
             Transport::Plain => policy,
             _ => composer.compose(deployment, version, default_policy, policy, speaks),
         };
-        let looks_first = platform::nginx_decider("protocols", version) == Decider::NamedSite;
         let choosing = if looks_first { after_name } else { default_policy };
         let before_name = default_policy;
         endpoint.bindings.push(Binding {

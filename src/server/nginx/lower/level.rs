@@ -86,9 +86,13 @@ pub const OUTSIDE: &str = "it may be set outside this fragment";
 
 impl Defaults {
     fn or<T>(self, setting: Option<Setting<T>>, default: T) -> Setting<T> {
+        self.or_else(setting, || default)
+    }
+
+    fn or_else<T>(self, setting: Option<Setting<T>>, default: impl FnOnce() -> T) -> Setting<T> {
         setting.unwrap_or_else(|| {
             let origin = Origin::default_for(self.bites);
-            if self.fragment { Setting::unknown(OUTSIDE, origin) } else { Setting::known(default, origin) }
+            if self.fragment { Setting::unknown(OUTSIDE, origin) } else { Setting::known(default(), origin) }
         })
     }
 
@@ -96,7 +100,7 @@ impl Defaults {
         let words = platform::nginx_default_protocols(self.version).split(' ');
         ProtocolChoice {
             set: words.filter_map(Protocol::from_name).collect(),
-            words: Arc::from([]),
+            words: Arc::default(),
             lost: Protocols::NONE,
         }
     }
@@ -106,7 +110,7 @@ impl Defaults {
 pub fn policy(own: &Level, outer: &Level, defaults: Defaults) -> TlsPolicy {
     let token =
         |text: &str| Token::new(text, Span::new(defaults.bites.file, defaults.bites.start, defaults.bites.start));
-    let list = |text: &str| -> Arc<[Token]> { if text.is_empty() { Arc::from([]) } else { Arc::from([token(text)]) } };
+    let list = |text: &str| -> Arc<[Token]> { if text.is_empty() { Arc::default() } else { Arc::from([token(text)]) } };
     let commands = take(&own.commands, &outer.commands).map(|setting| Setting {
         value: match setting.value {
             Value::Known(all) => Value::Known(Arc::from(all)),
@@ -115,19 +119,19 @@ pub fn policy(own: &Level, outer: &Level, defaults: Defaults) -> TlsPolicy {
         origin: setting.origin,
     });
     TlsPolicy {
-        protocols: defaults.or(take(&own.protocols, &outer.protocols), defaults.protocols()),
+        protocols: defaults.or_else(take(&own.protocols, &outer.protocols), || defaults.protocols()),
         ciphers: defaults
-            .or(take(&own.ciphers, &outer.ciphers), list(platform::nginx_default_ciphers(defaults.version))),
-        ciphersuites: Setting::known(Arc::from([]), Origin::default_for(defaults.bites)),
+            .or_else(take(&own.ciphers, &outer.ciphers), || list(platform::nginx_default_ciphers(defaults.version))),
+        ciphersuites: Setting::known(Arc::default(), Origin::default_for(defaults.bites)),
         prefer_server_ciphers: defaults.or(take(&own.prefer_server_ciphers, &outer.prefer_server_ciphers), false),
-        groups: auto_groups(defaults.or(take(&own.groups, &outer.groups), list(""))),
+        groups: auto_groups(defaults.or(take(&own.groups, &outer.groups), Arc::default())),
         dh_parameters: defaults.or(take(&own.dh_parameters, &outer.dh_parameters), None),
-        commands: defaults.or(commands, Arc::from([])),
+        commands: defaults.or(commands, Arc::default()),
         early_data: defaults.or(take(&own.early_data, &outer.early_data), false),
         session_tickets: defaults.or(take(&own.session_tickets, &outer.session_tickets), true),
         session_lifetime: session_lifetime(own, outer, defaults),
         alpn: take(&own.alpn, &outer.alpn)
-            .unwrap_or_else(|| Setting::known(Arc::from([]), Origin::default_for(defaults.bites))),
+            .unwrap_or_else(|| Setting::known(Arc::default(), Origin::default_for(defaults.bites))),
         client_verification: verification(own, outer, defaults),
         stapling: stapling(own, outer, defaults),
     }
@@ -147,7 +151,7 @@ fn auto_groups(mut setting: Setting<Arc<[Token]>>) -> Setting<Arc<[Token]>> {
     if let Value::Known(list) = &setting.value
         && list.iter().any(|token| &*token.text == "auto")
     {
-        setting.value = Value::Known(Arc::from([]));
+        setting.value = Value::Known(Arc::default());
     }
     setting
 }

@@ -61,6 +61,11 @@ impl Said<'_> {
     }
 }
 
+/// Whether a directive is one that a level holds.
+pub fn is_one(name: &[u8]) -> bool {
+    name.starts_with(b"ssl_") || matches!(name, b"resolver" | b"http2" | b"protocol" | b"starttls")
+}
+
 /// Takes a directive into its level, if it is one that TLS hangs on.
 pub fn read(lowering: &Lowering<'_>, said: &Said<'_>, level: &mut Level, problems: &mut Vec<Problem>) {
     if said.name == b"resolver" {
@@ -267,7 +272,7 @@ fn protocols(said: &Said<'_>, level: &mut Level, problems: &mut Vec<Problem>) {
 
 /// The protocols that words switch on.
 pub fn protocol_choice(said: &Said<'_>, problems: &mut Vec<Problem>) -> Setting<ProtocolChoice> {
-    let mut choice = ProtocolChoice { set: Protocols::NONE, words: Arc::from([]), lost: Protocols::NONE };
+    let mut choice = ProtocolChoice { set: Protocols::NONE, words: Arc::default(), lost: Protocols::NONE };
     let mut words = Vec::with_capacity(said.words.len());
     for word in said.words {
         let token = said.token(word);

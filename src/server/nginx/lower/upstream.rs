@@ -14,7 +14,8 @@ use super::setting::{Said, file, protocol_choice};
 use super::{Lowering, level};
 use crate::model::{
     Address, Credential, Deployment, FrameId, Interner, Origin, ProtocolChoice, Service, Setting, SiteId, Token,
-    Upstream, UpstreamAuthorities, UpstreamPolicy, UpstreamTarget, UpstreamTransport, UpstreamVerification, Value,
+    Upstream, UpstreamAuthorities, UpstreamPolicy, UpstreamPolicyId, UpstreamTarget, UpstreamTransport,
+    UpstreamVerification, Value,
 };
 use crate::platform::{self, Version};
 use crate::source::Span;
@@ -61,13 +62,17 @@ pub struct Level {
     on: Option<Setting<bool>>,
 }
 
-/// The settings of one place for every module.
-pub type Levels = [Level; Family::ALL.len()];
+/// The settings of one place for every module; most places have none.
+pub type Levels = [Option<Box<Level>>; Family::ALL.len()];
 
 /// Adds what another text says in the same place; the first stays.
 pub fn absorb(mine: &mut Levels, other: Levels) {
     for (mine, other) in mine.iter_mut().zip(other) {
-        *mine = merged(mine, &other, |setting| setting);
+        let Some(other) = other else { continue };
+        match mine {
+            Some(mine) => **mine = merged(mine, &other, |setting| setting),
+            None => *mine = Some(other),
+        }
     }
 }
 
@@ -97,9 +102,13 @@ pub fn read(lowering: &Lowering<'_>, said: &Said<'_>, place: &mut Place) {
 pub fn setting(lowering: &Lowering<'_>, said: &Said<'_>, levels: &mut Levels) {
     let of_family = |(_, head): &&(Family, &[u8])| said.name.starts_with(head);
     let Some((family, head)) = Family::ALL.iter().find(of_family) else { return };
-    let level = &mut levels[*family as usize];
+    let name = &said.name[head.len()..];
+    if !name.starts_with(b"ssl") {
+        return;
+    }
+    let level = levels[*family as usize].get_or_insert_default();
     let first = said.first();
-    match &said.name[head.len()..] {
+    match name {
         b"ssl" => level.on = said.flag(),
         b"ssl_verify" => level.verify = said.flag(),
         b"ssl_verify_depth" => level.depth = first.text.parse().ok().and_then(|depth: u32| said.known(depth)),
@@ -152,29 +161,50 @@ pub struct Around<'a> {
     pub groups: &'a Groups,
     pub version: Version,
     pub fragment: bool,
+    /// What defaults point at.
+    pub nowhere: Span,
 }
+
+/// The policy of places where nothing is said, by service.
+pub type Unsaid = [Option<UpstreamPolicyId>; Service::ALL.len()];
 
 /// Puts the upstreams of a server into the deployment.
 pub fn build(
     deployment: &mut Deployment,
     interner: &mut Interner,
+    unsaid: &mut Unsaid,
     site: SiteId,
     places: &[Place],
     around: &Around<'_>,
 ) {
     for place in places.iter().filter(|place| !place.passes.is_empty()) {
         for pass in &place.passes {
-            let mut level = place.levels[pass.family as usize].clone();
+            let mut level = place.levels[pass.family as usize].as_deref().cloned();
+            let mut take_over = |outer: &Levels| {
+                if let Some(outer) = &outer[pass.family as usize] {
+                    level = Some(merged(&level.take().unwrap_or_default(), outer, Origin::inherited));
+                }
+            };
             let mut parent = place.parent;
             while let Some(at) = parent {
-                level = merged(&level, &places[at].levels[pass.family as usize], Origin::inherited);
+                take_over(&places[at].levels);
                 parent = places[at].parent;
             }
-            level = merged(&level, &around.outer[pass.family as usize], Origin::inherited);
-            let transport = transport(pass, &level, around.service);
+            take_over(around.outer);
+            let transport = transport(pass, level.as_ref(), around.service);
             let targets = targets(pass, transport, around);
             let loads_files = transport != Some(UpstreamTransport::Plain);
-            let policy = interner.upstream(deployment, policy(level, pass, around));
+            let policy = match level {
+                Some(level) => interner.upstream(deployment, policy(level, around)),
+                // Nearly all say nothing: one policy for all.
+                None => match unsaid[around.service as usize] {
+                    Some(policy) => policy,
+                    None => {
+                        let policy = interner.upstream(deployment, policy(Level::default(), around));
+                        *unsaid[around.service as usize].insert(policy)
+                    }
+                },
+            };
             let at = pass.target.span;
             deployment.upstreams.push(Upstream { site: Some(site), at, via: pass.via, targets, policy, loads_files });
         }
@@ -182,13 +212,14 @@ pub fn build(
 }
 
 /// How requests are sent on; absent where a variable tells.
-fn transport(pass: &Pass, level: &Level, service: Service) -> Option<UpstreamTransport> {
-    let text = pass.target.text.to_ascii_lowercase();
+fn transport(pass: &Pass, level: Option<&Level>, service: Service) -> Option<UpstreamTransport> {
+    let text = &*pass.target.text;
     let by_tls = |tls: bool| if tls { UpstreamTransport::Tls } else { UpstreamTransport::Plain };
     if service == Service::Stream {
-        return Some(by_tls(level.on.as_ref().and_then(|on| on.get()) == Some(&true)));
+        return Some(by_tls(level.and_then(|level| level.on.as_ref()?.get()) == Some(&true)));
     }
-    if text.starts_with(pass.family.scheme()) {
+    let scheme = pass.family.scheme();
+    if text.get(..scheme.len()).is_some_and(|head| head.eq_ignore_ascii_case(scheme)) {
         return Some(UpstreamTransport::Tls);
     }
     // Where any variable stands in the address, TLS is made ready.
@@ -214,7 +245,8 @@ fn targets(pass: &Pass, transport: Option<UpstreamTransport>, around: &Around<'_
         },
     };
     let host = rest.split('/').next().unwrap_or(rest);
-    match around.groups.get(&(around.service, Arc::from(host.to_ascii_lowercase()))) {
+    let group = || around.groups.get(&(around.service, Arc::from(host.to_ascii_lowercase())));
+    match if around.groups.is_empty() { None } else { group() } {
         Some(servers) => servers.iter().map(|one| target(&one.text, Origin::written(one.span, None))).collect(),
         None if rest.starts_with("unix:") => vec![target(rest, Origin::written(pass.target.span, pass.via))],
         None => vec![target(host, Origin::written(pass.target.span, pass.via))],
@@ -248,9 +280,9 @@ fn address_of(text: &str, default: Option<u16>) -> Option<(Address, u16)> {
     Some((address, port))
 }
 
-fn policy(level: Level, pass: &Pass, around: &Around<'_>) -> UpstreamPolicy {
+fn policy(level: Level, around: &Around<'_>) -> UpstreamPolicy {
     // Policies are shared: what a place leaves out points at nothing in particular.
-    let nowhere = Origin::default_for(Span::new(pass.target.span.file, 0, 0));
+    let nowhere = Origin::default_for(around.nowhere);
     fn or<T>(setting: Option<Setting<T>>, default: T, nowhere: Origin, fragment: bool) -> Setting<T> {
         setting.unwrap_or_else(|| match fragment {
             true => Setting::unknown(level::OUTSIDE, nowhere),

@@ -55,11 +55,11 @@ pub fn policy(lowering: &Lowering<'_>, config: &Config, settings: &Settings, has
     TlsPolicy {
         protocols: protocols(lowering, settings, default),
         ciphers: list(&settings.ciphers, "ciphers"),
-        ciphersuites: Setting::known(Arc::from([]), default),
+        ciphersuites: Setting::known(Arc::default(), default),
         prefer_server_ciphers: Setting::known(true, default),
         groups: list(&settings.groups, "groups"),
         dh_parameters: Setting::known(None, default),
-        commands: Setting::known(Arc::from([]), default),
+        commands: Setting::known(Arc::default(), default),
         early_data: Setting::known(false, default),
         session_tickets: tickets,
         session_lifetime: Setting::known(None, default),
@@ -94,7 +94,7 @@ fn protocols(lowering: &Lowering<'_>, settings: &Settings, default: Origin) -> S
     let Some(at) =
         written().map(|token| token.span).reduce(|one, two| if one.file == two.file { one.to(two) } else { one })
     else {
-        return Setting::known(ProtocolChoice { set: standard, words: Arc::from([]), lost: Protocols::NONE }, default);
+        return Setting::known(ProtocolChoice { set: standard, words: Arc::default(), lost: Protocols::NONE }, default);
     };
     let origin = Origin::written(at, settings.via);
     if written().any(|token| has_placeholder(&token.text)) {
