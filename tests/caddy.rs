@@ -1,11 +1,13 @@
 //! Caddy: how a Caddyfile is cut, what it means, and that its JSON means the same. What is claimed of Caddy here, the real
 //! one is asked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use shakedown::model::{Binding, BindingId, Deployment, Endpoint, Found, ServerKind, Setting, Unmatched};
+use shakedown::model::{
+    Answer, Binding, BindingId, Deployment, Endpoint, Found, ServerKind, Setting, Unmatched, UpstreamAuthorities,
+};
 use shakedown::platform::{self, Part};
 use shakedown::server::{self, Form, Input, Root};
 use shakedown::source::{Disk, FileSystem, Limits, Memory, Sources, Text};
@@ -125,7 +127,41 @@ fn describe(deployment: &Deployment) -> String {
         })
         .collect();
     sockets.sort();
+    sockets.extend(describe_upstreams(deployment));
+    sockets.extend(describe_answers(deployment));
     sockets.concat()
+}
+
+/// Where requests are sent on to, each once: a site with several addresses is several in JSON.
+fn describe_upstreams(deployment: &Deployment) -> BTreeSet<String> {
+    let mut out = BTreeSet::new();
+    for upstream in &deployment.upstreams {
+        let policy = deployment.upstream_policy(upstream.policy);
+        let path =
+            |file: &Setting<(shakedown::model::Token, PathBuf)>| known(file, |(token, _)| token.text.to_string());
+        let authorities = known(&policy.authorities, |one| match one {
+            UpstreamAuthorities::Own { file: Some(file), .. } => path(file),
+            other => format!("{other:?}"),
+        });
+        let shown: Vec<String> = policy.credentials.iter().map(|pair| path(&pair.certificate)).collect();
+        let name = policy.name.as_ref().map(|name| known(name, |token| token.text.to_string()));
+        for target in &upstream.targets {
+            let address = known(&target.address, |address| format!("{address:?}"));
+            out.insert(format!(
+                "sent on to {address} {:?} {:?} {authorities} name {name:?} {shown:?}\n",
+                target.transport,
+                policy.verification.get()
+            ));
+        }
+    }
+    out
+}
+
+/// What sites answer, each once.
+fn describe_answers(deployment: &Deployment) -> BTreeSet<String> {
+    let all = deployment.sites.iter().flat_map(|site| &site.answers);
+    let header = |answer: &Answer| answer.strict_transport.as_ref().map(|token| token.text.to_string());
+    all.map(|answer| format!("answers {:?} {:?}\n", answer.reply, header(answer))).collect()
 }
 
 /// Makes JSON of a Caddyfile with the real Caddy. Absent where that refuses it; with what it says.
@@ -157,6 +193,7 @@ const OF_MEANING: &[&str] = &[
     "client-ca-unusable",
     "client-verify-without-ca",
     "listen-bind-conflict",
+    "proxy-scheme-conflict[trust]",
     "wildcard-policy-applies-to-subdomain",
 ];
 

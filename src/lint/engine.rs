@@ -198,6 +198,7 @@ const QUIETER: &[(&str, &[&str])] = &[
     ("certificate-expired", &["certificate-expires-soon"]),
     ("certificate-file-missing", &["no-certificate", "certificate-unparseable"]),
     ("key-file-missing", &["key-unparseable"]),
+    ("proxy-scheme-conflict", &["proxy-file-unusable"]),
     ("no-protocol", &["modern-protocol-missing"]),
     (
         "mixed-tls-and-plain-listener",

@@ -60,6 +60,9 @@ pub struct Conduct {
     /// Whether authorities and revocation lists for upstream servers are loaded even where nothing is verified.
     #[serde(default)]
     pub loads_unused_authorities: bool,
+    /// Whether a file of authorities for upstream servers may hold none.
+    #[serde(default)]
+    pub takes_empty_authorities: bool,
     /// Whether the certificates that are shown to upstream servers stand in one file with their keys.
     #[serde(default)]
     pub upstream_keys_beside_certificates: bool,

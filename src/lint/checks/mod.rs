@@ -170,6 +170,7 @@ rules! {
     "proxy-http-to-tls-port": Closing(upstream::http_to_tls),
     "proxy-name-mismatch": Closing(upstream::name_mismatch),
     "proxy-name-not-sent": Closing(upstream::name_not_sent),
+    "proxy-scheme-conflict": Reading,
     "proxy-tls-engine-off": Closing(upstream::engine_off),
     "proxy-trusted-ca-missing": Closing(upstream::untrusted),
     "proxy-verification-disabled": Closing(upstream::unverified),

@@ -67,7 +67,9 @@ pub fn files(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
             if let Some(UpstreamAuthorities::Own { file: Some(file), .. }) = policy.authorities.get()
                 && let Some((token, path)) = file.get()
             {
-                readable(scope, token, path, "authorities", |file| file.certificates().next().is_some(), sink);
+                let may_be_empty = conduct.takes_empty_authorities;
+                let holds = |file: &PemFile| may_be_empty || file.certificates().next().is_some();
+                readable(scope, token, path, "authorities", holds, sink);
             }
             if let Some((token, path)) = policy.revocations.as_ref().and_then(|file| file.get()) {
                 readable(scope, token, path, "revocations", PemFile::holds_revocations, sink);
@@ -116,7 +118,8 @@ fn pair_of(
     // The level of a client's own certificate is the platform's.
     let platform = &scope.deployment.platform;
     let strength = Strength::of(platform.security_level, platform.tls_library.version.numbers);
-    let Some(refusal) = loading::refusal(Loader::Nginx, certificate, key, strength) else { return };
+    let loader = if platform.tls_library.kind == TlsLibraryKind::Go { Loader::Caddy } else { Loader::Nginx };
+    let Some(refusal) = loading::refusal(loader, certificate, key, strength) else { return };
     let at = if refusal.part == Part::Certificate { token } else { key_token };
     let problem = Problem::new("proxy-file-unusable", at.span).case("refused");
     sink.report(problem.with("path", &*at.text).with("words", refusal.words));

@@ -81,6 +81,41 @@ pub struct SiteDraft {
     pub opaque: Option<Span>,
     /// What it answers to requests.
     pub answers: Vec<Answer>,
+    /// Where it sends requests on to.
+    pub proxies: Vec<Proxy>,
+}
+
+/// A place that sends requests on.
+pub struct Proxy {
+    /// What to point at.
+    pub at: Span,
+    /// The imports that led there.
+    pub via: Option<FrameId>,
+    /// Addresses.
+    pub targets: Vec<Token>,
+    /// How TLS is spoken, where it is.
+    pub tls: Option<ProxyTls>,
+}
+
+/// TLS with the servers of a proxy.
+pub struct ProxyTls {
+    /// What switches it on.
+    pub at: Span,
+    /// Where it is said that nothing is verified.
+    pub unverified: Option<Span>,
+    /// The name to send and to check.
+    pub name: Option<Token>,
+    /// Files of authorities, as written and as located; empty where another source has them, absent for the system's.
+    pub trust: Option<Vec<(Token, PathBuf)>>,
+    /// A certificate to show, and its key.
+    pub client: Option<((Token, PathBuf), (Token, PathBuf))>,
+}
+
+impl ProxyTls {
+    /// As Caddy does by itself.
+    pub fn at(at: Span) -> ProxyTls {
+        ProxyTls { at, unverified: None, name: None, trust: None, client: None }
+    }
 }
 
 /// A server: sockets with one set of routes and policies.

@@ -18,6 +18,7 @@ mod serve;
 mod site;
 mod storage;
 mod tls;
+mod upstream;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

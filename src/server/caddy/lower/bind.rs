@@ -15,11 +15,11 @@ use self::choose::Chooser;
 use super::automatic;
 use super::certificate::Certificates;
 use super::storage::Storage;
-use super::{Lowering, policy::Policies};
+use super::{Lowering, policy::Policies, upstream};
 use crate::diagnostic::Problem;
 use crate::model::{
     Address, Credentials, CredentialsId, Deployment, Interner, Listen, Origin, PolicyId, Service, Setting, Site,
-    SiteId, Transport,
+    SiteId, Transport, Upstream,
 };
 use crate::server::caddy::config::{Config, Server};
 use crate::source::Span;
@@ -140,6 +140,12 @@ fn sites(
             loads_credentials: true,
             answers: draft.answers.clone(),
         });
+        let site = Some(SiteId(deployment.sites.len() as u32 - 1));
+        for proxy in &draft.proxies {
+            let policy = interner.upstream(deployment, upstream::policy(lowering, proxy, start));
+            let (at, via, targets) = (proxy.at, proxy.via, upstream::targets(proxy));
+            deployment.upstreams.push(Upstream { site, at, via, targets, policy, loads_files: proxy.tls.is_some() });
+        }
     }
 }
 

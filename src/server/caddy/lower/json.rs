@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::authority::{self, Reader};
-use super::{Lowering, address, answer};
+use super::{Lowering, address, answer, upstream};
 use crate::diagnostic::{Problem, Severity};
 use crate::model::{NameKind, Token};
 use crate::server::caddy::config::{
@@ -165,15 +165,21 @@ fn routes(lowering: &mut Lowering<'_>, value: &Value, at: Span, uses: &[Span], c
             others.push(route);
             continue;
         }
-        routes.push(site(config, route.span, hosts, uses, &[route]));
+        routes.push(site(lowering, config, route.span, (hosts, uses), &[route]));
     }
     if rest.is_some() || routes.is_empty() {
-        routes.push(site(config, rest.unwrap_or(at), Vec::new(), uses, &others));
+        routes.push(site(lowering, config, rest.unwrap_or(at), (Vec::new(), uses), &others));
     }
     routes
 }
 
-fn site(config: &mut Config, at: Span, hosts: Vec<Token>, uses: &[Span], routes: &[&Value]) -> Route {
+fn site(
+    lowering: &mut Lowering<'_>,
+    config: &mut Config,
+    at: Span,
+    (hosts, uses): (Vec<Token>, &[Span]),
+    routes: &[&Value],
+) -> Route {
     let head = hosts.first().map_or(at, |host| host.span);
     let name = |host: &Token| crate::model::Name { token: host.clone(), kind: super::name::kind(&host.text) };
     let mut names: Vec<crate::model::Name> = hosts.iter().map(name).collect();
@@ -192,6 +198,7 @@ fn site(config: &mut Config, at: Span, hosts: Vec<Token>, uses: &[Span], routes:
         asks: false,
         opaque: None,
         answers: answer::of_routes(routes.iter().copied()),
+        proxies: upstream::of_routes(lowering, routes.iter().copied()),
     });
     Route { site: config.sites.len() - 1, hosts, uses: uses.to_vec() }
 }

@@ -7,7 +7,7 @@ use super::address::{self, Address, AddressFault};
 use super::global::Options;
 use super::tls::{self, Tls};
 use super::{Lowering, token, via};
-use super::{answer, name};
+use super::{answer, name, upstream};
 use crate::diagnostic::Problem;
 use crate::model::{Name, NameKind, Token};
 use crate::server::caddy::config::SiteDraft;
@@ -71,6 +71,7 @@ pub fn read(lowering: &mut Lowering<'_>, section: &Section, options: &Options<'_
             _ => {}
         }
     }
+    site.draft.proxies = upstream::of_directives(lowering, &section.block.nodes);
     site.draft.has_tls = !site.tls.is_empty();
     site.draft.asks = site.tls.iter().any(|tls| !tls.issuers.is_empty());
     site
@@ -93,6 +94,7 @@ fn draft(section: &Section, head: Span) -> SiteDraft {
         asks: false,
         opaque: None,
         answers: answer::of_directives(&section.block.nodes),
+        proxies: Vec::new(),
     }
 }
 
