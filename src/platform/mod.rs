@@ -5,6 +5,7 @@
 mod account;
 mod conduct;
 mod detect;
+mod process;
 mod system;
 mod table;
 mod unit;
@@ -13,6 +14,7 @@ mod version;
 pub use account::{Account, Accounts, Passage, Wish};
 pub use conduct::{Conduct, Reload};
 pub use detect::detect;
+pub use process::{Process, processes};
 pub use system::SystemTls;
 pub use table::{
     ASSUMED, Decider, Part, apache_decider, caddy_default, find, names, nginx_decider, nginx_default_ciphers,
