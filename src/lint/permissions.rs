@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use foldhash::HashMap;
 
+use crate::model::SiteId;
 use crate::platform::{Account, Accounts, Unit};
 use crate::source::Trail;
 
@@ -34,6 +35,8 @@ pub struct Permissions {
     pub trails: HashMap<PathBuf, Trail>,
     /// Key files that a git work tree carries, each with the folder of that work tree.
     pub tracked: HashMap<PathBuf, PathBuf>,
+    /// Key files that a site gives to whoever asks, each with the site and which of its folders leads there.
+    pub given: HashMap<PathBuf, (SiteId, usize)>,
 }
 
 impl Permissions {

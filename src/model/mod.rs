@@ -16,6 +16,7 @@ mod setting;
 mod site;
 mod template;
 mod upstream;
+mod webroot;
 
 pub use answer::{Answer, Reply};
 pub use change::{Change, Editor, Edits, Target};
@@ -35,6 +36,7 @@ pub use upstream::{
     Upstream, UpstreamAuthorities, UpstreamPolicy, UpstreamPolicyId, UpstreamTarget, UpstreamTransport,
     UpstreamVerification,
 };
+pub use webroot::{Condition, Gate, Subject, Webroot};
 
 use std::collections::HashMap;
 

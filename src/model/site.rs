@@ -7,6 +7,7 @@ use super::answer::Answer;
 use super::policy::PolicyId;
 use super::setting::{FrameId, Setting, Token};
 use super::template::ByName;
+use super::webroot::Webroot;
 use crate::source::Span;
 
 /// A site of a deployment.
@@ -153,6 +154,8 @@ pub struct Site {
     pub loads_credentials: bool,
     /// What it answers to requests, in reading order.
     pub answers: Vec<Answer>,
+    /// The folders whose files it gives.
+    pub webroots: Vec<Webroot>,
 }
 
 impl Site {

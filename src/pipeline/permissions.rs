@@ -6,14 +6,14 @@
 
 use std::path::{Path, PathBuf};
 
-use foldhash::HashSet;
+use foldhash::{HashMap, HashSet};
 use rayon::prelude::*;
 
 use super::Options;
 use super::git::WorkTrees;
 use super::target;
 use crate::lint::{Permissions, Reader};
-use crate::model::{Deployment, NamedFile, ServerKind};
+use crate::model::{Deployment, NamedFile, ServerKind, SiteId};
 use crate::platform::{Account, Accounts, Unit};
 use crate::source::{FileSystem, ReadError, Trails};
 
@@ -49,6 +49,7 @@ pub fn gather(files: &dyn FileSystem, main: Option<&Path>, deployment: &Deployme
         let named = GROUPS.iter().filter_map(|name| found.accounts.group(name));
         found.trusted_groups = service.copied().chain(named).chain([0]).collect();
     }
+    found.given = given(files, deployment, &all);
     let mut trees = WorkTrees::new(files);
     if !is_live {
         let keys = all.iter().filter(|one| one.is_key).map(|one| one.path);
@@ -78,6 +79,44 @@ pub fn gather(files: &dyn FileSystem, main: Option<&Path>, deployment: &Deployme
         found.trails.extend(ways.collect::<Vec<_>>());
     }
     found
+}
+
+/// Which keys sites give to whoever asks. Real paths count; those of files that are not at hand as they are written.
+fn given(
+    files: &dyn FileSystem,
+    deployment: &Deployment,
+    named: &[&NamedFile<'_>],
+) -> HashMap<PathBuf, (SiteId, usize)> {
+    let sites = (0u32..).map(SiteId).zip(&deployment.sites);
+    let folders = || sites.clone().flat_map(|(id, site)| site.webroots.iter().enumerate().map(move |one| (id, one)));
+    let distinct: HashSet<&Path> = folders().map(|(_, (_, one))| one.path.as_path()).collect();
+    if distinct.is_empty() {
+        return HashMap::default();
+    }
+    let real = |path: &Path| match files.canonical(path) {
+        Ok(real) => Some(real),
+        Err(error) if error.is_hidden() => Some(path.to_path_buf()),
+        Err(_) => None,
+    };
+    let distinct: Vec<&Path> = distinct.into_iter().collect();
+    let real_folders: HashMap<&Path, PathBuf> =
+        distinct.into_par_iter().filter_map(|path| Some((path, real(path)?))).collect::<Vec<_>>().into_iter().collect();
+    let mut by_folder: HashMap<&Path, Vec<(SiteId, usize)>> = HashMap::default();
+    for (id, (at, one)) in folders() {
+        if let Some(real) = real_folders.get(one.path.as_path()) {
+            by_folder.entry(real).or_default().push((id, at));
+        }
+    }
+    let keys: Vec<&Path> = named.iter().filter(|one| one.is_key).map(|one| one.path).collect();
+    let keys = keys.into_par_iter().filter_map(|path| {
+        let key = real(path)?;
+        let mut above = key.ancestors().skip(1).filter_map(|folder| Some((folder, by_folder.get(folder)?)));
+        let found = above.find_map(|(folder, all)| {
+            all.iter().find(|(id, at)| deployment.site(*id).webroots[*at].gives(folder, &key)).copied()
+        })?;
+        Some((path.to_path_buf(), found))
+    });
+    keys.collect::<Vec<_>>().into_iter().collect()
 }
 
 /// Who reads at start, and who works afterwards.

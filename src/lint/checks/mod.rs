@@ -134,6 +134,7 @@ rules! {
     "key-file-permissions": Closing(permission::key_readable_by_others),
     "key-file-unreadable": Closing(permission::key_unreadable),
     "key-in-repository": Credential(permission::key_in_repository),
+    "key-in-webroot": Closing(permission::key_in_webroot),
     "key-outside-profile": Template,
     "key-password-file-missing": Reading,
     "key-password-wrong": Credential(file::password_wrong),

@@ -171,6 +171,28 @@ pub fn key_in_repository<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) 
     }
 }
 
+/// `key-in-webroot`.
+pub fn key_in_webroot(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
+    let given = &scope.permissions.given;
+    if given.is_empty() {
+        return;
+    }
+    for one in each(scope, true) {
+        let Some((site, at)) = given.get(one.path) else { continue };
+        let holds_key = scope.pem(one.path).is_some_and(|file| file.is_secret())
+            || matches!(scope.library.get(one.path), Some(Err(error)) if error.is_hidden());
+        let site = scope.deployment.site(*site);
+        let webroot = &site.webroots[*at];
+        if holds_key {
+            let problem = Problem::new("key-in-webroot", one.token.span)
+                .with("path", &*one.token.text)
+                .with("folder", &*webroot.token.text)
+                .with("site", scope.site_name(site));
+            sink.report(problem.related(webroot.token.span, "all files below are given to whoever asks"));
+        }
+    }
+}
+
 /// Whether a name is not one of those that are set apart for examples, tests and private networks (RFC 2606, RFC 6761).
 fn can_be_owned(name: &str) -> bool {
     let name = name.to_ascii_lowercase();

@@ -12,6 +12,7 @@ mod managed;
 mod setting;
 mod upstream;
 mod value;
+mod webroot;
 
 use rayon::prelude::*;
 
@@ -43,6 +44,11 @@ struct Host {
 fn is_read(name: &str) -> bool {
     let is_ours = name.starts_with("ssl") || name.starts_with("md");
     is_ours || matches!(name, "listen" | "servername" | "serveralias" | "protocols" | "protocol" | "user" | "group")
+}
+
+/// Whether what requests get hangs on a directive, by its name in lower case.
+fn is_answer(name: &str) -> bool {
+    answer::is_read(name) || webroot::is_read(name)
 }
 
 /// Whether a directive sends requests on, by its name in lower case.
@@ -219,8 +225,10 @@ impl<'a> Lowering<'a> {
         let places = self.contexts(context);
         let checked = self.checked(&places, platform);
         let mut open: Vec<Scope> = vec![Scope::Server];
+        let mut sections: Vec<(usize, webroot::Narrowed)> = Vec::new();
         for (statement, (row, problem)) in loaded.statements.iter().zip(checked) {
             if statement.kind == Kind::Close {
+                sections.retain(|(depth, _)| *depth + 1 < open.len());
                 if open.len() > 1
                     && let Some(Scope::Host(at)) = open.pop()
                 {
@@ -238,13 +246,20 @@ impl<'a> Lowering<'a> {
                 self.hosts[at].level.has_core |= row.is_core();
             }
             if statement.kind == Kind::Open {
+                if matches!(open[open.len() - 1], Scope::Server | Scope::Host(_) | Scope::Elsewhere) {
+                    let text = loaded.text(statement.text);
+                    let words = loaded.words(statement);
+                    let words: Vec<Token> = words.iter().map(|word| word.token(text, statement.text)).collect();
+                    let narrowed = webroot::narrowed(lower, &words, self.files, loaded);
+                    sections.extend(narrowed.map(|one| (open.len(), one)));
+                }
                 let next = self.enter(statement, lower, open.len() == 1);
                 open.push(next);
             } else if is_sound && is_read(lower) && !matches!(open[open.len() - 1], Scope::Elsewhere) {
                 let words = loaded.words(statement);
                 let said = setting::Said { name: lower, statement, words: &words, text: loaded.text(statement.text) };
                 self.directive(&said, open[open.len() - 1]);
-            } else if is_sound && (sends_on(lower) || lower.starts_with("sslproxy") || answer::is_read(lower)) {
+            } else if is_sound && (sends_on(lower) || lower.starts_with("sslproxy") || is_answer(lower)) {
                 let words = loaded.words(statement);
                 let said = setting::Said { name: lower, statement, words: &words, text: loaded.text(statement.text) };
                 let level = match open.iter().rev().find(|scope| !matches!(scope, Scope::Elsewhere)) {
@@ -255,6 +270,10 @@ impl<'a> Lowering<'a> {
                 if answer::is_read(lower) {
                     let is_inside = matches!(open.last(), Some(Scope::Elsewhere));
                     answer::read(&said, is_inside, &mut level.answers);
+                }
+                if webroot::is_read(lower) {
+                    let around: Vec<webroot::Narrowed> = sections.iter().map(|(_, one)| one.clone()).collect();
+                    webroot::read(&said, &around, self.files, loaded, &mut level.webroots);
                 }
                 if sends_on(lower) {
                     upstream::pass(&said, &mut level.proxy);

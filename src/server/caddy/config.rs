@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::model::{Answer, FrameId, Listen, Name, Token};
+use crate::model::{Answer, FrameId, Listen, Name, Token, Webroot};
 use crate::source::Span;
 
 /// A configuration of the http and tls apps.
@@ -81,6 +81,8 @@ pub struct SiteDraft {
     pub opaque: Option<Span>,
     /// What it answers to requests.
     pub answers: Vec<Answer>,
+    /// The folders whose files it gives.
+    pub webroots: Vec<Webroot>,
     /// Where it sends requests on to.
     pub proxies: Vec<Proxy>,
 }

@@ -19,6 +19,7 @@ mod site;
 mod storage;
 mod tls;
 mod upstream;
+mod webroot;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

@@ -12,6 +12,7 @@ mod name;
 mod place;
 mod setting;
 mod upstream;
+mod webroot;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -59,6 +60,8 @@ struct Collected {
     groups: upstream::Groups,
     /// What stands in `http` about answers to requests.
     answer: answer::Level,
+    /// What stands there about files.
+    files: webroot::Level,
     /// Whether a `map` tells early data apart: then nobody knows what follows.
     maps_early_data: bool,
     /// Whether there is an `events` block.
@@ -84,6 +87,7 @@ impl Collected {
         }
         self.groups.extend(other.groups);
         self.answer.absorb(other.answer);
+        self.files.absorb(other.files);
         self.maps_early_data |= other.maps_early_data;
         for (own, other) in self.heads.iter_mut().zip(other.heads) {
             *own = own.or(other);
@@ -206,6 +210,7 @@ pub fn lower(
         levels: &collected.upstream,
         groups: &collected.groups,
         answer: &collected.answer,
+        files: &collected.files,
         maps_early_data: collected.maps_early_data,
     };
     let levels = collected.levels.map(|level| level.map_or_else(Level::default, |level| *level));
@@ -557,6 +562,7 @@ impl<'a> Lowering<'a> {
                 upstream::setting(self, &said, &mut out.upstream[*service as usize]);
                 if *service == Service::Http {
                     out.answer.read(&said);
+                    out.files.read(self, &said);
                 }
             }
             Scope::Server(draft) => match name {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use self::compose::Composer;
 use super::level::{self, Defaults, Engine, Level};
 use super::listen::Socket;
-use super::{Host, Lowering, answer, upstream};
+use super::{Host, Lowering, answer, upstream, webroot};
 use crate::diagnostic::Unjudged;
 use crate::model::{
     Address, Binding, BindingId, Credentials, Deployment, Endpoint, FrameId, Listen, ListenUse, NameKind, Origin,
@@ -167,6 +167,13 @@ fn add(
         composer.outer = Some(policy);
     }
     let credentials = composer.interner.credentials(deployment, credentials);
+    let answers = answer::build(&own.answers, &outer.answers, tls, host.head);
+    let leads_away =
+        |one: &crate::model::Answer| !one.is_conditional && matches!(one.reply, crate::model::Reply::Redirect { .. });
+    let webroots = match answers.iter().any(leads_away) {
+        true => Vec::new(),
+        false => webroot::build(&own.webroots, &outer.webroots),
+    };
     let site = SiteId(deployment.sites.len() as u32);
     deployment.sites.push(Site {
         service: Service::Http,
@@ -180,7 +187,8 @@ fn add(
         has_own_tls: own.has_tls && !is_main,
         has_own_credentials: !own.certificates.is_empty() && !is_main,
         loads_credentials: tls,
-        answers: answer::build(&own.answers, &outer.answers, tls, host.head),
+        answers,
+        webroots,
     });
     if !lowering.fragment {
         sent_on(deployment, composer, (own, outer), (Some(site), host.head, host.via), defaults);

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::answer::Answers;
 use super::upstream::Proxy;
+use super::webroot::Webroots;
 use crate::model::{
     ClientVerification, Command, Credential, Credentials, Name, Origin, ProtocolChoice, Setting, Stapling, TicketKey,
     TlsPolicy, Token, Value, VerifyMode,
@@ -58,6 +59,8 @@ pub struct Level {
     pub proxy: Proxy,
     /// What requests get.
     pub answers: Answers,
+    /// What files they get.
+    pub webroots: Webroots,
     pub session_lifetime: Option<Setting<u64>>,
     /// `Protocols`: what is offered in ALPN.
     pub application: Option<Setting<Arc<[Token]>>>,
@@ -105,6 +108,7 @@ impl Level {
             ticket_key: _,
             proxy: _,
             answers: _,
+            webroots: _,
             protocol: _,
             server_name: _,
             aliases: _,

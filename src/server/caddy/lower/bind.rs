@@ -139,6 +139,7 @@ fn sites(
             has_own_credentials: !draft.loaders.is_empty(),
             loads_credentials: true,
             answers: draft.answers.clone(),
+            webroots: draft.webroots.clone(),
         });
         let site = Some(SiteId(deployment.sites.len() as u32 - 1));
         for proxy in &draft.proxies {

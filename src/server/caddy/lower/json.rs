@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::authority::{self, Reader};
-use super::{Lowering, address, answer, upstream};
+use super::{Lowering, address, answer, upstream, webroot};
 use crate::diagnostic::{Problem, Severity};
 use crate::model::{NameKind, Token};
 use crate::server::caddy::config::{
@@ -199,6 +199,7 @@ fn site(
         opaque: None,
         answers: answer::of_routes(routes.iter().copied()),
         proxies: upstream::of_routes(lowering, routes.iter().copied()),
+        webroots: webroot::of_routes(routes.iter().copied(), &|path| lowering.locate(path)),
     });
     Route { site: config.sites.len() - 1, hosts, uses: uses.to_vec() }
 }

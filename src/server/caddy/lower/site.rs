@@ -7,7 +7,7 @@ use super::address::{self, Address, AddressFault};
 use super::global::Options;
 use super::tls::{self, Tls};
 use super::{Lowering, token, via};
-use super::{answer, name, upstream};
+use super::{answer, name, upstream, webroot};
 use crate::diagnostic::Problem;
 use crate::model::{Name, NameKind, Token};
 use crate::server::caddy::config::SiteDraft;
@@ -49,7 +49,7 @@ pub fn read(lowering: &mut Lowering<'_>, section: &Section, options: &Options<'_
     }
     lowering.problems.append(&mut problems);
     let head = section.keys.first().map_or(section.block.open, |key| key.span);
-    let mut site = Site { keys: Vec::new(), tls: Vec::new(), bind: Vec::new(), draft: draft(section, head) };
+    let mut site = Site { keys: Vec::new(), tls: Vec::new(), bind: Vec::new(), draft: draft(lowering, section, head) };
     let mut seen = HashSet::new();
     for word in &section.keys {
         site.keys.extend(key(lowering, word, options, &mut site.draft.opaque));
@@ -77,7 +77,7 @@ pub fn read(lowering: &mut Lowering<'_>, section: &Section, options: &Options<'_
     site
 }
 
-fn draft(section: &Section, head: Span) -> SiteDraft {
+fn draft(lowering: &Lowering<'_>, section: &Section, head: Span) -> SiteDraft {
     let close = section.block.close;
     let block = match close.file == head.file && close.end >= head.start {
         true => head.to(close),
@@ -95,6 +95,7 @@ fn draft(section: &Section, head: Span) -> SiteDraft {
         opaque: None,
         answers: answer::of_directives(&section.block.nodes),
         proxies: Vec::new(),
+        webroots: webroot::of_directives(&section.block.nodes, &|path| lowering.locate(path)),
     }
 }
 

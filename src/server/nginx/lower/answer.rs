@@ -47,6 +47,16 @@ impl Level {
         self.root = self.root.or(other.root);
     }
 
+    /// Whether files of a folder may be given there: nothing else answers.
+    pub fn gives_files(&self) -> bool {
+        self.returns.is_none() && self.passes.is_none() && !self.denies && !self.is_internal
+    }
+
+    /// Whether requests are turned away or led elsewhere before anything else is looked at.
+    pub fn returns(&self) -> bool {
+        self.returns.is_some()
+    }
+
     /// Takes note that requests are told apart by whether they came as early data.
     pub fn heeds_early_data(&mut self) {
         self.tells_early_data = true;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::level::{self, Defaults, Level};
 use super::listen::Asked;
-use super::{ServerDraft, answer, name, upstream};
+use super::{ServerDraft, answer, name, upstream, webroot};
 use crate::diagnostic::{Problem, Severity, Unjudged};
 use crate::model::{
     Address, Binding, BindingId, Command, Deployment, Endpoint, Interner, Listen, ListenUse, NameKind, Origin,
@@ -27,6 +27,8 @@ pub struct Around<'a> {
     pub groups: &'a upstream::Groups,
     /// What requests get.
     pub answer: &'a answer::Level,
+    /// What stands in `http` about files.
+    pub files: &'a webroot::Level,
     /// Whether a `map` tells early data apart.
     pub maps_early_data: bool,
 }
@@ -76,6 +78,10 @@ pub fn build(
             Service::Http => answer::build(&draft.places, outside.answer, draft.head),
             Service::Stream | Service::Mail => Vec::new(),
         };
+        let webroots = match draft.service {
+            Service::Http => webroot::build(&draft.places, outside.files),
+            Service::Stream | Service::Mail => Vec::new(),
+        };
         answers.iter_mut().for_each(|answer| answer.tells_early_data |= outside.maps_early_data);
         deployment.sites.push(Site {
             service: draft.service,
@@ -90,6 +96,7 @@ pub fn build(
             has_own_credentials,
             loads_credentials: true,
             answers,
+            webroots,
         });
         let is_unwritten = draft.asked.is_empty() && !defaults.fragment && draft.service == Service::Http;
         let asked = if is_unwritten { vec![unwritten(draft.head)] } else { draft.asked };

@@ -3,6 +3,7 @@
 use super::answer;
 use super::setting::Said;
 use super::upstream::{self, Pass};
+use super::webroot;
 use crate::source::Span;
 
 /// What kind of block.
@@ -39,13 +40,16 @@ pub struct Place {
     pub passes: Vec<Pass>,
     /// What requests get.
     pub answer: answer::Level,
+    /// What files they get.
+    pub files: webroot::Level,
 }
 
 impl Place {
     /// A block inside another.
     pub fn inside(parent: usize, said: &Said<'_>) -> Place {
         let head = (!said.words.is_empty()).then(|| said.span());
-        let mut place = Place { parent: Some(parent), kind: kind(said), head, ..Place::default() };
+        let files = webroot::Level::of(said);
+        let mut place = Place { parent: Some(parent), kind: kind(said), head, files, ..Place::default() };
         let is_early = |one: &crate::server::nginx::syntax::Word| said.token(one).text.contains("$ssl_early_data");
         if place.kind == Kind::Condition && said.words.iter().any(is_early) {
             place.answer.heeds_early_data();
@@ -57,6 +61,7 @@ impl Place {
     pub fn read(&mut self, lowering: &super::Lowering<'_>, said: &Said<'_>) {
         upstream::read(lowering, said, self);
         self.answer.read(said);
+        self.files.read(lowering, said);
     }
 }
 

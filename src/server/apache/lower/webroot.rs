@@ -1,0 +1,147 @@
+//! The folders whose files the server and its virtual hosts give, and who is let in.
+//!
+//! Source: Apache 2.4, `server/request.c` (folders from the shortest on, expressions for folders, names of files, then paths
+//! of requests; the last `Require` holds) and `mod_alias.c` (aliases come before `DocumentRoot`).
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::setting::Said;
+use crate::model::{Condition, Gate, Subject, Token, Webroot};
+use crate::server::apache::include::Loaded;
+use crate::source::FileSystem;
+
+/// What one level says.
+#[derive(Clone, Debug, Default)]
+pub struct Webroots {
+    root: Option<(Token, PathBuf)>,
+    aliases: Vec<(Arc<str>, Token, PathBuf)>,
+    /// In reading order.
+    gates: Vec<(Class, Gate)>,
+    /// Whether every request is sent on.
+    passes_all: bool,
+}
+
+/// When a section is heeded: later ones win.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Class {
+    /// A folder, by how many names its path has.
+    Folder(usize),
+    /// An expression for folders.
+    FolderFits,
+    Name,
+    Request,
+}
+
+/// What an open section narrows requests to.
+#[derive(Clone, Debug)]
+pub struct Narrowed {
+    class: Class,
+    condition: Condition,
+}
+
+/// What a section narrows requests to, by its name in lower case; absent where it does not.
+pub fn narrowed(name: &str, words: &[Token], files: &dyn FileSystem, loaded: &Loaded) -> Option<Narrowed> {
+    let (is_expression, text) = match words {
+        [tilde, text] if &*tilde.text == "~" => (true, text),
+        [text] => (false, text),
+        _ => return None,
+    };
+    let text = &*text.text;
+    let is_open = text.contains("${");
+    let has_wildcard = text.contains(['*', '?', '[']);
+    let fits = |subject: Subject| Condition::Fits(subject, text.into());
+    let (class, condition) = match (name, is_expression) {
+        ("directory", false) if !has_wildcard => {
+            let path = text.trim_end_matches('/');
+            let path = if path.is_empty() { "/" } else { path };
+            let located: PathBuf = loaded.locate(files, path.as_ref())?;
+            (Class::Folder(located.components().count()), Condition::Below(located))
+        }
+        ("directory", false) => {
+            let pattern = text.trim_end_matches('/');
+            (Class::Folder(pattern.split('/').count()), Condition::glob(Subject::Folder, pattern, false))
+        }
+        ("directory" | "directorymatch", _) => (Class::FolderFits, fits(Subject::Folder)),
+        ("files", false) => (Class::Name, Condition::glob(Subject::Name, text, false)),
+        ("files" | "filesmatch", _) => (Class::Name, fits(Subject::Name)),
+        ("location", false) if has_wildcard => (Class::Request, Condition::glob(Subject::Request, text, false)),
+        ("location", false) => {
+            let path = text.trim_end_matches('/');
+            let plain = Condition::glob(Subject::Request, path, false);
+            let Condition::Fits(subject, expression) = plain else { return None };
+            let expression = format!("{}(/|$)", expression.trim_end_matches('$'));
+            (Class::Request, Condition::Fits(subject, expression.into()))
+        }
+        ("location" | "locationmatch", _) => (Class::Request, fits(Subject::Request)),
+        // Whether these hold is known to the running server alone.
+        ("if" | "elseif" | "else", _) => (Class::Request, Condition::Open),
+        _ => return None,
+    };
+    Some(Narrowed { class, condition: if is_open { Condition::Open } else { condition } })
+}
+
+/// Whether a directive is one that is read here, by its name in lower case.
+pub fn is_read(name: &str) -> bool {
+    matches!(name, "documentroot" | "alias" | "require" | "deny" | "allow" | "proxypass")
+}
+
+/// Takes a directive of a level, in the sections that are open.
+pub fn read(said: &Said<'_>, sections: &[Narrowed], files: &dyn FileSystem, loaded: &Loaded, level: &mut Webroots) {
+    let words: Vec<Token> = said.words.iter().map(|word| said.token(word)).collect();
+    let located = |token: &Token| -> Option<PathBuf> {
+        let path = loaded.locate(files, (*token.text).as_ref())?;
+        (!token.text.contains("${")).then_some(path)
+    };
+    let is = |at: usize, text: &str| words.get(at).is_some_and(|word| word.text.eq_ignore_ascii_case(text));
+    match (said.name, &words[..]) {
+        ("documentroot", [folder]) => level.root = located(folder).map(|path| (folder.clone(), path)),
+        ("alias", [prefix, folder]) if sections.is_empty() => {
+            let prefix = prefix.text.trim_end_matches('/').into();
+            level.aliases.extend(located(folder).map(|path| (prefix, folder.clone(), path)));
+        }
+        ("proxypass", [path, target, ..]) => {
+            level.passes_all |= sections.is_empty() && &*path.text == "/" && &*target.text != "!";
+        }
+        ("require", _) if is(0, "all") => level.gate(sections, is(1, "granted")),
+        // Whoever is let in by address or password is given the files all the same.
+        ("require", _) => level.gate(sections, true),
+        ("deny", _) if is(0, "from") && is(1, "all") => level.gate(sections, false),
+        ("allow", _) if is(0, "from") => level.gate(sections, true),
+        _ => {}
+    }
+}
+
+impl Webroots {
+    fn gate(&mut self, sections: &[Narrowed], is_open: bool) {
+        // At the level itself neither is allowed.
+        let Some(class) = sections.iter().map(|one| one.class).max() else { return };
+        let takes: Vec<Condition> = sections.iter().map(|one| one.condition.clone()).collect();
+        self.gates.push((class, Gate { takes, is_open }));
+    }
+}
+
+/// The folders of a virtual host; `outer` is what the server says.
+pub fn build(own: &Webroots, outer: &Webroots) -> Vec<Webroot> {
+    if own.passes_all || outer.passes_all {
+        return Vec::new();
+    }
+    let root = own.root.as_ref().or(outer.root.as_ref()).map(|(token, path)| ("".into(), token, path));
+    let aliases =
+        own.aliases.iter().chain(&outer.aliases).map(|(prefix, token, path)| (Arc::clone(prefix), token, path));
+    let all: Vec<(Arc<str>, &Token, &PathBuf)> = aliases.chain(root).collect();
+    if all.is_empty() {
+        return Vec::new();
+    }
+    let mut gates: Vec<&(Class, Gate)> = outer.gates.iter().chain(&own.gates).collect();
+    gates.sort_by_key(|(class, _)| *class);
+    let gates: Arc<[Gate]> = gates.into_iter().map(|(_, gate)| gate.clone()).collect();
+    all.into_iter()
+        .map(|(prefix, token, path)| Webroot {
+            token: token.clone(),
+            path: path.clone(),
+            prefix,
+            gates: Arc::clone(&gates),
+        })
+        .collect()
+}
