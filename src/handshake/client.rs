@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock};
 
 use serde::Deserialize;
 
+use super::objection::Scruples;
 use crate::diagnostic::spelling;
 use crate::tls::cipher::{CipherLibrary, CipherSuite, Tls13Suite};
 use crate::tls::group::{self, Group};
@@ -98,6 +99,20 @@ struct Page {
     cn_fallback: bool,
     min_dh_bits: Option<u32>,
     max_dh_bits: Option<u32>,
+    #[serde(default)]
+    wants_scts: bool,
+    #[serde(default)]
+    wants_promised_staple: bool,
+    #[serde(default)]
+    heeds_key_usage: bool,
+    #[serde(default)]
+    strict: bool,
+    #[serde(default)]
+    refuses_authorities: bool,
+    #[serde(default)]
+    refuses_sha1: bool,
+    #[serde(default)]
+    min_rsa_bits: u32,
 }
 
 fn yes() -> bool {
@@ -141,6 +156,8 @@ pub struct Client {
     pub cn_fallback: bool,
     /// The sizes of primes that it takes for Diffie-Hellman, in bits.
     pub dh_bits: std::ops::RangeInclusive<u32>,
+    /// What it refuses in certificates that OpenSSL takes.
+    pub scruples: Scruples,
 }
 
 impl Client {
@@ -207,6 +224,15 @@ impl Client {
             fetches_intermediates: page.fetches_intermediates,
             cn_fallback: page.cn_fallback,
             dh_bits: page.min_dh_bits.unwrap_or(0)..=page.max_dh_bits.unwrap_or(u32::MAX),
+            scruples: Scruples {
+                wants_scts: page.wants_scts,
+                wants_promised_staple: page.wants_promised_staple,
+                heeds_key_usage: page.heeds_key_usage,
+                is_strict: page.strict,
+                refuses_authorities: page.refuses_authorities,
+                refuses_sha1: page.refuses_sha1,
+                least_rsa_bits: page.min_rsa_bits,
+            },
         })
     }
 }

@@ -6,12 +6,14 @@
 pub mod client;
 pub mod go;
 pub mod hello;
+mod objection;
 mod offer;
 pub mod openssl;
 mod outcome;
 mod predict;
 
 pub use client::{Client, clients, find};
+pub use objection::{Answering, Objection, Scruples, objections};
 pub use offer::{Offer, written};
 pub use outcome::{Agreed, Cause, Decisive, Outcome, Stage, Story};
 pub use predict::{Handshake, Predictor, sent_name};

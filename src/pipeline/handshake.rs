@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::{Failure, Names, Options, TargetInfo, certificates, dump, load, suppress};
 use crate::diagnostic::{Finding, Unjudged};
-use crate::handshake::{Client, Handshake, Outcome, Predictor, sent_name};
+use crate::handshake::{Answering, Client, Handshake, Objection, Outcome, Predictor, objections, sent_name};
 use crate::lint;
 use crate::model::{Address, Credentials, Deployment, Endpoint, EndpointId, NameKind, Transport};
 use crate::pki::{Anchors, Certificate, Verdict};
@@ -57,6 +57,8 @@ pub struct Row {
     pub handshake: Handshake,
     /// The client's verdict on what it is sent.
     pub verdict: Verdict,
+    /// What the client refuses although OpenSSL would take it.
+    pub objections: Vec<Objection>,
     /// The leaf that it is sent, and the place of the file's name.
     pub certificate: Option<([u8; 32], PathBuf)>,
     /// What happened step by step, where it was asked for.
@@ -67,7 +69,7 @@ impl Row {
     /// Whether the client gets through: it negotiates, and takes the certificate. Absent where that cannot be told.
     pub fn connects(&self) -> Option<bool> {
         match &*self.handshake.outcome {
-            Outcome::Agreed(_) => Some(self.verdict.errors.is_empty()),
+            Outcome::Agreed(_) => Some(self.verdict.errors.is_empty() && self.objections.is_empty()),
             Outcome::Failed(_) => Some(false),
             Outcome::Unknown(_) => None,
         }
@@ -146,7 +148,7 @@ pub fn handshake(
     let rows = match start {
         Start::Fail => Vec::new(),
         _ => {
-            let one = Asking { predictor: &scope.predictor, deployment, question, asked: &asked, now: options.now };
+            let one = Asking { predictor: &scope.predictor, deployment, question, asked: &asked, options };
             one.rows(&loaded.anchors, &trusts)
         }
     };
@@ -337,7 +339,7 @@ struct Asking<'a> {
     deployment: &'a Deployment,
     question: &'a Question,
     asked: &'a Asked,
-    now: i64,
+    options: &'a Options,
 }
 
 impl Asking<'_> {
@@ -361,16 +363,31 @@ impl Asking<'_> {
         };
         let leaf = self.predictor.sent(&handshake).first();
         let verdict = match leaf {
-            Some(_) => self.predictor.verdict(&handshake, name, client, anchors, self.now),
+            Some(_) => self.predictor.verdict(&handshake, name, client, anchors, self.options.now),
             None => Verdict::default(),
         };
+        let objections = leaf.map_or_else(Vec::new, |leaf| self.objections(&handshake, client, leaf, &verdict));
         let steps = match endpoint {
             Some(endpoint) if self.question.tells_steps => self.predictor.story(endpoint, name, client),
             _ => Vec::new(),
         };
         let sent_name = sent_name(name, client.sni);
         let certificate = leaf.and_then(|leaf| self.certificate(&handshake, &sent_name, leaf));
-        Row { listen, host, client: order, handshake, verdict, certificate, steps }
+        Row { listen, host, client: order, handshake, verdict, objections, certificate, steps }
+    }
+
+    fn objections(
+        &self,
+        handshake: &Handshake,
+        client: &Client,
+        leaf: &Certificate,
+        verdict: &Verdict,
+    ) -> Vec<Objection> {
+        let Some(agreed) = handshake.agreed() else { return Vec::new() };
+        let policy = handshake.site.map(|site| self.deployment.policy(self.deployment.site(site).policy));
+        let stapling = policy.and_then(|policy| policy.stapling.get());
+        let (server, all_is_public) = (self.deployment.server, self.options.trust_is_public);
+        objections(client, leaf, verdict, Answering { agreed, server, stapling, all_is_public })
     }
 
     fn certificate(&self, handshake: &Handshake, name: &str, leaf: &Certificate) -> Option<([u8; 32], PathBuf)> {

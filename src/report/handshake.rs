@@ -47,6 +47,9 @@ struct WireHandshake<'r> {
     certificate: Option<WireCertificate>,
     #[serde(skip_serializing_if = "Option::is_none")]
     verify: Option<WireVerify>,
+    /// What the client refuses although OpenSSL, whose verdict stands above, does not.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    objections: Vec<WireObjection>,
     cause: Option<WireCause<'r>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     steps: Vec<WireStep<'r>>,
@@ -70,6 +73,12 @@ struct WireError {
     code: u32,
     name: &'static str,
     depth: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct WireObjection {
+    code: &'static str,
+    message: &'static str,
 }
 
 #[derive(Debug, Serialize)]
@@ -151,6 +160,7 @@ fn wire<'r>(run: &'r Handshakes, question: &'r Question, row: &'r Row) -> WireHa
         site: row.handshake.site.map(|site| place(run.sites[site.0 as usize])),
         certificate,
         verify,
+        objections: row.objections.iter().map(|one| WireObjection { code: one.code, message: one.message }).collect(),
         cause,
         steps: row.steps.iter().map(|(at, message)| WireStep { message, location: at.map(place) }).collect(),
     }
@@ -159,7 +169,10 @@ fn wire<'r>(run: &'r Handshakes, question: &'r Question, row: &'r Row) -> WireHa
 /// What a client gets, in a few words.
 fn cell(row: &Row) -> String {
     match (&*row.handshake.outcome, row.verdict.first()) {
-        (Outcome::Agreed(agreed), None) => brief(agreed),
+        (Outcome::Agreed(agreed), None) => match row.objections.first() {
+            Some(objection) => format!("✗ {}", objection.code.replace('-', " ")),
+            None => brief(agreed),
+        },
         (Outcome::Agreed(_), Some(error)) => format!("✗ {}", error.name()),
         (Outcome::Failed(cause), _) => format!("✗ {}", cause.code.replace('-', " ")),
         (Outcome::Unknown(cause), _) => format!("? {}", cause.message),
@@ -189,7 +202,8 @@ fn words(row: &Row) -> String {
     match &*row.handshake.outcome {
         Outcome::Agreed(agreed) => {
             let group = agreed.group.map(|group| format!(" {group}")).unwrap_or_default();
-            let errors: Vec<&str> = row.verdict.errors.iter().map(|error| error.name()).collect();
+            let objections = row.objections.iter().map(|one| one.message);
+            let errors: Vec<&str> = row.verdict.errors.iter().map(|error| error.name()).chain(objections).collect();
             let verdict = if errors.is_empty() { "verified".to_owned() } else { format!("✗ {}", errors.join(", ")) };
             format!("{} {}{group}, {verdict}", agreed.protocol, agreed.cipher)
         }
