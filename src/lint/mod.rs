@@ -6,6 +6,7 @@
 mod checks;
 mod engine;
 pub mod errors;
+mod machine;
 pub mod page;
 mod permissions;
 mod profile;
@@ -20,6 +21,7 @@ use std::sync::OnceLock;
 
 pub use self::checks::cipher::suggestion as cipher_suggestion;
 pub use self::engine::{Judged, in_order, run, told};
+pub use self::machine::{Changed, Machine, Renewal, Running};
 pub use self::page::Page;
 pub use self::permissions::{Permissions, Reader};
 pub use self::profile::{Profile, profile, profiles};

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use foldhash::{HashMap, HashMapExt};
 
-use super::{Permissions, Settings};
+use super::{Machine, Permissions, Settings};
 use crate::diagnostic::{Edit, Fix, Problem, Safety, Unjudged};
 use crate::handshake::Predictor;
 use crate::model::{
@@ -44,6 +44,8 @@ pub struct Scope<'a> {
     pub editor: &'a (dyn Editor + Sync),
     /// Who reads the files.
     pub permissions: &'a Permissions,
+    /// What is around them.
+    pub machine: &'a Machine,
     /// What clients get.
     pub predictor: Predictor<'a>,
     /// Cipher strings that were read: thousands of sites share a handful.
@@ -94,6 +96,8 @@ pub struct Question<'a> {
     pub clock: Option<Clock>,
     /// Who reads the files.
     pub permissions: &'a Permissions,
+    /// What is around them.
+    pub machine: &'a Machine,
 }
 
 /// A certificate with its key, and who serves it.
@@ -255,7 +259,8 @@ impl<'a> Scope<'a> {
             .flat_map(|(at, endpoint)| (0u32..).zip(&endpoint.uses).map(move |(order, one)| (one.site, (at, order))));
         let bound = Grouped::new(deployment.sites.len(), bound);
         let listens = Grouped::new(deployment.sites.len(), listens);
-        let Question { trust: Trust { anchors, is_given, is_public }, settings, now, clock, permissions } = question;
+        let Question { trust: Trust { anchors, is_given, is_public }, settings, now, clock, permissions, machine } =
+            question;
         Scope {
             deployment,
             library,
@@ -263,6 +268,7 @@ impl<'a> Scope<'a> {
             now,
             clock,
             permissions,
+            machine,
             anchors,
             trust_is_given: is_given,
             settings,

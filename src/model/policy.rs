@@ -53,8 +53,12 @@ pub struct ClientVerification {
     pub mode: VerifyMode,
     /// The file of authorities, as written and as located.
     pub authorities: Option<(Token, PathBuf)>,
-    /// Whether a folder of authorities is named too, which is not read here.
+    /// Whether a folder of authorities is named too.
     pub has_folder: bool,
+    /// That folder, as written and as located, where it is known; its files are named by hash.
+    pub folder: Option<(Token, PathBuf)>,
+    /// The folder of revocation lists, likewise.
+    pub revocation_folder: Option<(Token, PathBuf)>,
     /// How many authorities may stand between client and anchor.
     pub depth: u32,
     /// The file of revocation lists, as written and as located, which is read whether or not certificates are asked for.

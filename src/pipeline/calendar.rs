@@ -144,7 +144,7 @@ pub struct Calendar {
 pub fn calendar(files: &dyn FileSystem, paths: &[PathBuf], options: &Options) -> Result<Calendar, Failure> {
     let mapped = Mapped::new(files, options.path_maps.clone());
     let loaded = load(&mapped, paths, options)?;
-    let mut found = Found { loaded: &loaded, known: BTreeMap::new(), unjudged: Vec::new() };
+    let mut found = Found { files: &mapped, loaded: &loaded, known: BTreeMap::new(), unjudged: Vec::new() };
     for reading in &loaded.readings {
         found.reading(reading);
     }
@@ -159,6 +159,7 @@ pub fn calendar(files: &dyn FileSystem, paths: &[PathBuf], options: &Options) ->
 type Key = (Role, PathBuf, Option<usize>);
 
 struct Found<'l> {
+    files: &'l dyn FileSystem,
     loaded: &'l Loaded,
     known: BTreeMap<Key, Entry>,
     unjudged: Vec<Unjudged>,
@@ -279,6 +280,14 @@ impl<'l> Found<'l> {
             for (token, path) in verification.authorities.iter().filter(|_| asks) {
                 self.certificates(Role::ClientAuthority, &Named { path, at: token.span, sites });
             }
+            for (token, folder) in verification.folder.iter().filter(|_| asks) {
+                self.folder(Role::ClientAuthority, &Named { path: folder, at: token.span, sites });
+            }
+            for (token, folder) in
+                verification.revocation_folder.iter().filter(|_| asks && verification.checks_revocation)
+            {
+                self.folder(Role::ClientRevocations, &Named { path: folder, at: token.span, sites });
+            }
             for (token, path) in verification.revocations.iter().filter(|_| asks && verification.checks_revocation) {
                 self.revocations(Role::ClientRevocations, &Named { path, at: token.span, sites });
             }
@@ -313,10 +322,35 @@ impl<'l> Found<'l> {
         {
             self.certificates(Role::UpstreamAuthority, &Named { path, at: token.span, sites });
         }
+        if let Some(UpstreamAuthorities::Own { folder: Some(folder), .. }) = policy.authorities.get()
+            && let Some((token, path)) = self.known_file(folder)
+        {
+            self.folder(Role::UpstreamAuthority, &Named { path, at: token.span, sites });
+        }
         if let Some(file) = &policy.revocations
             && let Some((token, path)) = self.known_file(file)
         {
             self.revocations(Role::UpstreamRevocations, &Named { path, at: token.span, sites });
+        }
+    }
+
+    /// Everything in a folder whose files are named by hash. Links to one file may have several names there: it comes once.
+    fn folder(&mut self, role: Role, named: &Named<'_>) {
+        if let Err(error) = self.files.list(named.path) {
+            self.open(named, &error.to_string());
+        }
+        let mut seen = BTreeSet::new();
+        for path in super::certificates::hashed(self.files, named.path) {
+            let is_list = path.extension().and_then(|end| end.to_str()).is_some_and(|end| end.starts_with('r'));
+            let is_wanted = is_list == (role == Role::ClientRevocations);
+            if !is_wanted || !seen.insert(self.files.canonical(&path).unwrap_or_else(|_| path.clone())) {
+                continue;
+            }
+            let named = Named { path: &path, ..*named };
+            match is_list {
+                true => self.revocations(role, &named),
+                false => self.certificates(role, &named),
+            }
         }
     }
 

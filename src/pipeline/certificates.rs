@@ -34,7 +34,9 @@ pub fn load<'d>(
     paths.extend(deployments.clone().flat_map(|deployment| &deployment.policies).flat_map(named_by));
     let upstreams = deployments.clone().flat_map(|deployment| &deployment.upstream_policies);
     paths.extend(upstreams.flat_map(named_towards));
-    paths.extend(deployments.flat_map(read_late));
+    paths.extend(deployments.clone().flat_map(read_late));
+    let named = deployments.clone().flat_map(named_folders).collect::<BTreeSet<&Path>>();
+    paths.extend(named.into_iter().flat_map(|folder| hashed(files, folder)));
     let passwords = passwords(sets.clone());
     let mut library = Library::load(files, sources, limits, paths, &passwords);
     let folders: BTreeSet<PathBuf> = sets.flat_map(|set| folders(&library, anchors, set)).collect();
@@ -55,6 +57,35 @@ pub fn extend(
     if !paths.is_empty() {
         library.extend(files, sources, limits, paths, &passwords(deployment.credentials.iter()));
     }
+}
+
+/// The folders of authorities and revocation lists, for clients and for upstream servers.
+fn named_folders(deployment: &Deployment) -> Vec<&Path> {
+    let asked = deployment.policies.iter().filter_map(|policy| policy.client_verification.get());
+    let asked = asked.filter(|one| one.mode != VerifyMode::Off);
+    let for_clients = asked.flat_map(|one| [&one.folder, &one.revocation_folder]).flatten();
+    let for_upstreams = deployment.upstream_policies.iter().filter_map(|policy| match policy.authorities.get()? {
+        UpstreamAuthorities::Own { folder: Some(folder), .. } => folder.get(),
+        _ => None,
+    });
+    for_clients.chain(for_upstreams).map(|(_, path)| path.as_path()).collect()
+}
+
+/// How many files of a folder of authorities are looked at.
+const HASHED: usize = 1_000;
+
+/// The files of a folder that OpenSSL finds there: named by the hash of a subject, `.0` or `.r0` and on behind it
+/// (X509_LOOKUP_hash_dir(3)).
+pub fn hashed(files: &dyn FileSystem, folder: &Path) -> Vec<PathBuf> {
+    let is_hashed = |name: &str| {
+        let Some((hash, number)) = name.split_once('.') else { return false };
+        let number = number.strip_prefix('r').unwrap_or(number);
+        let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        hash.len() == 8 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()) && is_number
+    };
+    let entries = files.list(folder).unwrap_or_default();
+    let names = entries.iter().filter_map(|entry| entry.name.to_str()).filter(|name| is_hashed(name));
+    names.take(HASHED).map(|name| folder.join(name)).collect()
 }
 
 /// The files with passwords for keys.

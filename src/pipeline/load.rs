@@ -4,9 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::target::{self, Target};
-use super::{Failure, Options, TargetInfo, TrustSource, certificates, permissions};
+use super::{Failure, Options, TargetInfo, TrustSource, certificates, machine, permissions};
 use crate::diagnostic::spelling;
-use crate::lint::Permissions;
+use crate::lint::{Machine, Permissions};
 use crate::model::ServerKind;
 use crate::pki::{Anchors, Library};
 use crate::platform::{self, Platform, SystemTls};
@@ -25,6 +25,8 @@ pub struct Reading {
     pub system: SystemTls,
     /// Who reads its files.
     pub permissions: Permissions,
+    /// What is around them.
+    pub machine: Machine,
     /// The files that were asked for, where they are parts of a whole.
     only: Option<HashSet<PathBuf>>,
 }
@@ -130,9 +132,9 @@ pub fn load_with(
     let certificates: &dyn FileSystem = if options.certificates_elsewhere { &elsewhere } else { files };
     let library = certificates::load(certificates, &mut sources, &options.limits, deployments, &anchors);
     for reading in &mut readings {
-        let main = reading.understood.paths().first().map(|path| path.to_path_buf());
-        reading.permissions =
-            permissions::gather(certificates, main.as_deref(), reading.understood.deployment(), options);
+        let (paths, deployment) = (reading.understood.paths(), reading.understood.deployment());
+        reading.machine = machine::gather(certificates, &paths, deployment, options);
+        reading.permissions = permissions::gather(certificates, paths.first().copied(), deployment, options);
     }
     Ok(Loaded { sources, readings, library, anchors, trust, trust_is_assumed })
 }
@@ -172,6 +174,7 @@ impl Reader<'_> {
                     understood,
                     system,
                     permissions: Permissions::default(),
+                    machine: Machine::default(),
                     only: None,
                 });
                 self.readings.len() - 1
@@ -208,6 +211,7 @@ impl Reader<'_> {
             understood,
             system,
             permissions: Permissions::default(),
+            machine: Machine::default(),
             only: None,
         });
         Ok(())
@@ -247,6 +251,7 @@ impl Reader<'_> {
                     understood,
                     system,
                     permissions: Permissions::default(),
+                    machine: Machine::default(),
                     only,
                 });
                 self.readings.len() - 1

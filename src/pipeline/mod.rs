@@ -12,6 +12,7 @@ mod git;
 mod handshake;
 mod ignoring;
 mod load;
+mod machine;
 mod permissions;
 mod settle;
 mod suppress;
@@ -251,8 +252,8 @@ impl Loaded {
     fn question<'a>(&'a self, reading: &'a Reading, options: &'a Options) -> lint::Question<'a> {
         let is_given = !options.trust.is_empty() && !options.trust_is_a_guess;
         let trust = lint::Trust { anchors: &self.anchors, is_given, is_public: options.trust_is_public };
-        let permissions = &reading.permissions;
-        lint::Question { trust, settings: &options.lint, now: options.now, clock: options.clock, permissions }
+        let (permissions, machine) = (&reading.permissions, &reading.machine);
+        lint::Question { trust, settings: &options.lint, now: options.now, clock: options.clock, permissions, machine }
     }
 }
 

@@ -88,6 +88,12 @@ impl Anchors {
         self.by_subject.is_empty()
     }
 
+    /// How many have ended at a time, and how many there are.
+    pub fn ended(&self, now: i64) -> (usize, usize) {
+        let all = self.by_subject.values().flatten().filter_map(Anchor::certificate);
+        all.fold((0, 0), |(ended, all), one| (ended + usize::from(one.not_after < now), all + 1))
+    }
+
     /// Whether one has this subject, as DER.
     pub fn has_subject(&self, subject: &[u8]) -> bool {
         self.by_subject.contains_key(subject)

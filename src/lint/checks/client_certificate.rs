@@ -3,7 +3,7 @@
 use crate::diagnostic::{Problem, Severity};
 use crate::lint::{Scope, Sink};
 use crate::model::{ClientVerification, Setting, Site, SiteId, Token, VerifyMode};
-use crate::pki::PemFile;
+use crate::pki::{Certificate, PemFile};
 
 /// What a site asks of clients, where it speaks TLS.
 fn asked<'s>(
@@ -41,6 +41,60 @@ pub fn revocations_expired(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mu
     if let Some(issuer) = without_list(authorities, lists) {
         sink.report(problem(token).case("missing").with("issuer", issuer));
     }
+}
+
+/// How near the end of an authority is told of, in seconds: less than of anything that is renewed by itself, as all clients need
+/// new certificates with it.
+const SOON: i64 = 30 * 86_400;
+
+/// `client-ca-expired`: authorities of a file whose clients are refused, or will be.
+pub fn authorities_expired(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
+    let Some((_, asked)) = asked(scope, id, site) else { return };
+    let is_verified = matches!(asked.mode, VerifyMode::Required | VerifyMode::Optional);
+    let Some((token, path)) = asked.authorities.as_ref().filter(|_| is_verified) else { return };
+    let Some(file) = scope.pem(path) else { return };
+    let Some(found) = ends(file, scope.now) else { return };
+    if !found.are_all || asked.has_folder {
+        let problem = Problem::new("client-ca-expired", token.span).case(if found.is_over { "some" } else { "soon" });
+        sink.report(found.told(problem, token, scope.now));
+    } else if found.is_over {
+        sink.report(found.told(Problem::new("client-ca-expired", token.span), token, scope.now));
+    } else {
+        sink.report(found.told(Problem::new("client-ca-expired", token.span).case("soon"), token, scope.now));
+    }
+}
+
+/// An authority that has ended, or ends soon.
+pub struct Ending<'f> {
+    /// The one to name: the first that ends.
+    pub authority: &'f Certificate,
+    /// Whether it has ended.
+    pub is_over: bool,
+    /// Whether all of the file have.
+    pub are_all: bool,
+}
+
+impl Ending<'_> {
+    /// A problem with what it says.
+    pub fn told(&self, problem: Problem, token: &Token, now: i64) -> Problem {
+        problem
+            .with("path", &*token.text)
+            .with("subject", self.authority.short_name())
+            .with("not-after", super::validity::date(self.authority.not_after))
+            .with("when", super::validity::span(self.authority.not_after - now))
+    }
+}
+
+/// The authority of a file that has ended or ends soon, and that no other one of its name and key outlives.
+pub fn ends(file: &PemFile, now: i64) -> Option<Ending<'_>> {
+    let all: Vec<&Certificate> = file.certificates().map(|(_, one)| &**one).collect();
+    let is_outlived = |one: &Certificate| {
+        let is_same = |other: &&&Certificate| other.subject_name == one.subject_name && other.not_after > one.not_after;
+        all.iter().any(|other| is_same(&other))
+    };
+    let first = all.iter().filter(|one| !is_outlived(one)).min_by_key(|one| one.not_after)?;
+    let are_all = all.iter().all(|one| one.not_after < now);
+    (first.not_after < now + SOON).then_some(Ending { authority: first, is_over: first.not_after < now, are_all })
 }
 
 /// An authority that has no list.

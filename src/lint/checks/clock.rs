@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::validity::{SKEW, date};
+use super::validity::{SKEW, date, moment, span};
 use crate::diagnostic::Problem;
 use crate::lint::{Scope, Sink, Use};
 use crate::model::Token;
@@ -32,8 +32,18 @@ pub fn is_wrong(scope: &Scope<'_>) -> bool {
     broken(scope).is_some()
 }
 
-/// Whether the clock is behind what several authorities say.
+/// Whether the clock is behind what files or several authorities say.
 pub fn is_behind(scope: &Scope<'_>) -> bool {
+    is_behind_files(scope) || contradicts_authorities(scope)
+}
+
+/// Whether the clock is behind files that were changed already.
+fn is_behind_files(scope: &Scope<'_>) -> bool {
+    scope.clock.is_some() && !is_wrong(scope) && !scope.machine.later.is_empty()
+}
+
+/// Whether the clock is behind what several authorities say.
+fn contradicts_authorities(scope: &Scope<'_>) -> bool {
     if scope.clock.is_none() || is_wrong(scope) {
         return false;
     }
@@ -93,7 +103,62 @@ pub fn before_build(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
 
 /// `clock-behind-certificates`.
 pub fn behind_certificates(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
-    if is_behind(scope) {
+    if contradicts_authorities(scope) {
         report(scope, "clock-behind-certificates", sink);
+    }
+}
+
+/// `clock-behind-files`.
+pub fn behind_files(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
+    let Some(newest) = scope.machine.later.first().filter(|_| is_behind_files(scope)) else { return };
+    let early = early(scope);
+    let Some(at) = early.first().map(|(token, _)| token.span).or_else(|| anywhere(scope)) else { return };
+    let named: Vec<String> = early.iter().take(5).map(|(_, leaf)| leaf.short_name()).collect();
+    let problem = Problem::new("clock-behind-files", at)
+        .with("now", moment(scope.now))
+        .with("path", newest.path.display().to_string())
+        .with("newest", moment(newest.at))
+        .with("behind", span(newest.at - scope.now));
+    let problem = match named.is_empty() {
+        true => problem,
+        false => problem.case("certificates").with("early", named.join(", ")),
+    };
+    sink.report(problem);
+}
+
+/// A year, in seconds.
+const YEAR: i64 = 365 * 86_400;
+
+/// `clock-ahead-suspected`: all that is served ended long ago, and so did many anchors of the system, which are renewed with it.
+pub fn ahead(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
+    if scope.clock.is_none() || scope.trust_is_given {
+        return;
+    }
+    let uses = Use::all(scope.deployment);
+    let served = uses.iter().filter(|one| !one.sites.is_empty());
+    let leaves = served.filter_map(|one| Some((scope.certificate_file(one.pair)?.0, scope.leaf(one.pair)?)));
+    let leaves: Vec<(&Token, &Certificate)> = leaves.map(|(token, leaf)| (token, &**leaf)).collect();
+    let Some(last) = leaves.iter().map(|(_, leaf)| leaf.not_after).max().filter(|last| *last < scope.now - YEAR) else {
+        return;
+    };
+    let (ended, all) = scope.anchors.ended(scope.now);
+    if ended * 10 > all * 3 {
+        let problem = Problem::new("clock-ahead-suspected", leaves[0].0.span)
+            .with("now", date(scope.now))
+            .with("last", date(last))
+            .with("ended", ended.to_string())
+            .with("all", all.to_string());
+        sink.report(problem);
+    }
+}
+
+/// `clock-unsynchronized`.
+pub fn unsynchronized(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
+    if scope.clock.is_some()
+        && scope.machine.is_unsynchronized
+        && !is_wrong(scope)
+        && let Some(at) = anywhere(scope)
+    {
+        sink.report(Problem::new("clock-unsynchronized", at).with("now", moment(scope.now)));
     }
 }

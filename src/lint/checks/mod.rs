@@ -15,6 +15,7 @@ mod name;
 mod openssl;
 mod permission;
 mod protocol;
+mod running;
 mod socket;
 mod stapling;
 mod ticket;
@@ -68,6 +69,7 @@ rules! {
     "certificate-malformed": Credential(certificate::malformed),
     "certificate-name-constraints-violated": Credential(chain::names_violated),
     "certificate-name-mismatch": Endpoint(name::mismatch),
+    "certificate-not-reloaded": Closing(running::certificates),
     "certificate-not-yet-valid": Credential(validity::not_yet),
     "certificate-path-length-exceeded": Credential(chain::path_length),
     "certificate-self-signed": Credential(chain::self_signed),
@@ -84,17 +86,22 @@ rules! {
     "cipher-protocol-mismatch": Site(cipher::protocol_mismatch),
     "cipher-without-forward-secrecy": Site(cipher::without_forward_secrecy),
     "client-auth-empty": Reading,
+    "client-ca-expired": Site(client_certificate::authorities_expired),
     "client-ca-unusable": Site(openssl::client_ca),
     "client-cannot-connect": Closing(client::required),
     "client-certificate-required": Site(client_certificate::required),
     "client-crl-expired": Site(client_certificate::revocations_expired),
     "client-verify-optional-no-ca": Site(client_certificate::never_verified),
     "client-verify-without-ca": Site(openssl::verify_without_ca),
+    "clock-ahead-suspected": Closing(clock::ahead),
     "clock-before-build": Closing(clock::before_build),
     "clock-behind-certificates": Closing(clock::behind_certificates),
+    "clock-behind-files": Closing(clock::behind_files),
     "clock-epoch": Closing(clock::epoch),
+    "clock-unsynchronized": Closing(clock::unsynchronized),
     "compression-enabled": Reading,
     "config-bom": Reading,
+    "config-not-reloaded": Closing(running::configuration),
     "crl-check-without-crl": Reading,
     "default-site-not-tls": Endpoint(socket::default_plain),
     "default-sni-without-certificate": Reading,
@@ -166,6 +173,7 @@ rules! {
     "protocol-outside-profile": Template,
     "protocol-range-inverted": Reading,
     "protocol-unreachable": Site(protocol::unreachable),
+    "proxy-certificate-expired": Closing(upstream::expired),
     "proxy-client-certificate-wrong-usage": Closing(upstream::wrong_usage),
     "proxy-file-unusable": Closing(upstream::files),
     "proxy-http-to-tls-port": Closing(upstream::http_to_tls),
@@ -179,6 +187,7 @@ rules! {
     "quic-incompatible-parameter": Reading,
     "quic-without-tls13": Endpoint(protocol::quic),
     "reload-ignores-file-change": Closing(permission::reload_ignores_files),
+    "renewal-without-deploy-hook": Closing(running::unhooked),
     "same-type-certificates": Credential(certificate::same_type),
     "scheme-port-conflict": Reading,
     "server-name-invalid-wildcard": Reading,

@@ -1,11 +1,13 @@
 //! Servers that requests are sent on to: files that keep the server from starting, certificates that are not verified, names
 //! that are not sent.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::cipher;
+use super::validity::{date, span};
+use super::{cipher, client_certificate};
 use crate::diagnostic::{Problem, Safety, Severity, Unjudged};
 use crate::lint::{Scope, Sink};
 use crate::model::{
@@ -15,6 +17,7 @@ use crate::model::{
 use crate::pki::loading::{self, Loader, Part, Strength};
 use crate::pki::{self, Anchors, Certificate, PemFile, Verifier};
 use crate::platform::TlsLibraryKind;
+use crate::source::Span;
 use crate::tls::cipher::CipherLibrary;
 
 /// Each place that sends requests on, with its policy.
@@ -148,6 +151,62 @@ fn readable<'s>(
         Err(error) => sink.report(problem().with("reason", error.to_string())),
     }
     None
+}
+
+/// `proxy-certificate-expired`: what is shown to upstream servers, and what they are held against, once for each word.
+pub fn expired(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
+    let mut seen: BTreeSet<(Span, &'static str)> = BTreeSet::new();
+    let mut report = |token: &Token, case: &'static str, problem: Problem| {
+        if seen.insert((token.span, case)) {
+            sink.report(problem.case(case));
+        }
+    };
+    let problem = |token: &Token| Problem::new("proxy-certificate-expired", token.span);
+    for (upstream, policy) in each(scope).filter(|(one, _)| by_tls(one).next().is_some()) {
+        let to = by_tls(upstream).next().map(|target| host(target).to_owned()).unwrap_or_default();
+        for pair in &policy.credentials {
+            let Some((token, path)) = pair.certificate.get() else { continue };
+            let Some((_, leaf)) = scope.pem(path).and_then(|file| file.certificates().next()) else { continue };
+            let lifetime = leaf.not_after - leaf.not_before;
+            let soon = (14 * 86_400).min(lifetime / 3);
+            let told = problem(token)
+                .with("path", &*token.text)
+                .with("subject", leaf.short_name())
+                .with("upstream", to.clone())
+                .with("not-after", date(leaf.not_after))
+                .with("when", span(leaf.not_after - scope.now));
+            if leaf.not_after < scope.now {
+                report(token, "", told);
+            } else if leaf.not_after < scope.now + soon {
+                report(token, "soon", told);
+            }
+        }
+        if !is_required(policy) {
+            continue;
+        }
+        if let Some(UpstreamAuthorities::Own { file: Some(file), folder: None }) = policy.authorities.get()
+            && let Some((token, path)) = file.get()
+            && let Some(found) = scope.pem(path).and_then(|file| client_certificate::ends(file, scope.now))
+        {
+            let case = match (found.are_all, found.is_over) {
+                (true, _) => "authorities",
+                (false, true) => "authority",
+                (false, false) => "authority-soon",
+            };
+            report(token, case, found.told(problem(token), token, scope.now).with("upstream", to.clone()));
+        }
+        if let Some((token, path)) = policy.revocations.as_ref().and_then(|file| file.get())
+            && let Some(file) = scope.pem(path)
+            && let Some((_, list)) = file.revocations().find(|(_, list)| {
+                let newest = file.revocations().filter(|(_, other)| other.issuer_name == list.issuer_name);
+                newest.map(|(_, other)| other.next_update.unwrap_or(i64::MAX)).max().is_some_and(|end| end < scope.now)
+            })
+        {
+            let told = problem(token).with("path", &*token.text).with("subject", list.issuer.clone());
+            let told = told.with("not-after", date(list.next_update.unwrap_or(0))).with("upstream", to.clone());
+            report(token, "revocations", told);
+        }
+    }
 }
 
 /// `proxy-verify-without-ca`.

@@ -16,6 +16,12 @@ pub fn date(seconds: i64) -> String {
         .map_or_else(|_| "an impossible date".to_owned(), |at| at.strftime("%Y-%m-%d").to_string())
 }
 
+/// A moment as people write it, to the minute, UTC.
+pub fn moment(seconds: i64) -> String {
+    Timestamp::from_second(seconds)
+        .map_or_else(|_| "an impossible time".to_owned(), |at| at.strftime("%Y-%m-%d %H:%M UTC").to_string())
+}
+
 /// A stretch of time for people: whole days, below two days whole hours, below two hours minutes.
 pub fn span(seconds: i64) -> String {
     let seconds = seconds.abs();

@@ -104,7 +104,7 @@ impl Level {
             certificates: _,
             keys: _,
             chain: _,
-            revocation_folder: _,
+            revocation_folder,
             ticket_key: _,
             proxy: _,
             answers: _,
@@ -122,6 +122,7 @@ impl Level {
         let has_clients =
             verify.is_some() || verify_depth.is_some() || authorities.is_some() || authority_folder.is_some();
         let has_lists = revocation_check.is_some() || revocations.is_some() || needs_revocations.is_some();
+        let has_lists = has_lists || revocation_folder.is_some();
         let has_stapling = stapling.is_some() || stapling_url.is_some() || managed_stapling.is_some();
         !(has_list || has_switch || has_clients || has_lists || has_stapling)
     }
@@ -234,6 +235,8 @@ fn verification(own: &Level, outer: &Level, defaults: Defaults) -> Setting<Clien
     let authorities = take(&own.authorities, &outer.authorities).and_then(|file| file.get().cloned());
     let depth = take(&own.verify_depth, &outer.verify_depth).and_then(|depth| depth.get().copied()).unwrap_or(1);
     let has_folder = own.authority_folder.is_some() || outer.authority_folder.is_some();
+    let folder = take(&own.authority_folder, &outer.authority_folder).and_then(|file| file.get().cloned());
+    let revocation_folder = take(&own.revocation_folder, &outer.revocation_folder).and_then(|file| file.get().cloned());
     let check = take(&own.revocation_check, &outer.revocation_check).and_then(|check| check.get().copied());
     let checks_revocation = check == Some(true);
     let revocations = take(&own.revocations, &outer.revocations).and_then(|file| file.get().cloned());
@@ -243,6 +246,8 @@ fn verification(own: &Level, outer: &Level, defaults: Defaults) -> Setting<Clien
         mode,
         authorities,
         has_folder,
+        folder,
+        revocation_folder,
         depth,
         revocations,
         checks_revocation,

@@ -169,6 +169,8 @@ fn verification(own: &Level, outer: &Level, defaults: Defaults) -> Setting<Clien
         mode,
         authorities,
         has_folder: false,
+        folder: None,
+        revocation_folder: None,
         depth,
         revocations,
         checks_revocation: true,
