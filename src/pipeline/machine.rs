@@ -58,7 +58,7 @@ pub fn gather(files: &dyn FileSystem, named: &[&Path], deployment: &Deployment, 
     found
 }
 
-fn at<'p>(files: &dyn FileSystem, path: &'p str) -> PathBuf {
+fn at(files: &dyn FileSystem, path: &str) -> PathBuf {
     files.locate(Path::new("/"), Path::new(path))
 }
 
