@@ -549,10 +549,14 @@ impl<'a> Lowering<'a> {
         scope: &mut Scope<'_>,
     ) {
         let words = file.tree.args(index);
+        let said = setting::Said { name, words, file, via: way.via };
         if words.is_empty() {
+            // The only directive without arguments that anything here hangs on.
+            if let (Scope::Place(draft, place), b"internal") = (scope, name) {
+                draft.places[*place].answer.read(&said);
+            }
             return;
         }
-        let said = setting::Said { name, words, file, via: way.via };
         match scope {
             Scope::Section(service) => {
                 if setting::is_one(name) {
