@@ -37,6 +37,9 @@ const KEEPERS: &[&str] =
 /// Looks around one configuration. `named` are its files, the main one first.
 pub fn gather(files: &dyn FileSystem, named: &[&Path], deployment: &Deployment, options: &Options) -> Machine {
     let mut found = Machine::default();
+    if options.keeps_to_files {
+        return found;
+    }
     let main = named.first().copied();
     let is_live = main.is_some_and(|main| target::is_live(files, main, options));
     let is_meant = is_live || options.run_as.is_some() && options.path_maps.is_empty();

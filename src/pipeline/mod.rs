@@ -107,6 +107,8 @@ pub struct Options {
     pub limits: Limits,
     /// What is asked of the rules.
     pub lint: lint::Settings,
+    /// Whether only files of the configuration are read: nothing of the machine around it.
+    pub keeps_to_files: bool,
     /// Who reads certificates and keys, instead of the platform's users.
     pub run_as: Option<String>,
     /// What `--define` names, some with a value.

@@ -112,6 +112,8 @@ pub fn file_at(path: &Path, bytes: &[u8]) -> File {
 /// As [`pipeline::lint`]; where several configurations are found.
 pub fn gather(disk: &Disk, paths: &[PathBuf], options: &Options, with_keys: bool) -> Result<Gathered, Failure> {
     let recorder = Recorder::new(disk);
+    // What is read around the configuration does not belong to it.
+    let options = &Options { keeps_to_files: true, ..options.clone() };
     let run = pipeline::lint(&recorder, paths, options)?;
     let [target] = &run.targets[..] else {
         let all: Vec<String> = run.targets.iter().map(|target| target.path.display().to_string()).collect();
