@@ -240,7 +240,9 @@ impl Read {
         let start = start(scope.deployment, &stops, &judged.unjudged);
         let mut names = Names::new(files, options);
         let sources = &self.loaded.sources;
-        names.fill(sources, judged.findings.iter().map(|one| sources.place(one.primary.span).span.file));
+        for finding in &judged.findings {
+            names.look(sources, sources.place(finding.primary.span).span.file);
+        }
         let mut comments = suppress::Comments::read(&self.loaded, reading, options);
         let mut findings = Vec::new();
         for finding in judged.findings {

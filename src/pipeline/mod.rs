@@ -18,9 +18,12 @@ mod settle;
 mod suppress;
 mod target;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use foldhash::{HashMap, HashMapExt};
 
 pub use self::calendar::{Calendar, ChainState, Dated, Entry, Role, calendar};
 pub use self::ciphers::{CipherReport, CipherRow, IgnoredWord, Verdict, ciphers};
@@ -38,6 +41,7 @@ use crate::config::Config;
 use crate::diagnostic::{Finding, RuleName, Severity, Unjudged};
 use crate::lint;
 use crate::model::ServerKind;
+use crate::pki::{Anchors, Library};
 use crate::platform::{Platform, TlsLibrary, Version};
 use crate::source::{FileId, FileSystem, Limits, Mapped, Sources, Text};
 
@@ -170,12 +174,22 @@ pub struct Run {
     pub rules: lint::Rules,
     /// Which server reads which file.
     servers: ignoring::Servers,
-    /// Where the sites stand.
-    ground: compare::Ground,
     /// Paths of files with findings, as seen from the project's folder.
     names: HashMap<FileId, String>,
     /// What it was read from: not given back before the run itself is.
-    _kept: Box<dyn std::any::Any + Send>,
+    kept: Kept,
+}
+
+/// What a run was read from.
+struct Kept {
+    readings: Vec<Reading>,
+    _certificates: (Library, Anchors),
+}
+
+impl std::fmt::Debug for Kept {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Kept").finish_non_exhaustive()
+    }
 }
 
 impl Run {
@@ -191,8 +205,9 @@ impl Run {
             run.findings.iter().chain(run.suppressed.iter().map(|one| &one.finding)).cloned().collect()
         };
         let (before, now) = (all(earlier), self.findings.clone());
-        let old = compare::Findings { sources: &earlier.sources, ground: &earlier.ground, all: &before };
-        let new = compare::Findings { sources: &self.sources, ground: &self.ground, all: &now };
+        let (old_ground, new_ground) = (earlier.ground(), self.ground());
+        let old = compare::Findings { sources: &earlier.sources, ground: &old_ground, all: &before };
+        let new = compare::Findings { sources: &self.sources, ground: &new_ground, all: &now };
         let fresh: HashSet<usize> = compare::unmatched(&old, &new).fresh.into_iter().collect();
         let (mut kept, mut known) = (Vec::new(), Vec::new());
         for (at, finding) in std::mem::take(&mut self.findings).into_iter().enumerate() {
@@ -201,6 +216,11 @@ impl Run {
         self.findings = kept;
         let by = |finding| Suppressed { finding, by: By::Since(name.to_owned()) };
         self.suppressed.extend(known.into_iter().map(by));
+    }
+
+    /// Where the sites stand.
+    fn ground(&self) -> compare::Ground {
+        compare::Ground::new(&self.sources, self.kept.readings.iter().map(|reading| reading.understood.deployment()))
     }
 
     /// The files of the configurations themselves.
@@ -275,11 +295,11 @@ fn judge(files: &dyn FileSystem, mut loaded: Loaded, options: &Options) -> Run {
         let scope = lint::Scope::new(deployment, &reading.system, &loaded.library, &loaded.sources, &*editor, question);
         let judged = lint::run(&scope, &options.lint);
         let is_shown = |span| reading.shows(&loaded.sources, span);
-        names.fill(&loaded.sources, judged.findings.iter().map(|one| loaded.sources.place(one.primary.span).span.file));
         let shown = judged.findings.into_iter().filter(|finding| is_shown(finding.primary.span));
         let mut comments = suppress::Comments::read(&loaded, reading, options);
         let told = |problem| lint::told(deployment.server.name(), problem, &options.lint);
         let malformed = std::mem::take(&mut comments.problems);
+        let has_malformed = !malformed.is_empty();
         let mut own: Vec<Finding> = Vec::new();
         for finding in shown.chain(malformed.into_iter().map(told)) {
             let file = loaded.sources.place(finding.primary.span).span.file;
@@ -290,21 +310,25 @@ fn judge(files: &dyn FileSystem, mut loaded: Loaded, options: &Options) -> Run {
                 None => own.push(finding),
             }
         }
-        own.extend(comments.unused(reading, options, &judged.unjudged).into_iter().map(told));
+        let unused = comments.unused(reading, options, &judged.unjudged);
+        let is_in_order = !has_malformed && unused.is_empty();
+        own.extend(unused.into_iter().map(told));
         own.retain(|finding| is_shown(finding.primary.span) && options.lint.wants(&finding.rule));
         for finding in own.iter().chain(suppressed.iter().map(|one: &Suppressed| &one.finding)) {
             let labels = finding.related.iter().map(|label| label.span).chain([finding.primary.span]);
             let edits = finding.fix.iter().flat_map(|fix| &fix.edits).map(|edit| edit.span);
             for span in labels.chain(edits) {
-                names.of(&loaded.sources, loaded.sources.place(span).span.file);
+                names.look(&loaded.sources, loaded.sources.place(span).span.file);
             }
         }
-        lint::in_order(&loaded.sources, &mut own);
+        if !is_in_order {
+            lint::in_order(&loaded.sources, &mut own);
+        }
         findings.extend(own);
         unjudged.extend(judged.unjudged.into_iter().filter(|one| one.at.is_none_or(is_shown)));
     }
     for finding in &findings {
-        names.of(&loaded.sources, finding.primary.span.file);
+        names.look(&loaded.sources, finding.primary.span.file);
     }
     let whole = if options.baseline.is_some() { whole(&loaded, &mut names) } else { HashSet::new() };
     let names = names.known;
@@ -330,11 +354,9 @@ fn judge(files: &dyn FileSystem, mut loaded: Loaded, options: &Options) -> Run {
     let rules = options.lint.rules.clone();
     let read = loaded.readings.iter().map(|reading| ignoring::servers(reading.understood.paths(), reading.server));
     let servers = read.flatten().collect();
-    let deployments = loaded.readings.iter().map(|reading| reading.understood.deployment());
-    let ground = compare::Ground::new(&loaded.sources, deployments);
     let Loaded { sources, readings, library, anchors, .. } = loaded;
-    let kept: Box<dyn std::any::Any + Send> = Box::new((readings, library, anchors));
-    Run { sources, targets, findings, unjudged, counts, suppressed, gone, rules, servers, ground, names, _kept: kept }
+    let kept = Kept { readings, _certificates: (library, anchors) };
+    Run { sources, targets, findings, unjudged, counts, suppressed, gone, rules, servers, names, kept }
 }
 
 /// The files that were read as parts of a whole, so that what is not found there is not there.
@@ -371,15 +393,23 @@ fn about_settings(sources: &mut Sources, options: &Options) -> Vec<Finding> {
 struct Names<'a> {
     files: &'a dyn FileSystem,
     folder: Option<PathBuf>,
-    /// Where the folders of files lie, each looked up once.
-    folders: HashMap<PathBuf, Option<PathBuf>>,
+    /// How the folders of files are called from there, each looked up once.
+    folders: HashMap<OsString, Option<PathBuf>>,
     known: HashMap<FileId, String>,
+    /// What was looked up last.
+    last: Option<FileId>,
 }
 
 impl<'a> Names<'a> {
     fn new(files: &'a dyn FileSystem, options: &Options) -> Self {
         let folder = options.config.as_ref().map_or(Path::new("."), |config| config.folder());
-        Names { files, folder: files.canonical(folder).ok(), folders: HashMap::new(), known: HashMap::new() }
+        Names {
+            files,
+            folder: files.canonical(folder).ok(),
+            folders: HashMap::new(),
+            known: HashMap::new(),
+            last: None,
+        }
     }
 
     fn of(&mut self, sources: &Sources, file: FileId) -> &str {
@@ -390,21 +420,28 @@ impl<'a> Names<'a> {
         &self.known[&file]
     }
 
-    /// Looks up many at once.
-    fn fill(&mut self, sources: &Sources, wanted: impl Iterator<Item = FileId>) {
-        for file in wanted {
+    /// Looks up a path for later.
+    fn look(&mut self, sources: &Sources, file: FileId) {
+        if self.last != Some(file) {
             self.of(sources, file);
+            self.last = Some(file);
         }
+    }
+
+    /// How a folder is called from the project's; absent where it lies elsewhere.
+    fn inside(&self, folder: &Path) -> Option<PathBuf> {
+        let whole = self.files.canonical(folder).ok()?;
+        whole.strip_prefix(self.folder.as_deref()?).ok().map(Path::to_path_buf)
     }
 
     fn look_up(&mut self, path: &Path) -> String {
         let above = path.parent().map(|above| if above.as_os_str().is_empty() { Path::new(".") } else { above });
         let inside = above.zip(path.file_name()).and_then(|(above, name)| {
-            if !self.folders.contains_key(above) {
-                self.folders.insert(above.to_path_buf(), self.files.canonical(above).ok());
+            if !self.folders.contains_key(above.as_os_str()) {
+                let inside = self.inside(above);
+                self.folders.insert(above.as_os_str().to_os_string(), inside);
             }
-            let whole = self.folders[above].as_ref()?;
-            Some(whole.strip_prefix(self.folder.as_deref()?).ok()?.join(name))
+            Some(self.folders[above.as_os_str()].as_ref()?.join(name))
         });
         let shown = inside.as_deref().unwrap_or(path).to_string_lossy();
         shown.strip_prefix("./").unwrap_or(&shown).to_owned()

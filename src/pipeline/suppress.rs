@@ -1,7 +1,10 @@
 //! Which findings are left out, and by whose word: settings for some files, comments, the list of those that are known.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::HashSet;
 use std::path::Path;
+
+use foldhash::{HashMap, HashMapExt};
+use rayon::prelude::*;
 
 use super::{Loaded, Options, Reading};
 use crate::diagnostic::{Finding, Problem, Unjudged};
@@ -113,35 +116,40 @@ pub fn by_path(options: &Options, path: &str, mut finding: Finding) -> Option<Fi
 /// sites, and how much time is left play no part.
 pub fn fingerprint(loaded: &Loaded, names: &HashMap<FileId, String>, findings: &mut [Finding]) {
     let sources = &loaded.sources;
-    let mut sites: BTreeMap<FileId, Vec<(Span, String)>> = BTreeMap::new();
+    let mut sites: HashMap<FileId, Vec<(Span, &str)>> = HashMap::new();
     for reading in &loaded.readings {
         for site in &reading.understood.deployment().sites {
             let block = sources.place(site.block).span;
-            let name = site.names.first().map(|name| name.token.text.to_string()).unwrap_or_default();
+            let name = site.names.first().map_or("", |name| &*name.token.text);
             sites.entry(block.file).or_default().push((block, name));
         }
     }
     sites.values_mut().for_each(|all| all.sort_by_key(|(block, _)| block.start));
-    let mut seen: HashMap<u64, u32> = HashMap::new();
-    for finding in findings {
+    let hash = |finding: &Finding| {
         let span = sources.place(finding.primary.span).span;
         let inside = sites.get(&span.file).and_then(|all| {
             let before = all.partition_point(|(block, _)| block.start <= span.start);
             all[..before].iter().rev().take(NESTED).find(|(block, _)| span.end <= block.end)
         });
-        let site = inside.map_or("", |(_, name)| name);
+        let site = inside.map_or("", |(_, name)| *name);
         let path = names.get(&span.file).map_or("", String::as_str);
         let parts: [&[u8]; 4] =
             [finding.rule.as_str().as_bytes(), path.as_bytes(), site.as_bytes(), sources.bytes(span)];
         let bytes = parts.iter().flat_map(|part| part.iter().copied().chain([0]));
         // FNV-1a, 64 bits.
-        let hash =
-            bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    };
+    let hashes: Vec<u64> = findings.par_iter().with_min_len(CHUNK).map(hash).collect();
+    let mut seen: HashMap<u64, u32> = HashMap::with_capacity(hashes.len());
+    for (finding, hash) in findings.iter_mut().zip(hashes) {
         let count = seen.entry(hash).or_insert(0);
         *count += 1;
         finding.fingerprint = if *count == 1 { format!("{hash:016x}") } else { format!("{hash:016x}-{count}") };
     }
 }
+
+/// Findings that one worker hashes at a time.
+const CHUNK: usize = 256;
 
 /// How many sites are looked at for the one around a place: sites hardly nest.
 const NESTED: usize = 8;

@@ -2,15 +2,28 @@
 
 use std::fmt::Write;
 
+use rayon::prelude::*;
+
 use super::plain;
+use crate::diagnostic::Finding;
 use crate::pipeline::Run;
+use crate::source::Sources;
+
+/// Findings that one worker writes at a time.
+const CHUNK: usize = 256;
 
 /// The findings of a run.
 pub fn concise(run: &Run) -> String {
-    let mut out = String::new();
-    for finding in &run.findings {
-        let span = run.sources.place(finding.primary.span).span;
-        let file = run.sources.file(span.file);
+    let sources = &run.sources;
+    let parts: Vec<String> = run.findings.par_chunks(CHUNK).map(|chunk| lines(sources, chunk)).collect();
+    parts.concat()
+}
+
+fn lines(sources: &Sources, findings: &[Finding]) -> String {
+    let mut out = String::with_capacity(findings.len() * 128);
+    for finding in findings {
+        let span = sources.place(finding.primary.span).span;
+        let file = sources.file(span.file);
         let at = file.position(span.start);
         let path = file.path().to_string_lossy();
         let path = plain(&path);

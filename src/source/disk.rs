@@ -108,21 +108,17 @@ impl FileSystem for Disk {
     fn read(&self, path: &Path, limit: u64) -> Result<Arc<[u8]>, ReadError> {
         let real = self.follow(path)?;
         let explain = |error: io::Error| self.explain(path, &error);
-        // Never waits for a FIFO and never takes a terminal; the kind is asked of what was opened, not of the name.
-        // Opening a device can have effects, so the name is asked first.
-        let before = fs::metadata(&real).map_err(explain)?;
-        if !before.is_file() {
-            return Err(ReadError::NotRegular(kind_of(before.file_type())));
-        }
-        let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
-        let file = fs::OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(&real).map_err(explain)?;
-        let metadata = file.metadata().map_err(explain)?;
+        // Opening a device can have effects, so the name is asked first, and once: what takes its place in between is
+        // opened without waiting for a FIFO or taking a terminal, and no more is read of it than was announced.
+        let metadata = fs::metadata(&real).map_err(explain)?;
         if !metadata.is_file() {
             return Err(ReadError::NotRegular(kind_of(metadata.file_type())));
         }
         if metadata.len() > limit {
             return Err(ReadError::TooLarge { size: metadata.len(), limit });
         }
+        let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
+        let file = fs::OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(&real).map_err(explain)?;
         // Read into its place at once: most of a run's memory is text.
         let mut whole: Arc<[u8]> = std::iter::repeat_n(0, metadata.len() as usize).collect();
         let mut file = file.take(limit + 1);

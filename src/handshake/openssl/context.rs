@@ -377,17 +377,41 @@ fn known<T>(setting: &Setting<T>) -> Known<&T> {
     }
 }
 
+/// A place for each policy that nobody has filled yet.
+fn blank<T>(policies: &[TlsPolicy]) -> Vec<OnceLock<T>> {
+    policies.iter().map(|_| OnceLock::new()).collect()
+}
+
 /// Contexts by policy, each built when it is first asked for.
 pub struct Contexts<'a> {
     around: Surroundings<'a>,
     policies: &'a [TlsPolicy],
     built: Vec<OnceLock<Context>>,
+    usable: Vec<OnceLock<Vec<&'static CipherSuite>>>,
 }
 
 impl<'a> Contexts<'a> {
     /// No context yet.
     pub fn new(policies: &'a [TlsPolicy], around: Surroundings<'a>) -> Self {
-        Contexts { around, policies, built: policies.iter().map(|_| OnceLock::new()).collect() }
+        Contexts { around, policies, built: blank(policies), usable: blank(policies) }
+    }
+
+    /// The suites of TLS 1.2 and below that a site with certificates of all kinds could serve under a policy, in order. None
+    /// where they are not known.
+    pub fn usable(&self, id: PolicyId) -> &[&'static CipherSuite] {
+        self.usable[id.0 as usize].get_or_init(|| {
+            let context = self.of(id);
+            let level = context.strength();
+            let reached: Vec<Protocol> = Protocol::ALL.into_iter().filter(|one| context.reaches(*one)).collect();
+            let is_usable = |suite: &CipherSuite| {
+                level.allows_suite(suite)
+                    && !suite.needs_shared_secret()
+                    && !suite.is_anonymous()
+                    && reached.iter().any(|protocol| suite.serves(*protocol))
+            };
+            let suites = context.suites.as_deref().unwrap_or_default();
+            suites.iter().copied().filter(|suite| is_usable(suite)).collect()
+        })
     }
 
     /// The context of a policy.

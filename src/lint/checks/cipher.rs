@@ -174,23 +174,18 @@ pub fn weak(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
 pub fn served<'s>(
     scope: &'s Scope<'_>,
     site: &Site,
-) -> Option<(&'s Context, Vec<&'static CipherSuite>, Vec<&'static CipherSuite>)> {
-    let context = openssl::context(scope, site)?;
+) -> Option<(&'s Context, &'s [&'static CipherSuite], Vec<&'static CipherSuite>)> {
+    let context = openssl::context(scope, site).filter(|one| one.suites.is_ok() && one.faults.is_empty())?;
     let slots = scope.predictor.slots(site.credentials);
-    let reached: Vec<Protocol> = Protocol::ALL.into_iter().filter(|one| context.reaches(*one)).collect();
-    let suites = context.suites.as_ref().ok().filter(|_| context.faults.is_empty())?;
-    let is_usable = |suite: &CipherSuite| {
-        context.strength().allows_suite(suite)
-            && !suite.needs_shared_secret()
-            && !suite.is_anonymous()
-            && reached.iter().any(|protocol| suite.serves(*protocol))
-    };
-    let usable: Vec<&CipherSuite> = suites.iter().copied().filter(|suite| is_usable(suite)).collect();
+    let usable = scope.predictor.contexts().usable(site.policy);
     let has = |kinds: &[SigningKey]| kinds.iter().any(|kind| slots.get(*kind).is_some());
+    let deciphers = has(&[SigningKey::Rsa]);
+    let signs_rsa = has(&[SigningKey::Rsa, SigningKey::RsaPss]);
+    let signs_ecdsa = has(&[SigningKey::Ecdsa, SigningKey::Ed25519, SigningKey::Ed448]);
     let authenticates = |suite: &CipherSuite| match suite.authentication() {
-        "aRSA" if suite.key_exchange() == "kRSA" => has(&[SigningKey::Rsa]),
-        "aRSA" => has(&[SigningKey::Rsa, SigningKey::RsaPss]),
-        "aECDSA" => has(&[SigningKey::Ecdsa, SigningKey::Ed25519, SigningKey::Ed448]),
+        "aRSA" if suite.key_exchange() == "kRSA" => deciphers,
+        "aRSA" => signs_rsa,
+        "aECDSA" => signs_ecdsa,
         _ => false,
     };
     let own = usable.iter().copied().filter(|suite| authenticates(suite)).collect();

@@ -1,5 +1,7 @@
 //! What the prediction says of clients as a whole.
 
+use rayon::prelude::*;
+
 use crate::diagnostic::{Problem, Severity};
 use crate::handshake::{Cause, Outcome, Stage, clients};
 use crate::lint::engine::severity_of;
@@ -7,32 +9,38 @@ use crate::lint::{Scope, Sink};
 use crate::model::{Binding, BindingId, Endpoint, Site, SiteId, Transport};
 use crate::source::Span;
 
+/// Bindings that one worker looks at at a time.
+const CHUNK: usize = 64;
+
 /// `no-client-can-connect`: after all others, where none of them explains it.
 pub fn nobody(scope: &Scope<'_>, found: &[Problem], sink: &mut Sink) {
     if scope.deployment.fragment || !scope.predictor.is_judged() {
         return;
     }
     let errors: Vec<&Problem> = found.iter().filter(|one| severity_of(one) == Severity::Error).collect();
-    for endpoint in scope.deployment.endpoints.iter().filter(|one| one.transport == Transport::Tls) {
-        for (at, binding) in endpoint.bindings.iter().enumerate() {
-            let id = BindingId(at as u32);
-            let site = scope.deployment.site(binding.site);
-            let name = scope.exact_names(endpoint, id, site).first().map(|token| token.text.to_string());
-            let is_reached = name.is_some() || endpoint.unnamed == Some(id);
-            if binding.rejects || !is_reached {
-                continue;
-            }
-            let Some(cause) = refusal(scope, binding) else { continue };
-            let place = scope.predictor.place(binding, cause.decisive).unwrap_or(site.head);
-            if errors.iter().any(|error| explains(error, place, site.block)) {
-                continue;
-            }
-            let problem = Problem::new("no-client-can-connect", place)
-                .with("name", name.unwrap_or_else(|| "clients that name no host".to_owned()))
-                .with("listen", shown(endpoint))
-                .with("reason", cause.message);
-            sink.report(problem.related(site.head, format!("holds for {}", scope.site_name(site))));
+    let look = |endpoint: &Endpoint, at: usize, binding: &Binding| {
+        let id = BindingId(at as u32);
+        let site = scope.deployment.site(binding.site);
+        let name = scope.exact_names(endpoint, id, site).first().map(|token| token.text.to_string());
+        let is_reached = name.is_some() || endpoint.unnamed == Some(id);
+        if binding.rejects || !is_reached {
+            return None;
         }
+        let cause = refusal(scope, binding)?;
+        let place = scope.predictor.place(binding, cause.decisive).unwrap_or(site.head);
+        if errors.iter().any(|error| explains(error, place, site.block)) {
+            return None;
+        }
+        let problem = Problem::new("no-client-can-connect", place)
+            .with("name", name.unwrap_or_else(|| "clients that name no host".to_owned()))
+            .with("listen", shown(endpoint))
+            .with("reason", cause.message);
+        Some(problem.related(site.head, format!("holds for {}", scope.site_name(site))))
+    };
+    for endpoint in scope.deployment.endpoints.iter().filter(|one| one.transport == Transport::Tls) {
+        let bindings = endpoint.bindings.par_iter().enumerate().with_min_len(CHUNK);
+        let found: Vec<Problem> = bindings.filter_map(|(at, binding)| look(endpoint, at, binding)).collect();
+        sink.problems.extend(found);
     }
 }
 

@@ -28,6 +28,10 @@ use crate::platform::Platform;
 use crate::server::Root;
 use crate::source::{FileId, FileSystem, Limits, Segment, Sources, Span, Text};
 
+/// Directives that act while reading, in lower case.
+const ACTING: &[&str] =
+    &["include", "includeoptional", "define", "undefine", "loadmodule", "loadfile", "serverroot", "use", "undefmacro"];
+
 /// What a reader starts from.
 pub struct Start {
     /// Whether the roots are parts of a whole.
@@ -186,11 +190,11 @@ impl Reader<'_> {
     fn cut(&mut self, here: Here, substitute: bool) -> Cut {
         let written = here.line.span(here.text);
         let whole = Cut { text: here.text, start: here.line.start, end: here.line.end, line: written, via: here.via };
-        let bytes = Arc::clone(self.out.text(here.text));
-        let has_variable = substitute && bytes[here.line.range()].windows(2).any(|pair| pair == b"${");
+        let has_variable = substitute && syntax::has_variable(&self.out.text(here.text)[here.line.range()]);
         if !here.line.joined && !has_variable {
             return whole;
         }
+        let bytes = Arc::clone(self.out.text(here.text));
         let (text, segments) = match here.line.joined {
             true => syntax::join(&bytes, here.line, here.text),
             false => {
@@ -231,15 +235,22 @@ impl Reader<'_> {
     /// Reads one line: acts on it, or leaves it for lowering.
     fn line(&mut self, here: Here) {
         let cut = self.cut(here, true);
-        let text = Arc::clone(self.out.text(cut.text));
-        let Some(word) = syntax::first_word(&text, cut.start as usize, cut.end as usize) else { return };
-        let name = word.value(&text);
+        let text = self.out.text(cut.text);
+        let Some(word) = syntax::first_word(text, cut.start as usize, cut.end as usize) else { return };
+        let name = word.value(text);
         match syntax::kind(&name) {
-            Kind::Close => self.close(&cut, &name, word, &text),
-            Kind::Open => self.open_section(&cut, &name, word, &text),
+            Kind::Close | Kind::Open => {
+                let text = Arc::clone(text);
+                let name = word.value(&text);
+                match syntax::kind(&name) {
+                    Kind::Close => self.close(&cut, &name, word, &text),
+                    _ => self.open_section(&cut, &name, word, &text),
+                }
+            }
             Kind::Directive => {
                 let start = word.start + u32::from(word.is_quoted());
                 let end = (start as usize + name.len()).min(cut.end as usize) as u32;
+                let acting = ACTING.iter().find(|one| one.as_bytes().eq_ignore_ascii_case(&name));
                 let statement = Statement {
                     kind: Kind::Directive,
                     text: cut.text,
@@ -248,31 +259,19 @@ impl Reader<'_> {
                     line: cut.line,
                     via: cut.via,
                 };
-                if !self.acts(&statement, &name) {
-                    self.out.statements.push(statement);
+                // Lowering looks at all of them: where they stand, and the number of their arguments.
+                self.out.statements.push(statement);
+                if let Some(name) = acting {
+                    self.act(&statement, name);
                 }
             }
         }
     }
 
-    /// Acts on a directive that acts while reading. Whether it was one; it is held against the table all the same.
-    fn acts(&mut self, statement: &Statement, name: &[u8]) -> bool {
-        const ACTING: &[&str] = &[
-            "include",
-            "includeoptional",
-            "define",
-            "undefine",
-            "loadmodule",
-            "loadfile",
-            "serverroot",
-            "use",
-            "undefmacro",
-        ];
-        let Some(name) = ACTING.iter().find(|one| one.as_bytes().eq_ignore_ascii_case(name)) else { return false };
-        // Lowering looks at where it stands and at the number of its arguments.
-        self.out.statements.push(*statement);
+    /// Acts on a directive that acts while reading, by its name in lower case.
+    fn act(&mut self, statement: &Statement, name: &str) {
         let words = self.out.words(statement);
-        match (*name, &words[..]) {
+        match (name, &words[..]) {
             ("include", [word]) => self.include(statement, *word, false),
             ("includeoptional", [word]) => self.include(statement, *word, true),
             ("define", [word]) => self.define(statement, *word, None),
@@ -293,7 +292,6 @@ impl Reader<'_> {
             }
             _ => {}
         }
-        true
     }
 
     fn server_root(&mut self, statement: &Statement, word: Word) {

@@ -14,6 +14,9 @@ mod upstream;
 mod value;
 mod webroot;
 
+use std::ffi::OsString;
+
+use foldhash::{HashMap, HashMapExt};
 use rayon::prelude::*;
 
 use self::level::Level;
@@ -54,6 +57,22 @@ fn is_answer(name: &str) -> bool {
 /// Whether a directive sends requests on, by its name in lower case.
 fn sends_on(name: &str) -> bool {
     matches!(name, "proxypass" | "proxypassmatch" | "balancermember" | "rewriterule")
+}
+
+/// Whether anything is made of a directive's words, by its name in lower case.
+fn says_something(name: &str) -> bool {
+    is_read(name) || sends_on(name) || is_answer(name)
+}
+
+/// A statement that was held against the table.
+#[derive(Default)]
+struct Checked {
+    /// Its row, where it is sound.
+    row: Option<&'static Entry>,
+    /// What is wrong with it.
+    problem: Option<Box<Problem>>,
+    /// Its words, where something is made of them.
+    words: Vec<Word>,
 }
 
 /// Where a statement stands, as far as the table of directives goes.
@@ -103,6 +122,8 @@ pub(super) struct Lowering<'a> {
     unjudged_sockets: bool,
     /// Files that are empty, with the rule that speaks of them: httpd looks while reading.
     empty_files: Vec<(&'static str, Token)>,
+    /// Whether a file that was looked at is empty, by its path.
+    emptiness: HashMap<OsString, bool>,
     problems: Vec<Problem>,
     unjudged: Vec<Unjudged>,
 }
@@ -137,6 +158,7 @@ pub fn lower(
         ticket_keys: Vec::new(),
         unjudged_sockets: false,
         empty_files: Vec::new(),
+        emptiness: HashMap::new(),
         problems: Vec::new(),
         unjudged: Vec::new(),
     };
@@ -188,13 +210,13 @@ impl<'a> Lowering<'a> {
         places
     }
 
-    /// Holds each statement against the table, in parallel: a row where it is sound, and what is wrong where not.
-    fn checked(&self, places: &[Place], platform: &Platform) -> Vec<(Option<&'static Entry>, Option<Box<Problem>>)> {
+    /// Holds each statement against the table, in parallel.
+    fn checked(&self, places: &[Place], platform: &Platform) -> Vec<Checked> {
         let loaded = self.loaded;
         let version_is_assumed = platform.assumed.iter().any(|what| what == "server_version");
         let check = |known: &mut directives::Known<'a>, (statement, place): (&'a Statement, &Place)| {
             if *place == Place::Foreign {
-                return (None, None);
+                return Checked::default();
             }
             let context = match place {
                 Place::In(context) => Some(*context),
@@ -213,8 +235,10 @@ impl<'a> Lowering<'a> {
             let modules = &loaded.modules;
             let reader = directives::Reader { context, version, version_is_assumed, modules };
             let (row, problem) = directives::check(written, reader, known);
-            // Nearly all are sound: what is handed on for each statement stays small.
-            (row, problem.map(Box::new))
+            // Nearly all are sound, and most say nothing of TLS: what is handed on for each statement stays small.
+            let is_kept = row.is_some_and(|row| says_something(row.lower));
+            let words = if is_kept { words } else { Vec::new() };
+            Checked { row, problem: problem.map(Box::new), words }
         };
         let statements = loaded.statements.par_iter().with_min_len(1024);
         statements.zip(places).map_init(directives::Known::default, check).collect()
@@ -226,7 +250,7 @@ impl<'a> Lowering<'a> {
         let checked = self.checked(&places, platform);
         let mut open: Vec<Scope> = vec![Scope::Server];
         let mut sections: Vec<(usize, webroot::Narrowed)> = Vec::new();
-        for (statement, (row, problem)) in loaded.statements.iter().zip(checked) {
+        for (statement, Checked { row, problem, words }) in loaded.statements.iter().zip(checked) {
             if statement.kind == Kind::Close {
                 sections.retain(|(depth, _)| *depth + 1 < open.len());
                 if open.len() > 1
@@ -256,11 +280,9 @@ impl<'a> Lowering<'a> {
                 let next = self.enter(statement, lower, open.len() == 1);
                 open.push(next);
             } else if is_sound && is_read(lower) && !matches!(open[open.len() - 1], Scope::Elsewhere) {
-                let words = loaded.words(statement);
                 let said = setting::Said { name: lower, statement, words: &words, text: loaded.text(statement.text) };
                 self.directive(&said, open[open.len() - 1]);
             } else if is_sound && (sends_on(lower) || lower.starts_with("sslproxy") || is_answer(lower)) {
-                let words = loaded.words(statement);
                 let said = setting::Said { name: lower, statement, words: &words, text: loaded.text(statement.text) };
                 let level = match open.iter().rev().find(|scope| !matches!(scope, Scope::Elsewhere)) {
                     Some(Scope::Server) => &mut self.server,

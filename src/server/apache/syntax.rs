@@ -45,8 +45,14 @@ impl Line {
 }
 
 /// The blanks of `apr_isspace`.
+#[inline]
 pub fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c)
+}
+
+/// Whether a variable is used anywhere in some bytes.
+pub fn has_variable(bytes: &[u8]) -> bool {
+    memchr::memchr_iter(b'$', bytes).any(|at| bytes.get(at + 1) == Some(&b'{'))
 }
 
 /// What a line is, by its first bytes.

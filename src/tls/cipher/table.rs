@@ -166,7 +166,7 @@ impl CipherSuite {
 
     /// Whether it needs a shared secret or password instead of a certificate alone.
     pub fn needs_shared_secret(&self) -> bool {
-        self.key_exchange().contains("PSK") || self.key_exchange() == "kSRP"
+        self.key_exchange().ends_with("PSK") || self.key_exchange() == "kSRP"
     }
 }
 

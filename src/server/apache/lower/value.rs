@@ -1,6 +1,6 @@
 //! Values that hang on more than their words: protocols, files, suites of TLS 1.3, caches.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Lowering;
 use super::level::{self, Counted, File, Level};
@@ -88,11 +88,21 @@ impl Lowering<'_> {
             return Setting::unknown(reason, said.origin());
         };
         if !missing.is_empty() {
-            let is_empty =
-                self.files.metadata(&path).is_ok_and(|found| found.kind == FileKind::Regular && found.size == 0);
+            let is_empty = self.is_empty(&path);
             self.empty_files.extend(is_empty.then_some((missing, token.clone())));
         }
         Setting::known((token.clone(), path), said.origin())
+    }
+
+    /// Whether a file is there and has nothing in it; each is looked at once.
+    fn is_empty(&mut self, path: &Path) -> bool {
+        if let Some(known) = self.emptiness.get(path.as_os_str()) {
+            return *known;
+        }
+        let found = self.files.metadata(path);
+        let is_empty = found.is_ok_and(|found| found.kind == FileKind::Regular && found.size == 0);
+        self.emptiness.insert(path.as_os_str().to_os_string(), is_empty);
+        is_empty
     }
 
     /// A key for session tickets: httpd looks while reading whether the file is there and not empty, and reads it where a

@@ -7,7 +7,11 @@
 use super::place::{Kind, Place};
 use super::setting::Said;
 use crate::model::{Answer, Reply, Token};
+use crate::server::nginx::syntax::Word;
 use crate::source::Span;
+
+/// The variable that tells whether a request came as early data, without its mark.
+const EARLY_DATA: &[u8] = b"ssl_early_data";
 
 /// What one place says.
 #[derive(Clone, Debug, Default)]
@@ -67,7 +71,9 @@ impl Level {
         match said.name {
             b"add_header" => {
                 self.has_headers = true;
-                if said.first().text.eq_ignore_ascii_case("strict-transport-security") {
+                let is_it =
+                    |word: &Word| word.value(&said.file.bytes).eq_ignore_ascii_case(b"strict-transport-security");
+                if said.words.first().is_some_and(is_it) {
                     self.strict_transport = said.words.get(1).map(|word| said.token(word));
                 }
             }
@@ -91,7 +97,9 @@ impl Level {
             }
             b"proxy_set_header" | b"grpc_set_header" | b"uwsgi_param" | b"fastcgi_param" | b"scgi_param" => {
                 self.has_request_headers = true;
-                self.tells_early_data |= said.words.iter().any(|word| said.token(word).text.contains("ssl_early_data"));
+                let is_it = |word: &Word| memchr::memmem::find(&word.value(&said.file.bytes), EARLY_DATA).is_some();
+                let is_long = |word: &Word| (word.end - word.start) as usize >= EARLY_DATA.len();
+                self.tells_early_data |= said.words.iter().any(|word| is_long(word) && is_it(word));
             }
             b"root" | b"alias" => self.root = Some(said.span()),
             b"deny" => self.denies |= &*said.first().text == "all",
