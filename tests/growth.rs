@@ -14,7 +14,7 @@ const SITES: usize = 60;
 /// Certificates that the sites share.
 const CERTIFICATES: usize = 4;
 /// How much more a site may cost among twice as many: the same within a hundredth was seen, and a step over all pairs of
-/// sites that takes a four-thousandth of what a site costs is above it.
+/// sites that takes a three-thousandth of what a site costs is above it.
 const TOLERANCE: f64 = 1.05;
 
 /// A server, the file that it reads first, and what one site is to it.
