@@ -10,7 +10,7 @@ use crate::lint::{self, Level};
 use crate::model::ServerKind;
 use crate::pipeline::{Failure, Options, TrustSource};
 use crate::platform::{TlsLibrary, Version};
-use crate::source::Disk;
+use crate::source::{Disk, Limits};
 
 /// Gives a web server's TLS configuration a shakedown before the reload.
 #[derive(Debug, Parser)]
@@ -647,6 +647,7 @@ const fn seconds(digits: &str) -> i64 {
 }
 
 const TARGET: &str = "The system that it is for";
+const BOUNDS: &str = "How much is read before a file is called hostile";
 const OUTPUT: &str = "Output";
 const RULES: &str = "Which rules";
 const GATE: &str = "What makes the run fail, and what may stay";
@@ -765,6 +766,18 @@ pub struct TargetArguments {
     /// Certificates and keys that are not here lie on the server: not judged, instead of missing
     #[arg(long, help_heading = TARGET)]
     pub certificates_elsewhere: bool,
+
+    /// Largest configuration file that is read, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=2048), help_heading = BOUNDS)]
+    pub max_file_size: u64,
+
+    /// Largest certificate or key file that is read, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 16, value_parser = clap::value_parser!(u64).range(1..=2048), help_heading = BOUNDS)]
+    pub max_certificate_size: u64,
+
+    /// How many times files may be included in one run
+    #[arg(long, value_name = "N", default_value_t = 200_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000), help_heading = BOUNDS)]
+    pub max_includes: u64,
 
     /// Read this file instead of the shakedown.toml that is found upward from the path
     #[arg(long, value_name = "FILE", conflicts_with = "isolated", help_heading = TARGET)]
@@ -948,12 +961,23 @@ impl TargetArguments {
             clock: self.now.is_none().then_some(lint::Clock { built: BUILT }),
             trust: trust.collect(),
             lint,
+            limits: self.limits(),
             ..Options::default()
         };
         if paths.iter().any(|path| path.as_os_str() == "-") {
             options.stdin = Some((self.stdin_filename.clone(), standard_input(options.limits.config_file)?.into()));
         }
         Ok(options)
+    }
+
+    /// How much is read.
+    fn limits(&self) -> Limits {
+        Limits {
+            config_file: self.max_file_size << 20,
+            pem_file: self.max_certificate_size << 20,
+            includes: usize::try_from(self.max_includes).unwrap_or(usize::MAX),
+            ..Limits::default()
+        }
     }
 }
 

@@ -39,7 +39,15 @@ const FAILED: u8 = 2;
 
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
-    ExitCode::from(run(std::env::args_os()))
+    // What panics outside a check has no rule to be told of: the run could not be done.
+    let code = std::panic::catch_unwind(|| run(std::env::args_os())).unwrap_or_else(|_| {
+        let _ = writeln!(
+            std::io::stderr(),
+            "error: this is a defect of shakedown, please report it with what stands above"
+        );
+        FAILED
+    });
+    ExitCode::from(code)
 }
 
 fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {

@@ -136,8 +136,10 @@ fn guarded(rule: &Rule, sink: &mut Sink, look: impl FnOnce(&mut Sink)) {
             sink.problems.extend(own.problems);
             sink.unjudged.extend(own.unjudged);
         }
-        Err(_) => {
-            let reason = "the check failed: this is a defect of shakedown, please report it".to_owned();
+        Err(payload) => {
+            let text = payload.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("no reason given");
+            let reason = format!("the check failed ({text}): this is a defect of shakedown, please report it");
             sink.unjudged.push(Unjudged { what: rule.name.clone(), reason, at: None });
         }
     }
@@ -349,5 +351,28 @@ pub fn in_order(sources: &Sources, findings: &mut [Finding]) {
     };
     for group in findings.chunk_by_mut(is_one_place) {
         group.sort_by(|one, two| (&one.rule, &one.message).cmp(&(&two.rule, &two.message)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_check_that_panics_is_told_and_the_others_go_on() {
+        let rule = Rule::new("certificate-expired", "", Check::Reading);
+        let place = Span::new(FileId(0), 0, 1);
+        let mut sink = Sink::default();
+        guarded(&rule, &mut sink, |sink| {
+            sink.report(Problem::new("half-of-what-was-found", place));
+            let nothing: [u8; 0] = [];
+            let at = sink.problems.len();
+            assert_eq!(nothing[at], 0);
+        });
+        guarded(&rule, &mut sink, |sink| sink.report(Problem::new("certificate-expired", place)));
+        assert_eq!(sink.problems.iter().map(|one| one.rule.as_str()).collect::<Vec<_>>(), ["certificate-expired"]);
+        let [defect] = &sink.unjudged[..] else { panic!("{:?}", sink.unjudged) };
+        assert_eq!(defect.what, "certificate-expired");
+        assert!(defect.reason.contains("index out of bounds") && defect.reason.contains("defect of shakedown"));
     }
 }

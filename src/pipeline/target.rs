@@ -104,7 +104,7 @@ pub fn resolve(files: &dyn FileSystem, path: &Path, options: &Options) -> Result
     let metadata = files.metadata(&given).map_err(|error| cannot_read(files, path, &error))?;
     match metadata.kind {
         FileKind::Regular => {
-            let bytes = read(files, &given)?;
+            let bytes = read(files, &given, &options.limits)?;
             one(files, &given, bytes, Text::File, options)
         }
         FileKind::Directory => folder(files, &given, options),
@@ -133,6 +133,7 @@ fn cannot_read(files: &dyn FileSystem, path: &Path, error: &ReadError) -> Failur
                 None => "name a configuration file or folder, or none for the live configuration".to_owned(),
             })
         }
+        ReadError::TooLarge { .. } => failure.help("--max-file-size reads larger files"),
         ReadError::Forbidden => failure.help("run as a user who may read it, such as root"),
         _ => failure,
     }
@@ -149,8 +150,8 @@ fn neighbour(files: &dyn FileSystem, path: &Path) -> Option<PathBuf> {
     spelling::nearest(&name, others, 4).map(|(name, _)| folder.join(name))
 }
 
-fn read(files: &dyn FileSystem, path: &Path) -> Result<Arc<[u8]>, Failure> {
-    files.read(path, Limits::default().config_file).map_err(|error| cannot_read(files, path, &error))
+fn read(files: &dyn FileSystem, path: &Path, limits: &Limits) -> Result<Arc<[u8]>, Failure> {
+    files.read(path, limits.config_file).map_err(|error| cannot_read(files, path, &error))
 }
 
 /// A folder: entered at its main file, else all its files together.
@@ -159,7 +160,7 @@ fn folder(files: &dyn FileSystem, path: &Path, options: &Options) -> Result<Targ
         let main = path.join(name);
         let is_wanted = options.server.is_none_or(|wanted| wanted == *server);
         if is_wanted && files.metadata(&main).is_ok_and(|found| found.kind == FileKind::Regular) {
-            let bytes = read(files, &main)?;
+            let bytes = read(files, &main, &options.limits)?;
             let roots = vec![Root { path: main, bytes, text: Text::File }];
             let input = Input { roots, form: Form::Whole, definitions: options.definitions.clone() };
             return Ok(Target { path: path.to_path_buf(), server: *server, input, mains: Vec::new() });
@@ -173,7 +174,7 @@ fn folder(files: &dyn FileSystem, path: &Path, options: &Options) -> Result<Targ
     let mut roots = Vec::new();
     for entry in entries.iter().filter(|entry| is_shown(entry)) {
         let path = path.join(&entry.name);
-        let bytes = read(files, &path)?;
+        let bytes = read(files, &path, &options.limits)?;
         if !pki::holds_key(&bytes) {
             roots.push(Root { path, bytes, text: Text::File });
         }

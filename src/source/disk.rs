@@ -114,6 +114,9 @@ impl FileSystem for Disk {
         if !metadata.is_file() {
             return Err(ReadError::NotRegular(kind_of(metadata.file_type())));
         }
+        if is_made_up(&file, metadata.len()) {
+            return Err(ReadError::NotRegular(FileKind::Other));
+        }
         if metadata.len() > limit {
             return Err(ReadError::TooLarge { size: metadata.len(), limit });
         }
@@ -202,6 +205,21 @@ fn has_acl(path: &Path, found: &fs::Metadata) -> bool {
     !is_open && has_mask && rustix::fs::getxattr(path, "system.posix_acl_access", &mut list[..]).is_ok()
 }
 
+/// Whether the kernel makes a file up while it is read (proc(5), sysfs(5)): such a file may be endless, wait, or tell of the
+/// process that reads it, and no server keeps its configuration there. `size` is what the file says: no bytes, or one page.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn is_made_up(file: &fs::File, size: u64) -> bool {
+    const PROC: u64 = 0x9fa0;
+    const SYS: u64 = 0x6265_6572;
+    matches!(size, 0 | 4096) && rustix::fs::fstatfs(file).is_ok_and(|found| matches!(found.f_type as u64, PROC | SYS))
+}
+
+/// Elsewhere there are none.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn is_made_up(_: &fs::File, _: u64) -> bool {
+    false
+}
+
 /// Elsewhere such lists are not looked at.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn has_acl(_: &Path, _: &fs::Metadata) -> bool {
@@ -250,6 +268,8 @@ mod tests {
         assert_eq!(read("missing"), ReadError::Missing);
         assert_eq!(read("large/below"), ReadError::Missing);
         assert_eq!(Disk::new().read(Path::new("/dev/zero"), 10), Err(ReadError::NotRegular(FileKind::Device)));
+        #[cfg(target_os = "linux")]
+        assert_eq!(Disk::new().read(Path::new("/proc/self/environ"), 10), Err(ReadError::NotRegular(FileKind::Other)));
         assert_eq!(Disk::new().list(&at("large")), Err(ReadError::NotRegular(FileKind::Regular)));
     }
 

@@ -94,7 +94,12 @@ pub struct SourceFile {
     text: Text,
     secret: bool,
     lines: OnceLock<Vec<u32>>,
+    /// Places between letters, at least [`STRETCH`] bytes apart, each with how many letters stand before it.
+    marks: OnceLock<Vec<(u32, u32)>>,
 }
+
+/// Lines longer than this many bytes are counted once, not anew for each place in them.
+const STRETCH: usize = 4096;
 
 impl SourceFile {
     /// The path as given on the command line joined with the include; for a substituted text, of the text it stands for.
@@ -152,13 +157,24 @@ impl SourceFile {
         (first, starts[first] as usize..end)
     }
 
+    /// How many letters stand before a place.
+    fn letters_before(&self, offset: usize) -> u32 {
+        let marks = self.marks.get_or_init(|| marks(&self.bytes));
+        let at = marks.partition_point(|(mark, _)| *mark as usize <= offset) - 1;
+        let (mark, count) = marks[at];
+        count + scalar_count(&self.bytes[mark as usize..offset])
+    }
+
     /// Line and column of a byte offset; past the end counts as the end.
     pub fn position(&self, offset: u32) -> Position {
         let offset = offset.min(self.bytes.len() as u32);
         let starts = self.line_starts();
         let line = starts.partition_point(|start| *start <= offset);
         let start = starts[line - 1] as usize;
-        let column = scalar_count(&self.bytes[start..offset as usize]) + 1;
+        let column = match offset as usize - start {
+            0..=STRETCH => scalar_count(&self.bytes[start..offset as usize]) + 1,
+            _ => self.letters_before(offset as usize) - self.letters_before(start) + 1,
+        };
         Position { line: line as u32, column, offset }
     }
 }
@@ -174,6 +190,25 @@ fn scalar_count(bytes: &[u8]) -> u32 {
         return bytes.len() as u32;
     }
     bytes.utf8_chunks().map(|chunk| chunk.valid().chars().count() + chunk.invalid().len()).sum::<usize>() as u32
+}
+
+/// Places between letters with how many letters stand before each, the first at the beginning.
+fn marks(bytes: &[u8]) -> Vec<(u32, u32)> {
+    let mut marks = vec![(0, 0)];
+    let (mut offset, mut count, mut last) = (0_usize, 0_u32, 0);
+    let mut letter = |length: usize| {
+        if offset - last >= STRETCH {
+            marks.push((offset as u32, count));
+            last = offset;
+        }
+        offset += length;
+        count += 1;
+    };
+    for chunk in bytes.utf8_chunks() {
+        chunk.valid().chars().for_each(|one| letter(one.len_utf8()));
+        chunk.invalid().iter().for_each(|_| letter(1));
+    }
+    marks
 }
 
 /// A span as a person finds it, with the captions that tell how it got there.
@@ -201,7 +236,14 @@ impl Sources {
     pub fn add(&mut self, path: impl Into<PathBuf>, bytes: impl Into<Arc<[u8]>>, text: Text) -> FileId {
         let id = FileId(u32::try_from(self.files.len()).expect("fewer texts than the include limit allows"));
         let (path, bytes) = (path.into(), bytes.into());
-        self.files.push(SourceFile { path, bytes, text, secret: false, lines: OnceLock::new() });
+        self.files.push(SourceFile {
+            path,
+            bytes,
+            text,
+            secret: false,
+            lines: OnceLock::new(),
+            marks: OnceLock::new(),
+        });
         id
     }
 
@@ -308,6 +350,19 @@ impl Sources {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn columns_of_long_lines_are_those_of_short_ones() {
+        let line = "x\u{e4}\u{1f600}\u{20ac}".repeat(3_000).into_bytes();
+        let bytes = [b"first\n", &line[..], b"\xff\xfe\xe2\x82", &line[..], b"\nlast"].concat();
+        let mut sources = Sources::new();
+        let id = sources.add("a", bytes.clone(), Text::File);
+        for offset in (6..bytes.len()).step_by(7) {
+            let start = bytes[..offset].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+            let column = scalar_count(&bytes[start..offset]) + 1;
+            assert_eq!(sources.file(id).position(offset as u32).column, column, "{offset}");
+        }
+    }
 
     #[test]
     fn positions_count_scalars_and_invalid_bytes() {

@@ -1,5 +1,6 @@
 //! Names: sites that shadow one another, and names that no certificate covers.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity};
@@ -76,7 +77,9 @@ pub fn shadowed(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mu
     if !matches!(endpoint.transport, Transport::Tls | Transport::Quic) {
         return;
     }
-    for binding in &endpoint.bindings {
+    // A site with many names may have many bindings.
+    let mut seen = HashSet::new();
+    for binding in endpoint.bindings.iter().filter(|binding| seen.insert(binding.site)) {
         let site = scope.deployment.site(binding.site);
         for name in site.names.iter().filter(|name| name.kind == NameKind::Exact) {
             let Found::Binding(winner) = endpoint.named.find(&name.token.text) else { continue };

@@ -64,10 +64,10 @@ impl<'a> CaddyEditor<'a> {
         Some(String::from_utf8_lossy(&line[..blank]).into_owned())
     }
 
-    /// The line end that the text uses.
+    /// The line end that the text uses: that of its first line.
     fn line_end(&self, at: Span) -> &'static str {
-        let has_return = self.bytes(at).is_some_and(|file| file.bytes.windows(2).any(|pair| pair == b"\r\n"));
-        if has_return { "\r\n" } else { "\n" }
+        let first = |bytes: &[u8]| memchr::memchr(b'\n', bytes).is_some_and(|at| bytes[..at].ends_with(b"\r"));
+        if self.bytes(at).is_some_and(|file| first(&file.bytes)) { "\r\n" } else { "\n" }
     }
 
     /// Says `protocols` for one site: in its `tls`, or in one that is added.

@@ -459,6 +459,16 @@ impl<'a> Lowering<'a> {
             let inside = Span::new(file.id, at.start + quoted as u32, at.end - quoted as u32);
             out.problems.extend(backup::problem(inside, &written(), &paths, false));
         }
+        // Those that are refused are counted too: each is a problem of its own.
+        let count = self.inclusions.lock().map(|mut count| {
+            *count += targets.len();
+            *count
+        });
+        if count.unwrap_or(0) > self.limits.includes {
+            let limit = self.limits.includes.to_string();
+            out.problems.push(Problem::new("include-cycle", at).case("too-many").with("limit", limit));
+            return;
+        }
         let mut found = Vec::with_capacity(targets.len());
         for target in targets {
             match target {
@@ -470,15 +480,6 @@ impl<'a> Lowering<'a> {
                 Err((path, error)) => self.include_fault(at, written(), path, error, out),
             }
         }
-        let count = self.inclusions.lock().map(|mut count| {
-            *count += found.len();
-            *count
-        });
-        if count.unwrap_or(0) > self.limits.includes {
-            let limit = self.limits.includes.to_string();
-            out.problems.push(Problem::new("include-cycle", at).case("too-many").with("limit", limit));
-            return;
-        }
         if found.is_empty() {
             return;
         }
@@ -489,8 +490,9 @@ impl<'a> Lowering<'a> {
             files.push(index);
             Way { files, via }
         };
-        if found.len() >= 16 && matches!(scope, Scope::Section(Service::Http)) {
-            // Many site files: each for itself, put together in order.
+        if found.len() >= 16 && way.files.len() <= 2 && matches!(scope, Scope::Section(Service::Http)) {
+            // Many site files: each for itself, put together in order. Not within one another: a worker that waits takes
+            // up another file on the same stack.
             let parts: Vec<Collected> = found
                 .par_iter()
                 .map(|index| {

@@ -1,13 +1,20 @@
 //! Who imports whom, to find circles as Caddy does: a file or snippet may not lead back to itself.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Imports between files and snippets, which are numbered as they are met.
 #[derive(Default)]
 pub struct Graph {
     names: HashMap<(u32, Option<std::sync::Arc<str>>), usize>,
     edges: Vec<Vec<usize>>,
+    /// Pairs that were looked at before, and whether they are imports.
+    known: HashMap<(usize, usize), bool>,
+    /// How many steps were taken along imports.
+    steps: usize,
 }
+
+/// Steps along imports that a run takes: files that all import one another have very many.
+const STEPS: usize = 10_000_000;
 
 impl Graph {
     /// The number of a file, or of a snippet in it.
@@ -25,23 +32,30 @@ impl Graph {
         if from == to {
             return false;
         }
-        if self.edges[from].last() == Some(&to) || self.edges[from].contains(&to) {
-            return true;
+        if let Some(known) = self.known.get(&(from, to)) {
+            return *known;
         }
-        if self.leads(to, from) {
-            return false;
+        let is_free = !self.leads(to, from);
+        if is_free {
+            self.edges[from].push(to);
         }
-        self.edges[from].push(to);
-        true
+        self.known.insert((from, to), is_free);
+        is_free
     }
 
-    fn leads(&self, from: usize, to: usize) -> bool {
-        let mut seen = std::collections::HashSet::new();
+    /// Whether more was asked than is looked for.
+    pub fn is_exhausted(&self) -> bool {
+        self.steps > STEPS
+    }
+
+    fn leads(&mut self, from: usize, to: usize) -> bool {
+        let mut seen = HashSet::new();
         let mut open = vec![from];
         while let Some(node) = open.pop() {
             if node == to {
                 return true;
             }
+            self.steps += 1 + self.edges[node].len();
             open.extend(self.edges[node].iter().filter(|next| seen.insert(**next)));
         }
         false

@@ -127,18 +127,22 @@ impl Parser<'_> {
     ) {
         let mut words = Vec::new();
         for (target, node) in targets {
-            if !self.graph.add(from, node) {
+            let limit = GROWTH.0 * self.files.words + GROWTH.1;
+            let is_free = self.graph.add(from, node);
+            if !is_free {
                 let path = arguments_path(self, node);
                 self.problem(Problem::new("include-cycle", arguments.at).case("import").with("path", path));
-                continue;
             }
-            let limit = GROWTH.0 * self.files.words + GROWTH.1;
-            self.imported += target.len();
-            if self.imported > limit {
+            // One that is refused costs as much as one word.
+            self.imported += if is_free { target.len() } else { 1 };
+            if self.imported > limit || self.graph.is_exhausted() {
                 self.stop(
                     Problem::new("include-cycle", arguments.at).case("too-many").with("limit", limit.to_string()),
                 );
                 return;
+            }
+            if !is_free {
+                continue;
             }
             let parent = import.via;
             let via = self.frames.add(Frame { kind: FrameKind::Import, at: arguments.at, parent });

@@ -129,18 +129,14 @@ impl<'o> Drafts<'o> {
     pub fn add(&mut self, lowering: &mut Lowering<'_>, site: &Site, keys: &[usize], subjects: &[Arc<str>]) {
         let mut issuers: Vec<Written> = site.tls.iter().flat_map(|tls| tls.written.clone()).collect();
         let is_hostless = site.hosts(keys).is_empty();
-        let place = |name: Option<&str>| {
-            let mut own = keys.iter().map(|key| &site.keys[*key]);
-            let key = own.find(|key| name.is_none_or(|name| key.address.host == name));
-            key.map_or(site.draft.head, |key| key.word.span)
-        };
+        let head = || keys.first().map_or(site.draft.head, |key| site.keys[*key].word.span);
         if issuers.is_empty() {
             issuers = self.base();
         } else if let Some((others, _)) = &self.catch_all
             && is_hostless
             && *others != issuers
         {
-            let problem = Problem::new("automation-policy-conflict", place(None)).case("catch-all");
+            let problem = Problem::new("automation-policy-conflict", head()).case("catch-all");
             let list = |all: &[Written]| match all {
                 [] => "the default issuers".to_owned(),
                 all => all.iter().map(|one| one.module.as_str()).collect::<Vec<_>>().join(", "),
@@ -154,7 +150,11 @@ impl<'o> Drafts<'o> {
                 issuer.settings.entry("bind".to_owned()).or_insert_with(|| bind.text.to_string());
             }
         }
-        let placed = |name: &Arc<str>| (Arc::clone(name), place(Some(name)));
+        let mut places: HashMap<&str, Span> = HashMap::new();
+        for key in keys.iter().map(|key| &site.keys[*key]) {
+            places.entry(&key.address.host).or_insert(key.word.span);
+        }
+        let placed = |name: &Arc<str>| (Arc::clone(name), places.get(&**name).copied().unwrap_or(site.draft.head));
         let (public, internal): (Vec<_>, Vec<_>) =
             subjects.iter().map(placed).partition(|(name, _)| name::is_public(name));
         // Where nobody is named to sign, names that Caddy signs for itself get a policy of their own.

@@ -38,7 +38,11 @@ pub fn lex(bytes: &[u8], id: FileId, file: u32, unknown: &[Range<usize>], pool: 
         let places = Places::of(bytes);
         let back = |span: Span| Span::new(span.file, places.back(span.start), places.back(span.end));
         out.words.iter_mut().for_each(|word| word.span = back(word.span));
-        out.problems.iter_mut().for_each(|problem| problem.at = back(problem.at));
+        out.heredocs.iter_mut().for_each(|span| *span = back(*span));
+        for problem in &mut out.problems {
+            problem.at = back(problem.at);
+            problem.related.iter_mut().for_each(|label| label.span = back(label.span));
+        }
     }
     out
 }

@@ -328,12 +328,17 @@ impl Level {
     }
 }
 
+/// Words of `ssl_protocols` in one level that are kept to be pointed at.
+const WORDS: usize = 1000;
+
 /// `ssl_protocols` twice in one level adds up.
 pub fn add_protocols(mine: &mut Setting<ProtocolChoice>, other: Setting<ProtocolChoice>) {
     match (&mut mine.value, other.value) {
         (Value::Known(mine), Value::Known(other)) => {
             mine.set = mine.set.union(other.set);
-            mine.words = mine.words.iter().chain(other.words.iter()).cloned().collect();
+            if mine.words.len() < WORDS {
+                mine.words = mine.words.iter().chain(other.words.iter()).cloned().collect();
+            }
         }
         (mine, Value::Unknown(reason)) => *mine = Value::Unknown(reason),
         (Value::Unknown(_), Value::Known(_)) => {}
