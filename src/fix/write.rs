@@ -30,7 +30,7 @@ impl std::error::Error for WriteError {}
 /// Where the file no longer holds `before`, or the system refuses.
 pub fn replace(path: &Path, before: &[u8], after: &[u8]) -> Result<(), WriteError> {
     let failed = |reason: String| WriteError { path: path.to_path_buf(), reason };
-    let explain = |error: io::Error| failed(error.to_string());
+    let explain = |error: io::Error| failed(words(&error));
     let real = fs::canonicalize(path).map_err(explain)?;
     let metadata = fs::metadata(&real).map_err(explain)?;
     if !metadata.is_file() || fs::read(&real).map_err(explain)? != before {
@@ -46,8 +46,13 @@ pub fn replace(path: &Path, before: &[u8], after: &[u8]) -> Result<(), WriteErro
     // After the owner: changing that clears the bits that make a program run as somebody else.
     file.as_file().set_permissions(fs::Permissions::from_mode(metadata.mode() & 0o7777)).map_err(explain)?;
     file.as_file().sync_all().map_err(explain)?;
-    file.persist(&real).map_err(|error| failed(error.error.to_string()))?;
+    file.persist(&real).map_err(|error| failed(words(&error.error)))?;
     Ok(())
+}
+
+/// What the system said, without the name of the file that lies ready, which says nothing to anybody.
+fn words(error: &io::Error) -> String {
+    error.to_string().split(" at path ").next().unwrap_or_default().to_owned()
 }
 
 /// A file that lies ready beside the one whose place it will take. Nothing of it stays where it is dropped.
@@ -61,9 +66,7 @@ pub struct Staged {
 /// # Errors
 /// Where the system refuses: nothing was changed then.
 pub fn stage(target: &Path, bytes: &[u8], mode: u32, owner: Option<(u32, u32)>) -> Result<Staged, WriteError> {
-    // The name of the file that lies ready says nothing to anybody.
-    let words = |error: io::Error| error.to_string().split(" at path ").next().unwrap_or_default().to_owned();
-    let explain = |error: io::Error| WriteError { path: target.to_path_buf(), reason: words(error) };
+    let explain = |error: io::Error| WriteError { path: target.to_path_buf(), reason: words(&error) };
     let folder = target.parent().unwrap_or(Path::new("/"));
     // The mode of a fresh file is 0600.
     let mut file = tempfile::Builder::new().prefix(".shakedown-").tempfile_in(folder).map_err(explain)?;

@@ -13,6 +13,8 @@ use crate::source::{FileId, Sources, Span};
 
 /// How many bites of one fault are shown.
 const LABELS: usize = 5;
+/// Bytes of a value in the words of a finding.
+const WORDS: usize = 2000;
 /// Sites that one worker takes at a time.
 const CHUNK: usize = 256;
 /// Pairs of certificate and key that one worker takes at a time: each may cost some signatures.
@@ -293,6 +295,8 @@ pub fn told(server: &str, mut problem: Problem, settings: &Settings) -> Finding 
             fingerprint: String::new(),
         };
     };
+    problem.arguments.iter_mut().for_each(|(_, value)| shorten(value));
+    problem.related.iter_mut().for_each(|label| shorten(&mut label.caption));
     let said = rule.brief().say(server, problem.case, &problem.arguments);
     let more = problem.related.len().saturating_sub(LABELS);
     problem.related.truncate(LABELS);
@@ -308,6 +312,16 @@ pub fn told(server: &str, mut problem: Problem, settings: &Settings) -> Finding 
         fix: problem.fix,
         stops: said.stops,
         fingerprint: String::new(),
+    }
+}
+
+/// Cuts off what a stranger made longer than anybody reads.
+fn shorten(words: &mut String) {
+    if words.len() > WORDS {
+        let more = words.len() - WORDS;
+        let end = (0..=WORDS).rev().find(|at| words.is_char_boundary(*at)).unwrap_or(0);
+        words.truncate(end);
+        words.push_str(&format!("\u{2026} ({more} more bytes)"));
     }
 }
 

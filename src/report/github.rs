@@ -36,7 +36,7 @@ pub fn failure(failure: &Failure) -> String {
 }
 
 pub(super) fn data(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    super::plain(&text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")).into_owned()
 }
 
 pub(super) fn property(text: &str) -> String {

@@ -54,7 +54,7 @@ pub(super) fn head(out: &mut String, name: &str, what: &str) {
     let _ = writeln!(out, "# HELP {name} {what}\n# TYPE {name} gauge");
 }
 
-/// A label's value: backslash, quote and newline are escaped.
+/// A label's value: backslash, quote and newline are escaped, and other control characters replaced.
 pub(super) fn escaped(value: &str) -> String {
-    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+    super::plain(&value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")).into_owned()
 }
