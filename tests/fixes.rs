@@ -140,3 +140,16 @@ fn bytes_outside_the_edits_stay() {
     assert_eq!(String::from_utf8_lossy(after), config.replace("b.key", "a.key"));
     assert_eq!(fixed.applied, 1);
 }
+
+/// Found by the fuzz target `fixes`: a part that becomes a whole by its repair.
+#[test]
+fn a_file_that_is_repaired_twice_is_one_file() {
+    let config = "htt(p {\n    server {\n        listen 8443 sme a.test;\n        ssl_certificate a.pem;\n        ssl_certificate_key a.key;\n    }\n}\ninclude tuning.conf;\n";
+    let mut memory = Memory::new();
+    recipe::standard_files().into_iter().for_each(|(path, bytes)| memory.insert(path, bytes));
+    memory.insert("nginx.conf", config.as_bytes().to_vec());
+    let options = Options { platform: Some("debian-12".into()), now: NOW, ..Options::default() };
+    let fixed = pipeline::fix(&memory, &[PathBuf::from("nginx.conf")], &options, Safety::Unsafe).expect("a run");
+    assert_eq!(fixed.files.len(), 1, "{:?}", fixed.files.keys());
+    assert!(fixed.files.values().all(|(before, after)| **before == *config.as_bytes() && **before != after[..]));
+}

@@ -12,7 +12,7 @@ use shakedown_testing::recipe::{self, file};
 /// Address space of the child, in bytes.
 const MEMORY: &str = "--as=4294967296";
 /// After this many seconds a run is called a hang. A debug build on a busy machine takes a small part of it.
-const PATIENCE: &str = "300";
+const PATIENCE: &str = "600";
 
 const FORMATS: &[&str] =
     &["pretty", "concise", "json", "ndjson", "sarif", "github", "gitlab", "junit", "checkstyle", "prometheus"];
@@ -152,9 +152,10 @@ fn three_hundred_thousand_directives_and_names() {
     Tree::of("apache2.conf", apache).concise();
 }
 
+/// Each name of Caddy is a site, and may have a certificate of its own: a third of the others' names takes as long.
 #[test]
-fn three_hundred_thousand_names_of_caddy() {
-    let names: Vec<String> = (0..300_000).map(|number| format!("n{number}.test")).collect();
+fn a_hundred_thousand_names_of_caddy() {
+    let names: Vec<String> = (0..100_000).map(|number| format!("n{number}.test")).collect();
     Tree::of("Caddyfile", format!("{} {{\n\trespond ok\n}}\n", names.join(", "))).says(&["acme-impossible-name"]);
 }
 

@@ -49,8 +49,14 @@ pub fn fix(files: &dyn FileSystem, paths: &[PathBuf], options: &Options, most: S
         for (file, text) in fix::apply(&run.sources, &chosen) {
             let source = run.sources.file(file);
             progress |= source.bytes() != text;
-            let before = changed.remove(source.path()).map_or_else(|| source.shared_bytes(), |(before, _)| before);
-            changed.insert(source.path().to_path_buf(), (before, text));
+            // A part that becomes a whole by its repair may be read by another path from then on.
+            let real = files.canonical(source.path()).ok();
+            let is_same = |known: &&PathBuf| {
+                known.as_path() == source.path() || real.is_some() && files.canonical(known).ok() == real
+            };
+            let path = changed.keys().find(is_same).cloned().unwrap_or_else(|| source.path().to_path_buf());
+            let before = changed.remove(&path).map_or_else(|| source.shared_bytes(), |(before, _)| before);
+            changed.insert(path, (before, text));
         }
         if !progress {
             break;
