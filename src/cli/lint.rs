@@ -139,6 +139,13 @@ fn show(run: &Run, arguments: &LintArguments) -> Result<(), Failure> {
         LintFormat::Checkstyle => report::checkstyle::checkstyle(run).map_err(unwritable)?,
         LintFormat::Prometheus => report::prometheus::prometheus(run),
     };
+    let report = match arguments.format {
+        LintFormat::Json | LintFormat::Ndjson | LintFormat::Sarif | LintFormat::Gitlab => {
+            report::spelled(report, report::spelled_in_json)
+        }
+        LintFormat::Junit | LintFormat::Checkstyle => report::spelled(report, report::spelled_in_xml),
+        _ => report,
+    };
     output(&arguments.shared, report.as_bytes())
 }
 
