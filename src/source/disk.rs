@@ -114,14 +114,14 @@ impl FileSystem for Disk {
         if !metadata.is_file() {
             return Err(ReadError::NotRegular(kind_of(metadata.file_type())));
         }
-        if is_made_up(&file, metadata.len()) {
-            return Err(ReadError::NotRegular(FileKind::Other));
-        }
         if metadata.len() > limit {
             return Err(ReadError::TooLarge { size: metadata.len(), limit });
         }
         let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
         let file = fs::OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(&real).map_err(explain)?;
+        if is_made_up(&file, metadata.len()) {
+            return Err(ReadError::NotRegular(FileKind::Other));
+        }
         // Read into its place at once: most of a run's memory is text.
         let mut whole: Arc<[u8]> = std::iter::repeat_n(0, metadata.len() as usize).collect();
         let mut file = file.take(limit + 1);
