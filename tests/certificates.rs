@@ -194,3 +194,59 @@ fn metrics_are_well_formed_and_bounded_whatever_certificates_say() {
     let output = python.arg(root.join("tests/validate.py")).args(&paths).output().expect("run tests/install first");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&[output.stdout, output.stderr].concat()));
 }
+
+/// Apache with folders whose files OpenSSL finds by hash.
+const FOLDERS: &str = "Listen 8443
+<VirtualHost *:8443>
+    ServerName a.test
+    SSLEngine on
+    SSLCertificateFile a.pem
+    SSLCertificateKeyFile a.key
+    SSLCACertificatePath clients
+    SSLVerifyClient require
+    SSLCARevocationPath lists
+    SSLCARevocationCheck chain
+    SSLProxyEngine on
+    SSLProxyVerify require
+    SSLProxyCACertificatePath upstream
+    ProxyPass / https://192.0.2.1/
+</VirtualHost>
+";
+
+#[test]
+fn folders_of_authorities_are_listed_as_openssl_reads_them() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (tree, _) = recipe::example_files_of("apache", FOLDERS, None, &BTreeMap::new());
+    recipe::write(folder.path(), &tree);
+    let files: [(&str, &[&str]); 5] = [
+        ("clients/one.pem", &["root to=40"]),
+        ("clients/two.pem", &["lower to=7"]),
+        ("clients/unhashed.txt", &["absent to=1"]),
+        ("lists/list.pem", &["crl root to=3"]),
+        ("upstream/up.pem", &["absent to=90"]),
+    ];
+    for (path, recipes) in files {
+        let path = folder.path().join(path);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        std::fs::write(path, recipe::file(recipes.iter().copied())).expect("a file");
+    }
+    let mut rehash = Command::new("openssl");
+    let status = rehash.current_dir(folder.path()).args(["rehash", "clients", "lists", "upstream"]).status();
+    assert!(status.expect("openssl is installed: run tests/install").success());
+    let output = certificates(folder.path(), &["--server", "apache", "--format", "json", "apache2.conf"]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let document: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let rows = document["certificates"].as_array().expect("rows");
+    let told = |row: &Value| {
+        let folder = row["file"].as_str().expect("a path").split('/').rev().nth(1).unwrap_or_default().to_owned();
+        (row["use"].as_str().unwrap_or_default().to_owned(), folder, row["days_left"].as_i64().expect("days"))
+    };
+    let all: BTreeSet<_> = rows.iter().map(told).filter(|one| one.0 != "served" && one.0 != "chain").collect();
+    let expected = [
+        ("client-ca", "clients", 7),
+        ("client-ca", "clients", 40),
+        ("client-crl", "lists", 3),
+        ("upstream-ca", "upstream", 90),
+    ];
+    assert_eq!(all, expected.map(|(role, folder, days)| (role.to_owned(), folder.to_owned(), days)).into());
+}

@@ -28,6 +28,11 @@ const SYSTEM: &[&str] = &[
     "/etc/pki/ca-trust",
     "/etc/ssl/cert.pem",
     "/etc/ssl/ca-bundle.pem",
+    "/etc/systemd",
+    "/run/systemd",
+    "/lib/systemd",
+    "/usr/local/lib/systemd",
+    "/proc",
 ];
 
 /// A configuration with what it reads.
