@@ -1,5 +1,7 @@
 //! Certificates that are asked of clients: lists that have ended, and settings that verify nothing.
 
+use std::path::Path;
+
 use crate::diagnostic::{Problem, Severity};
 use crate::lint::{Scope, Sink};
 use crate::model::{ClientVerification, Setting, Site, SiteId, Token, VerifyMode};
@@ -50,8 +52,19 @@ const SOON: i64 = 30 * 86_400;
 /// `client-ca-expired`: authorities of a file whose clients are refused, or will be.
 pub fn authorities_expired(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
     let Some((_, asked)) = asked(scope, id, site) else { return };
-    let is_verified = matches!(asked.mode, VerifyMode::Required | VerifyMode::Optional);
-    let Some((token, path)) = asked.authorities.as_ref().filter(|_| is_verified) else { return };
+    if !matches!(asked.mode, VerifyMode::Required | VerifyMode::Optional) {
+        return;
+    }
+    if let Some((token, folder)) = &asked.folder {
+        let all = scope.library.iter().filter(|file| is_hashed_in(scope.sources.file(file.file).path(), folder));
+        let endings = all.filter_map(|file| ends(file, scope.now));
+        if let Some(found) = endings.min_by_key(|ending| ending.authority.not_after) {
+            let problem =
+                Problem::new("client-ca-expired", token.span).case(if found.is_over { "some" } else { "soon" });
+            sink.report(found.told(problem, token, scope.now));
+        }
+    }
+    let Some((token, path)) = asked.authorities.as_ref() else { return };
     let Some(file) = scope.pem(path) else { return };
     let Some(found) = ends(file, scope.now) else { return };
     if !found.are_all || asked.has_folder {
@@ -62,6 +75,15 @@ pub fn authorities_expired(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mu
     } else {
         sink.report(found.told(Problem::new("client-ca-expired", token.span).case("soon"), token, scope.now));
     }
+}
+
+/// Whether a file lies in a folder under a name by which OpenSSL finds it there: a hash and a number.
+fn is_hashed_in(path: &Path, folder: &Path) -> bool {
+    let is_hash = |name: &str| name.len() == 8 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_number = |end: &str| end.bytes().all(|byte| byte.is_ascii_digit());
+    path.parent() == Some(folder)
+        && path.file_stem().and_then(|stem| stem.to_str()).is_some_and(is_hash)
+        && path.extension().and_then(|end| end.to_str()).is_some_and(is_number)
 }
 
 /// An authority that has ended, or ends soon.
