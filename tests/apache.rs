@@ -516,7 +516,7 @@ fn settings_are_inherited_and_the_last_of_a_level_holds() {
 fn managed_domains_have_certificates_of_their_own() {
     let host = |name: &str| format!("<VirtualHost *:443>\nServerName {name}\nSSLEngine on\n</VirtualHost>\n");
     let text = format!(
-        "{MODULES}LoadModule md_module mod_md.so\nListen 443\nMDomain a.test www.a.test\n<MDomainSet b.test>\nMDMember c.test\n\
+        "{MODULES}LoadModule md_module mod_md.so\nListen 443\nMDCertificateAgreement accepted\nMDomain a.test www.a.test\n<MDomainSet b.test>\nMDMember c.test\n\
          </MDomainSet>\n{}{}{}",
         host("www.a.test"),
         host("c.test"),
@@ -530,7 +530,28 @@ fn managed_domains_have_certificates_of_their_own() {
     let model = read(&files);
     assert_eq!(model.files("*:443", "www.a.test"), "md/domains/a.test/pubcert.pem+md/domains/a.test/privkey.pem");
     assert_eq!(model.files("*:443", "c.test"), "?+?");
-    assert_eq!(model.problems(), ["apache2.conf:17 no-certificate.any-site"]);
+    // The store is there, and holds nothing for the second domain.
+    assert_eq!(
+        model.problems(),
+        ["apache2.conf:18 no-certificate.any-site", "apache2.conf:7 managed-certificate-missing"]
+    );
+}
+
+#[test]
+fn links_to_sites_that_are_gone_are_told_of() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = format!("{MODULES}Listen 8080\nIncludeOptional sites-enabled/*.conf\n");
+    std::fs::write(folder.path().join("apache2.conf"), text).expect("a file");
+    std::fs::create_dir(folder.path().join("sites-enabled")).expect("a folder");
+    std::os::unix::fs::symlink("../sites-available/gone.conf", folder.path().join("sites-enabled/gone.conf"))
+        .expect("a link");
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_shakedown"))
+        .args(["lint", "--isolated", "--format", "concise", "--server", "apache", "apache2.conf"])
+        .current_dir(folder.path())
+        .output()
+        .expect("it runs");
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(told.contains("site-file-not-included") && told.contains("sites-available/gone.conf"), "{told}");
 }
 
 #[test]

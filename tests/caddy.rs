@@ -187,12 +187,15 @@ fn testdata() -> Vec<PathBuf> {
 
 /// Rules on what a configuration means rather than on how it is written: they speak of JSON too.
 const OF_MEANING: &[&str] = &[
+    "admin-exposed",
     "automation-policy-conflict",
     "catch-all-certificate-hijacks-site",
     "client-auth-empty",
+    "client-auth-uncovered-name",
     "client-ca-unusable",
     "client-verify-without-ca",
     "listen-bind-conflict",
+    "protocol-range-inverted",
     "proxy-scheme-conflict[trust]",
     "wildcard-policy-applies-to-subdomain",
 ];

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use shakedown::config;
 use shakedown::diagnostic::{Finding, Severity};
-use shakedown::lint::page::{Effect, Example, Expect};
+use shakedown::lint::page::{Effect, Example, Expect, Fixability};
 use shakedown::lint::{self, Page};
 use shakedown::pipeline::{self, Options, Run, TrustSource};
 use shakedown::platform::{self, Part, Version};
@@ -116,47 +116,72 @@ fn pages() -> impl Iterator<Item = (&'static str, &'static Page)> {
 
 #[test]
 fn examples_fire_at_their_carets_and_nowhere_else() {
-    let mut wrong = String::new();
-    for (name, page) in pages() {
-        for (number, example) in page.example.iter().enumerate() {
-            let (run, shown) = judge(example);
-            let mut expected = BTreeSet::new();
-            if example.expect == Expect::Bad {
-                expected = carets(&example.config, example.context.as_deref() != Some("json"));
-            }
-            let own = run.findings.iter().filter(|one| one.rule.as_str() == name);
-            let found: BTreeSet<(u32, u32, u32)> = own
-                .filter(|one| example.expect == Expect::Bad || one.severity > Severity::Info)
-                .map(|one| place(&run, one))
-                .filter(|(path, ..)| path == shown)
-                .map(|(_, line, start, end)| (line, start, end))
-                .collect();
-            let others: Vec<&str> = run
-                .findings
-                .iter()
-                .filter(|one| one.severity > Severity::Info && one.rule.as_str() != name)
-                .map(|one| one.rule.as_str())
-                .filter(|other| !example.also.iter().any(|also| also == other))
-                .collect();
-            let open = run.findings.iter().any(|one| {
-                let words = [Some(&one.message), Some(&one.primary.caption), one.help.as_ref(), one.note.as_ref()];
-                words
-                    .into_iter()
-                    .flatten()
-                    .any(|text| text.contains('{') && text.contains('}') && text.contains("-") && !text.contains(' '))
-            });
-            if found != expected || !others.is_empty() || open {
-                wrong += &format!(
-                    "{name}, example {number}: expected {expected:?}, found {found:?}, also {others:?}\n{}",
-                    told(&run)
-                );
-            }
-            if example.expect == Expect::Bad {
-                wrong += &words(name, page, example, &run);
-            }
-        }
-    }
+    let all: Vec<_> = pages()
+        .flat_map(|(name, page)| page.example.iter().enumerate().map(move |(number, one)| (name, page, number, one)))
+        .collect();
+    let judged: Vec<(String, String)> = all.par_iter().map(|one| hold(*one)).collect();
+    let wrong: String = judged.iter().map(|(wrong, _)| wrong.as_str()).collect();
     assert!(wrong.is_empty(), "\n{wrong}");
+    // All messages side by side, to be read as one text.
+    let messages: String = judged.iter().map(|(_, message)| message.as_str()).collect();
+    insta::with_settings!({ prepend_module_to_snapshot => false }, {
+        insta::assert_snapshot!("messages", messages);
+    });
+}
+
+/// What is wrong with an example, and what the rule says of it.
+fn hold((name, page, number, example): (&str, &Page, usize, &Example)) -> (String, String) {
+    let (mut wrong, mut message) = (String::new(), String::new());
+    let (run, shown) = judge(example);
+    let mut expected = BTreeSet::new();
+    if example.expect == Expect::Bad {
+        expected = carets(&example.config, example.context.as_deref() != Some("json"));
+    }
+    let own = run.findings.iter().filter(|one| one.rule.as_str() == name);
+    let found: BTreeSet<(u32, u32, u32)> = own
+        .filter(|one| example.expect == Expect::Bad || one.severity > Severity::Info)
+        .map(|one| place(&run, one))
+        .filter(|(path, ..)| path == shown)
+        .map(|(_, line, start, end)| (line, start, end))
+        .collect();
+    let others: Vec<&str> = run
+        .findings
+        .iter()
+        .filter(|one| one.severity > Severity::Info && one.rule.as_str() != name)
+        .map(|one| one.rule.as_str())
+        .filter(|other| !example.also.iter().any(|also| also == other))
+        .collect();
+    let open = run.findings.iter().any(|one| {
+        let words = [Some(&one.message), Some(&one.primary.caption), one.help.as_ref(), one.note.as_ref()];
+        words
+            .into_iter()
+            .flatten()
+            .any(|text| text.contains('{') && text.contains('}') && text.contains("-") && !text.contains(' '))
+    });
+    if found != expected || !others.is_empty() || open {
+        wrong += &format!(
+            "{name}, example {number}: expected {expected:?}, found {found:?}, also {others:?}\n{}",
+            told(&run)
+        );
+    }
+    if example.expect == Expect::Bad {
+        wrong += &words(name, page, example, &run);
+        message = said(name, example, &run);
+    }
+    (wrong, message)
+}
+
+/// The words of the first finding of a rule, with what leads the reader to them.
+fn said(name: &str, example: &Example, run: &Run) -> String {
+    let Some(finding) = run.findings.iter().find(|one| one.rule.as_str() == name) else { return String::new() };
+    let case = if example.case.is_empty() { String::new() } else { format!(".{}", example.case) };
+    let mut text = format!("{}[{name}{case}] {}: {}\n", finding.severity, example.server, finding.message);
+    let under =
+        [("under", Some(&finding.primary.caption)), ("note", finding.note.as_ref()), ("help", finding.help.as_ref())];
+    for (what, words) in under {
+        text += &words.map_or(String::new(), |words| format!("    {what}: {words}\n"));
+    }
+    text
 }
 
 /// The finding of a bad example has the words of the case that the example names, with every placeholder filled.
@@ -211,6 +236,7 @@ fn every_page_has_bad_and_good_examples_for_each_of_its_servers() {
                 "too-deep",
                 "too-many",
                 "unreadable",
+                "dangling",
                 "assumed",
                 "foreign-module",
                 "unknown",
@@ -221,6 +247,31 @@ fn every_page_has_bad_and_good_examples_for_each_of_its_servers() {
             assert!(has, "{name}: no example of case {case}");
         }
     }
+}
+
+/// The README's list is made of the pages: `INSTA_UPDATE=always` writes it anew.
+#[test]
+fn the_readme_lists_every_rule() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = std::fs::read_to_string(&path).expect("README.md");
+    let (begin, end) = ("<!-- rules, made from their pages -->\n", "<!-- end of rules -->\n");
+    let (before, rest) = readme.split_once(begin).expect("where the list begins");
+    let (listed, after) = rest.split_once(end).expect("where it ends");
+    let mut list = "| rule | severity | servers | fix | what |\n|---|---|---|---|---|\n".to_owned();
+    for (name, page) in pages() {
+        let fix = match page.fix {
+            Fixability::Safe => "safe",
+            Fixability::Unsafe => "unsafe",
+            Fixability::None => "",
+        };
+        let (severity, servers) = (page.severity, page.servers.join(", "));
+        list += &format!("| `{name}` | {severity} | {servers} | {fix} | {} |\n", page.title.replace('|', "\\|"));
+    }
+    if std::env::var_os("INSTA_UPDATE").is_some_and(|mode| mode == "always") {
+        std::fs::write(&path, format!("{before}{begin}{list}{end}{after}")).expect("README.md");
+        return;
+    }
+    assert_eq!(listed, list, "the README's list is not that of the pages");
 }
 
 #[test]

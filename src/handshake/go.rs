@@ -59,7 +59,8 @@ pub struct Candidates {
 }
 
 impl Candidates {
-    /// Loads a set. `key_type` is the kind of key of a certificate that the server has yet to get.
+    /// Loads a set. `key_type` is the kind of key of a certificate that the server has yet to get: it tells nothing where
+    /// another serves until then.
     pub fn load(set: &Credentials, library: &Library, key_type: Option<&str>) -> Candidates {
         let mut found = Candidates { doubt: set.doubt, ..Candidates::default() };
         for (pair, credential) in set.pairs.iter().enumerate() {
@@ -82,7 +83,7 @@ impl Candidates {
             if let Some(leaf) = chain.first() {
                 let (kind, bits) = (leaf.key.kind.clone(), leaf.key.bits);
                 found.all.push(Candidate { pair, chain, kind, bits });
-            } else if let Some((kind, bits)) = key_type.and_then(managed) {
+            } else if let Some((kind, bits)) = key_type.filter(|_| set.doubt.is_none()).and_then(managed) {
                 found.all.push(Candidate { pair, chain, kind, bits });
             }
         }

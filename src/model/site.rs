@@ -76,6 +76,8 @@ pub struct Credentials {
     pub pairs: Vec<Credential>,
     /// Keys beyond the number of certificates: never read by nginx.
     pub surplus_keys: Vec<Token>,
+    /// Certificates of the level around that these replace as a whole (nginx).
+    pub replaced: Vec<(Token, PathBuf)>,
     /// Files with passwords for encrypted keys.
     pub passwords: Option<(Token, PathBuf)>,
     /// A file with authorities, from which the library completes a chain that is a leaf alone (Apache).
@@ -93,7 +95,7 @@ pub struct Credentials {
 pub enum Doubt {
     /// The pairs have no order: which of those that fit is served is chance.
     Unordered,
-    /// They are served only as long as the server has got no certificate of its own for the name.
+    /// As long as the server has got no certificate of its own for the name another is served than afterwards.
     Managed,
 }
 

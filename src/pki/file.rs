@@ -193,6 +193,11 @@ impl PemFile {
         })
     }
 
+    /// The first block with the parameters of an elliptic curve.
+    pub fn curve_parameters(&self) -> Option<&Block> {
+        self.blocks.iter().find(|block| block.label == "EC PARAMETERS")
+    }
+
     /// Whether it holds a certificate or a revocation list, as a file of revocation lists must (`X509_load_cert_crl_file`).
     pub fn holds_revocations(&self) -> bool {
         self.certificates().next().is_some() || self.revocations().next().is_some()

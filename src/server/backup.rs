@@ -8,7 +8,7 @@ use crate::source::Span;
 const ENDINGS: &[&str] = &["~", ".bak", ".orig", ".swp", ".rpmnew", ".rpmsave", ".old", ".save"];
 
 /// Whether a file is such a left-over by its name.
-fn is_backup(path: &Path) -> bool {
+pub fn is_backup(path: &Path) -> bool {
     let name = path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
     ENDINGS.iter().any(|ending| name.ends_with(ending)) || name.contains(".dpkg-")
 }

@@ -92,6 +92,9 @@ impl Slots {
             if let Some(file) = certificate {
                 if pair == 0 {
                     slots.dh_bits = file.dh_bits();
+                    if completes && file.curve_parameters().is_some() {
+                        slots.unknown = Some("parameters of a curve beside the certificate decide the group".into());
+                    }
                 }
                 slots.certificate(pair, file, chain, authorities);
             }
@@ -174,7 +177,10 @@ impl Slots {
     }
 
     fn key(&mut self, key: &Key) {
-        if let Some(at) = place(&key.kind) {
+        let Some(at) = place(&key.kind) else { return };
+        // One that does not belong to the certificate in its place is not taken.
+        let fits = |slot: &Slot| key.belongs_to(slot.leaf()) != Some(false);
+        if self.certificates[at].as_ref().is_none_or(fits) {
             self.keys[at] = Some(key.clone());
         }
     }

@@ -6,6 +6,7 @@ use jiff::civil;
 use serde::Deserialize;
 
 use super::cipher::served;
+use super::level;
 use super::validity::date;
 use crate::diagnostic::{Problem, Severity};
 use crate::lint::{Authority, Scope, Sink, Use, is_host, scope::is_private_name};
@@ -241,6 +242,10 @@ pub fn same_type<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
         })
     });
     let Some(later) = later.filter(|_| belongs(one.pair)) else { return };
+    // Of what is left over from the server, `global-certificate-leaks` speaks where it serves a site badly.
+    if level::is_left_over(one.set, later) && level::leaves_names(scope, one.set, later, &one.sites) {
+        return;
+    }
     let winner = scope.leaf(later).map(|leaf| leaf.short_name()).unwrap_or_default();
     let kind = leaf.key.kind.name();
     let kind = kind.split(' ').next().unwrap_or(&kind).to_owned();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::file::is_compared;
+use super::file::{is_compared, is_passed_over};
 use crate::diagnostic::{Edit, Fix, Problem, Safety};
 use crate::lint::checks::file::sibling;
 use crate::lint::{Scope, Sink, Use};
@@ -34,7 +34,7 @@ fn in_order(chain: &Chain<'_>) -> Vec<usize> {
 /// `certificate-chain-order`.
 pub fn leaf_not_first<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
     let Some((token, file, chain)) = one.chain(scope) else { return };
-    let Some(leaf) = chain.leaf_behind else { return };
+    let Some(leaf) = chain.leaf_behind.filter(|_| !is_passed_over(scope, one)) else { return };
     let (block, certificate) = chain.sent[leaf];
     let is_compared = |key| one.set.keys_by_place || is_compared(scope, one, key, chain.sent[0].1);
     let is_refused = scope.key(one.pair).is_some_and(is_compared);

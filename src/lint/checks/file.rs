@@ -108,7 +108,7 @@ fn some_of(names: &[&str]) -> String {
 
 /// Whether the key is looked for in the certificate's own file, because none is named.
 fn is_own_file(one: &Use<'_>) -> bool {
-    one.pair.key.as_ref().is_some_and(|key| key.origin == one.pair.certificate.origin)
+    one.pair.key.as_ref().is_some_and(|key| *key == one.pair.certificate)
 }
 
 /// `certificate-unparseable`.
@@ -315,19 +315,9 @@ pub fn mismatch<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
     // Where another file replaces the chain, the rest of this one is not looked at.
     let is_misordered = one.pair.chain.is_none()
         && file.certificates().skip(1).any(|(_, certificate)| key.belongs_to(certificate) == Some(true));
-    // A key of another type goes to the certificate of its own type, which may have been loaded before: the server then asks
-    // whether those two fit (`SSL_CTX_check_private_key`).
-    let fits_earlier = one.set.keys_by_place
-        && !key.kind.same_type(&leaf.key.kind)
-        && one.set.pairs[..one.position]
-            .iter()
-            .rev()
-            .filter_map(|other| scope.leaf(other))
-            .find(|other| key.kind.same_type(&other.key.kind))
-            .is_some_and(|other| key.belongs_to(other) == Some(true));
     // Keys of one type are compared when the pair is loaded, whatever comes behind.
     let same_type = is_compared(scope, one, key, leaf);
-    if is_given_crosswise && !same_type || is_misordered || fits_earlier {
+    if is_given_crosswise && !same_type || is_misordered || is_passed_over(scope, one) {
         return;
     }
     let mut problem = Problem::new("certificate-key-mismatch", key_token.span)
@@ -363,6 +353,35 @@ pub fn mismatch<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
         problem.fix = scope.fix("use the key of this certificate", Safety::Safe, &change);
     }
     sink.report(problem);
+}
+
+/// Whether httpd passes over a key that does not belong to its certificate: it asks the library whether it holds a pair
+/// then, which an earlier key or certificate of the same kind may make (`ssl_init_server_certs`, `ssl_set_cert`,
+/// `ssl_set_pkey`, `SSL_CTX_check_private_key`).
+pub fn is_passed_over<'a>(scope: &Scope<'a>, one: &Use<'a>) -> bool {
+    if !one.set.keys_by_place || scope.deployment.platform.tls_library.kind != TlsLibraryKind::OpenSsl {
+        return false;
+    }
+    let mut certificates: Vec<&Certificate> = Vec::new();
+    let mut keys: Vec<&Key> = Vec::new();
+    let mut current: &KeyKind = &KeyKind::Rsa;
+    for pair in &one.set.pairs[..=one.position] {
+        let leaf = scope.certificate_file(pair).and_then(|(_, file)| file.leaf());
+        let Some((leaf, key)) = leaf.zip(scope.key(pair)) else { return false };
+        certificates.retain(|other| !other.key.kind.same_type(&leaf.key.kind));
+        certificates.push(leaf);
+        keys.retain(|other| !other.kind.same_type(&leaf.key.kind) || other.belongs_to(leaf) != Some(false));
+        current = &leaf.key.kind;
+        let holds = certificates.iter().find(|other| other.key.kind.same_type(&key.kind));
+        if holds.is_none_or(|other| key.belongs_to(other) != Some(false)) {
+            keys.retain(|other| !other.kind.same_type(&key.kind));
+            keys.push(key);
+            current = &key.kind;
+        }
+    }
+    let certificate = certificates.iter().find(|one| one.key.kind.same_type(current));
+    let key = keys.iter().find(|one| one.kind.same_type(current));
+    certificate.zip(key).is_some_and(|(certificate, key)| key.belongs_to(certificate) == Some(true))
 }
 
 /// Whether OpenSSL compares a key with a certificate that it does not belong to: the one of its pair where both are of one

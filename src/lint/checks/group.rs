@@ -1,9 +1,9 @@
 //! Groups: lists that leave clients out, and lists that another site decides.
 
-use crate::diagnostic::{Problem, Severity};
+use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity};
 use crate::handshake::openssl::Context;
 use crate::handshake::{Client, Outcome, clients};
-use crate::lint::{Scope, Sink};
+use crate::lint::{Scope, Sink, Use};
 use crate::model::{Binding, Command, Endpoint, EndpointId, Setting, Site, SiteId, TlsPolicy, Token, Transport};
 use crate::platform::TlsLibraryKind;
 use crate::source::Span;
@@ -85,6 +85,26 @@ pub fn post_quantum_missing(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &m
         let problem = Problem::new("post-quantum-group-missing", at).with("groups", names.join(", "));
         sink.report(problem.related(site.head, format!("holds for {}", scope.site_name(site))));
     }
+}
+
+/// `ec-parameters-pin-curve`: httpd takes the curve that it finds beside its first certificate for all key exchanges
+/// (`modssl_get_ecparams_from_file`).
+pub fn pinned<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+    if one.position != 0
+        || one.sites.is_empty()
+        || scope.deployment.platform.tls_library.kind != TlsLibraryKind::OpenSsl
+    {
+        return;
+    }
+    let Some((token, file)) = scope.certificate_file(one.pair) else { return };
+    let Some(block) = file.curve_parameters() else { return };
+    let mut problem = Problem::new("ec-parameters-pin-curve", token.span).with("path", &*token.text);
+    if !file.is_secret() {
+        problem = problem.related(block.head, "this block");
+        let edits = vec![Edit { span: block.span, text: String::new() }];
+        problem = problem.fix(Fix { title: "take the block away".to_owned(), safety: Safety::Safe, edits });
+    }
+    sink.report(problem);
 }
 
 /// `shadowed-group`.

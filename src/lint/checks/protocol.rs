@@ -4,7 +4,8 @@ use crate::diagnostic::{Fix, Problem, Safety};
 use crate::handshake::openssl::Context;
 use crate::lint::{Scope, Sink};
 use crate::model::{
-    Change, Command, Endpoint, EndpointId, Origin, ProtocolChoice, Site, SiteId, Target, TlsPolicy, Token, Transport,
+    Change, Command, Endpoint, EndpointId, Origin, OriginKind, ProtocolChoice, Site, SiteId, Target, TlsPolicy, Token,
+    Transport,
 };
 use crate::platform::TlsLibraryKind;
 use crate::source::Span;
@@ -228,6 +229,45 @@ pub fn shadowed(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mu
         };
         sink.report(problem);
     }
+}
+
+/// `protocol-inherited-from-default-site`: once for what the default site writes, with every site that lives by it.
+pub fn inherited(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Sink) {
+    let is_whole = !scope.deployment.fragment;
+    let default = endpoint.unnamed.filter(|_| is_whole && endpoint.transport == Transport::Tls);
+    let Some(default) = default.map(|id| endpoint.binding(id)) else { return };
+    let theirs = &scope.deployment.policy(default.own).protocols;
+    let Some((written, set)) = theirs.origin.written.zip(theirs.get().map(|choice| choice.set)) else { return };
+    if theirs.origin.kind != OriginKind::Written {
+        return;
+    }
+    for binding in endpoint.bindings.iter().filter(|binding| binding.site != default.site) {
+        let own = &scope.deployment.policy(binding.own).protocols;
+        let force = &scope.deployment.policy(binding.after_name).protocols;
+        let is_left = own.origin.kind == OriginKind::Default && force.origin.written == Some(written);
+        let Some(meant) = own.get().map(|choice| choice.set).filter(|meant| is_left && *meant != set) else { continue };
+        let site = scope.deployment.site(binding.site);
+        let change = Change::SetProtocols { target: Target::Global, to: set };
+        let mut problem = Problem::new("protocol-inherited-from-default-site", written)
+            .with("default", scope.site_name(scope.deployment.site(default.site)))
+            .with("listen", endpoint.listen.to_string())
+            .with("protocols", set.to_string())
+            .with("meant", meant.to_string())
+            .with("write", scope.editor.wording(&change));
+        problem.fix = scope.fix("say it for the whole server", safety_for_all(scope, set), &change);
+        sink.report(problem.related(site.head, format!("{} says nothing of its own", scope.site_name(site))));
+    }
+}
+
+/// Whether every site that says nothing speaks these protocols already, so that saying them for all changes nothing.
+fn safety_for_all(scope: &Scope<'_>, set: Protocols) -> Safety {
+    let protocols = |id| &scope.deployment.policy(id).protocols;
+    let mut silent = scope.deployment.tls_endpoints().flat_map(|(_, endpoint)| &endpoint.bindings);
+    let changes = silent.any(|binding| {
+        let is_silent = protocols(binding.own).origin.kind == OriginKind::Default;
+        is_silent && protocols(binding.after_name).get().is_none_or(|choice| choice.set != set)
+    });
+    if changes { Safety::Unsafe } else { Safety::Safe }
 }
 
 /// Where a site writes protocols that other words are in force for, and where those stand.

@@ -83,6 +83,21 @@ impl<'a> ApacheEditor<'a> {
         Some(Edit { span: Span::new(file, at, at), text: format!("{indent}{line}{ending}") })
     }
 
+    /// Adds a line to the server, before its first virtual host.
+    fn before_sites(&self, line: &str) -> Option<Edit> {
+        let first = self.deployment.sites.first()?;
+        let statement = self.statement(first.head.part(1, 2)).filter(|one| one.kind == Kind::Open)?;
+        let Span { file, start, .. } = statement.line;
+        if !self.is_file(file) {
+            return None;
+        }
+        let text = &self.loaded.text(file)[..start as usize];
+        let from = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let indent = String::from_utf8_lossy(&text[from..]).into_owned();
+        let ending = if text[..from].ends_with(b"\r\n") { "\r\n" } else { "\n" };
+        Some(Edit { span: Span::new(file, start, start), text: format!("{line}{ending}{indent}") })
+    }
+
     fn replace_path(&self, written: Span, path: &str) -> Option<Edits> {
         let word = self.loaded.text(written.file).get(written.start as usize..written.end as usize)?;
         let text = match word.first() {
@@ -129,7 +144,13 @@ impl<'a> ApacheEditor<'a> {
                     }
                 }
             }
-            Target::Endpoint(_) | Target::Global => None,
+            Target::Global => {
+                let edit = self.before_sites(&format!("SSLProtocol {}", spell(to)))?;
+                let says_nothing = |(_, site): &(usize, &Site)| protocols(site).written.is_none();
+                let sites = self.deployment.sites.iter().enumerate().filter(says_nothing);
+                Some(Edits { edits: vec![edit], reaches: sites.map(|(at, _)| SiteId(at as u32)).collect() })
+            }
+            Target::Endpoint(_) => None,
         }
     }
 }

@@ -17,7 +17,7 @@ use std::sync::{Arc, OnceLock};
 
 use self::file::Files;
 pub use self::file::path_of;
-pub use self::loaded::{Loaded, Statement};
+pub use self::loaded::{Loaded, PassedOver, Statement};
 pub use self::module::Modules;
 use self::section::Section;
 pub use self::variable::Variables;
@@ -111,6 +111,7 @@ pub fn read(
         paths: Vec::new(),
         frames: Frames::default(),
         problems: Vec::new(),
+        passed_over: Vec::new(),
         unjudged: Vec::new(),
         server_root: start.server_root,
         modules,

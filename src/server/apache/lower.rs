@@ -75,6 +75,11 @@ struct Checked {
     words: Vec<Word>,
 }
 
+/// Whether a directive is read in directories too, for the virtual host around them.
+fn is_read_inside(name: &str) -> bool {
+    sends_on(name) || name.starts_with("sslproxy") || name == "sslverifyclient" || is_answer(name)
+}
+
 /// Where a statement stands, as far as the table of directives goes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
@@ -282,15 +287,21 @@ impl<'a> Lowering<'a> {
             } else if is_sound && is_read(lower) && !matches!(open[open.len() - 1], Scope::Elsewhere) {
                 let said = setting::Said { name: lower, statement, words: &words, text: loaded.text(statement.text) };
                 self.directive(&said, open[open.len() - 1]);
-            } else if is_sound && (sends_on(lower) || lower.starts_with("sslproxy") || is_answer(lower)) {
+            } else if is_sound && is_read_inside(lower) {
                 let said = setting::Said { name: lower, statement, words: &words, text: loaded.text(statement.text) };
                 let level = match open.iter().rev().find(|scope| !matches!(scope, Scope::Elsewhere)) {
                     Some(Scope::Server) => &mut self.server,
                     Some(Scope::Host(at)) => &mut self.hosts[*at].level,
                     _ => continue,
                 };
+                let is_inside = matches!(open.last(), Some(Scope::Elsewhere));
+                if lower == "sslverifyclient" {
+                    let mode = said.first().filter(|mode| setting::asks_for_certificate(&mode.text));
+                    let line = statement.line;
+                    level.directory_verify.extend(mode.map(|mode| level::DirectoryVerify { mode, line }));
+                    continue;
+                }
                 if answer::is_read(lower) {
-                    let is_inside = matches!(open.last(), Some(Scope::Elsewhere));
                     answer::read(&said, is_inside, &mut level.answers);
                 }
                 if webroot::is_read(lower) {

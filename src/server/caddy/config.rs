@@ -136,6 +136,8 @@ pub struct Server {
     pub has_h3: bool,
     /// Whether clients must send a PROXY header first.
     pub proxy_protocol: bool,
+    /// Where it is said that requests for one host may come by a connection for another.
+    pub any_host: Option<Span>,
 }
 
 /// Names that lead to a site.

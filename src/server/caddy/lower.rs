@@ -3,6 +3,7 @@
 //! Lowering never fails: what is wrong becomes a [`Problem`], what cannot be known an [`Unjudged`].
 
 mod address;
+mod admin;
 mod answer;
 mod authority;
 mod automatic;
@@ -40,6 +41,8 @@ pub struct Lowering<'a> {
     platform: &'a Platform,
     /// What relative paths of certificates start from.
     folder: &'a Path,
+    /// The main text, where it is JSON.
+    json: &'a [u8],
     problems: Vec<Problem>,
     unjudged: Vec<Unjudged>,
     /// Files of client authorities that were looked at, and what is wrong with them.
@@ -52,6 +55,8 @@ pub struct Base<'a> {
     pub folder: &'a Path,
     /// The beginning of the main text.
     pub start: Span,
+    /// The main text, where it is JSON.
+    pub json: &'a [u8],
 }
 
 /// Lowers a Caddyfile.
@@ -80,6 +85,7 @@ impl<'a> Lowering<'a> {
             reading,
             platform,
             folder: base.folder,
+            json: base.json,
             problems: Vec::new(),
             unjudged: Vec::new(),
             authorities: HashMap::new(),

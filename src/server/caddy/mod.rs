@@ -90,7 +90,7 @@ pub fn read(files: &dyn FileSystem, sources: &mut Sources, limits: &Limits, inpu
         let root = roots.swap_remove(0);
         let id = sources.add(root.path.clone(), root.bytes.clone(), root.text);
         let (value, problems) = json::parse(&root.bytes, id);
-        let base = lower::Base { folder: &folder, start: Span::new(id, 0, 0) };
+        let base = lower::Base { folder: &folder, start: Span::new(id, 0, 0), json: &root.bytes };
         match value {
             Some(value) => lower::json(reading, &value, problems, &mut deployment, &base),
             None => deployment.problems = problems,
@@ -100,7 +100,7 @@ pub fn read(files: &dyn FileSystem, sources: &mut Sources, limits: &Limits, inpu
     let mut loaded = Loaded::read(reading, sources, roots);
     let start = loaded.files.first().map(|file| Span::new(file.id, 0, 0));
     if let Some(start) = start {
-        let base = lower::Base { folder: &folder, start };
+        let base = lower::Base { folder: &folder, start, json: &[] };
         lower::caddyfile(reading, &mut loaded, &mut deployment, &base);
     }
     let paths = loaded.files.iter().map(|file| file.path.clone()).collect();

@@ -38,6 +38,7 @@ fn files() -> BTreeMap<String, Vec<u8>> {
         ("sha1-middle.pem", &["leaf a.test key=rsa1", "intermediate digest=sha1"]),
         ("garbage.pem", &["text nothing"]),
         ("ec1.key", &["key ec1"]),
+        ("rsa2.key", &["key rsa2"]),
     ] {
         files.insert(name.to_owned(), file(recipes.iter().copied()));
     }
@@ -277,6 +278,20 @@ pub fn apache(modules: &str) -> Vec<Case> {
             "SSLEngine on\nSSLCertificateFile reversed.pem\nSSLCertificateKeyFile a.key",
             B,
         ),
+        both(
+            "a key that nothing needs",
+            &[],
+            "",
+            &format!("{A}SSLCertificateFile same.pem\nSSLCertificateKeyFile rsa2.key"),
+            B,
+        ),
+        both(
+            "a reversed file behind the key's own certificate",
+            &[],
+            "",
+            &format!("{A}SSLCertificateFile reversed.pem\nSSLCertificateKeyFile a.key"),
+            B,
+        ),
         both("commands that nobody runs", &[], "", "SSLOpenSSLConfCmd MinProtocol TLSv9\nSSLCertificateFile a.pem", B),
     ]
 }
@@ -329,6 +344,26 @@ pub fn caddy() -> Vec<Case> {
             "an address that Caddy signs for itself, under the certificate of all hosts",
             "Caddyfile",
             "{\n\tadmin off\n\tskip_install_trust\n\thttp_port 8080\n}\nhttps://:8443 {\n\ttls a.pem a.key\n}\n127.0.0.1:8443 {\n}\n"
+                .to_owned(),
+        ),
+        case(
+            "protocols in the wrong order, and nobody to serve",
+            "caddy.json",
+            r#"{"admin": {"disabled": true}, "apps": {"http": {"servers": {"srv0": {
+                "tls_connection_policies": [{"protocol_min": "tls1.3", "protocol_max": "tls1.2"}, {}]
+            }}}}}"#
+                .to_owned(),
+        ),
+        case(
+            "a wildcard that serves as long as Caddy has no certificate of its own",
+            "Caddyfile",
+            "{\n\tadmin off\n\tskip_install_trust\n\thttp_port 8080\n}\na.test:8443 https://:8443 {\n}\nb.test:8443 {\n\ttls wild.pem a.key\n}\n"
+                .to_owned(),
+        ),
+        case(
+            "a name beside an address for all hosts, without certificates by automatic HTTPS",
+            "Caddyfile",
+            "{\n\tadmin off\n\tskip_install_trust\n\thttp_port 8080\n\tauto_https disable_certs\n}\na.test:8443, :8443 {\n\ttls internal\n}\nb.test {\n\ttls wild.pem a.key\n}\n"
                 .to_owned(),
         ),
         both("a wildcard of one label", "", "127.0.0.1 {\n\ttls b.pem b.key\n}", WILD),

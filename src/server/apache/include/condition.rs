@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use regex_automata::meta::Regex;
 
-use super::{Reader, Statement, path_of};
+use super::{PassedOver, Reader, Statement, path_of};
 use crate::diagnostic::{Problem, Unjudged};
 use crate::platform::Version;
 use crate::server::apache::directives;
@@ -89,14 +89,17 @@ impl Reader<'_> {
         holds.unwrap_or(false)
     }
 
-    /// Says that settings of TLS are passed over because of something that is not in the files.
-    pub(super) fn passed_over(&mut self, section: Span, line: Span) {
+    /// Says that settings of TLS are passed over because of something that is not in the files; else keeps the virtual hosts
+    /// that are.
+    pub(super) fn passed_over(&mut self, section: Span, line: Span, hosts: Vec<PassedOver>) {
         let name = self.out.text(section.file)[section.start as usize..section.end as usize].to_ascii_lowercase();
         if name == b"ifdefine" || name == b"iffile" && self.fragment {
             let reason = "settings of TLS are passed over: what their section asks for is not in the files; \
                           --define NAME defines a name"
                 .to_owned();
             self.out.unjudged.push(Unjudged { what: "condition".into(), reason, at: Some(line) });
+        } else {
+            self.out.passed_over.extend(hosts);
         }
     }
 }

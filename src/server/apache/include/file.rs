@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use foldhash::{HashMap, HashMapExt};
+use foldhash::{HashMap, HashMapExt, HashSet};
 use rayon::prelude::*;
 
 use super::{Loaded, Reader, Statement};
@@ -34,6 +34,23 @@ pub(super) struct Files<'a> {
     texts: Vec<FileId>,
     by_path: HashMap<OsString, usize>,
     entered: usize,
+}
+
+/// The largest file that is looked at though nothing includes it, in bytes.
+const LEFT_OUT: u64 = 1 << 20;
+
+/// Whether a folder is one that holds a file for each site.
+fn is_of_sites(folder: &Path) -> bool {
+    let name = folder.file_name().map(|name| name.to_string_lossy());
+    name.is_some_and(|name| matches!(&*name, "sites-enabled" | "conf.d" | "vhosts.d" | "conf-enabled"))
+}
+
+/// Whether a file's name does not say that it is switched off, for people, or left behind by an editor.
+fn is_meant(path: &Path) -> bool {
+    const OFF: &[&str] = &["disabled", "disable", "off", "example", "sample", "dist", "template", "md", "txt", "in"];
+    let name = path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
+    let ending = name.rsplit('.').next().unwrap_or_default();
+    !(name.starts_with('.') || name.starts_with("readme") || OFF.contains(&ending) || backup::is_backup(path))
 }
 
 /// The path that bytes of a configuration name.
@@ -159,6 +176,9 @@ impl Reader<'_> {
             }
             false => vec![path.clone()],
         };
+        if source::has_wildcard(&written) {
+            self.left_out(at, &shown, &path, &found);
+        }
         if found.is_empty() {
             if !optional && (source::has_wildcard(&written) && !self.fragment) {
                 let problem = Problem::new("include-missing", at).case("no-match").with("path", shown);
@@ -206,6 +226,33 @@ impl Reader<'_> {
         }
     }
 
+    /// Files with virtual hosts in a folder of sites that the pattern leaves out.
+    fn left_out(&mut self, at: Span, shown: &str, pattern: &Path, found: &[PathBuf]) {
+        let Some(folder) = pattern.parent().filter(|folder| is_of_sites(folder)) else { return };
+        let entries = self.files.disk().list(folder).unwrap_or_default();
+        if entries.len() == found.len() {
+            return;
+        }
+        let read: HashSet<&std::ffi::OsStr> = found.iter().filter_map(|path| path.file_name()).collect();
+        for entry in entries.iter().filter(|entry| entry.kind != Some(FileKind::Directory)).take(self.limits.includes) {
+            let path = folder.join(&entry.name);
+            if read.contains(&*entry.name) || !is_meant(&path) {
+                continue;
+            }
+            // What is no file, or too large for one, is none that somebody meant to be read.
+            let Ok(bytes) = self.files.disk().read(&path, LEFT_OUT) else { continue };
+            let has_site = bytes.split(|byte| *byte == b'\n').any(|line| {
+                let line = line.trim_ascii_start();
+                line.len() > 12 && line[..12].eq_ignore_ascii_case(b"<VirtualHost")
+            });
+            if has_site {
+                let problem = Problem::new("site-file-not-included", at).with("path", shown);
+                let name = entry.name.to_string_lossy().into_owned();
+                self.out.problems.push(problem.with("file", path.display().to_string()).with("name", name));
+            }
+        }
+    }
+
     /// The index of a file that was read, which is added where it is new.
     fn registered(&mut self, path: PathBuf, bytes: Arc<[u8]>) -> usize {
         match self.files.by_path.get(path.as_os_str()) {
@@ -238,7 +285,12 @@ impl Reader<'_> {
             .with("located", path.display().to_string())
             .with("reason", error.to_string());
         match error {
-            ReadError::Missing | ReadError::Dangling { .. } if optional => {}
+            ReadError::Dangling { target } if optional => {
+                let problem = Problem::new("site-file-not-included", at).case("dangling").with("path", shown);
+                let problem = problem.with("file", path.display().to_string());
+                self.out.problems.push(problem.with("target", target.display().to_string()));
+            }
+            ReadError::Missing if optional => {}
             ReadError::Missing | ReadError::Dangling { .. } if self.fragment => {
                 let reason = format!("{} is not at hand", path.display());
                 self.out.unjudged.push(Unjudged { what: "include".into(), reason, at: Some(at) });

@@ -27,6 +27,19 @@ pub struct Statement {
     pub via: Option<FrameId>,
 }
 
+/// A virtual host with TLS in a section whose condition does not hold.
+#[derive(Clone, Debug)]
+pub struct PassedOver {
+    /// The name of the section.
+    pub section: Span,
+    /// The head of the virtual host.
+    pub head: Span,
+    /// The ports that it would answer on.
+    pub ports: Vec<u16>,
+    /// Its names, in lower case.
+    pub names: Vec<String>,
+}
+
 /// A configuration with all that it includes.
 pub struct Loaded {
     pub(super) texts: Vec<Arc<[u8]>>,
@@ -43,6 +56,8 @@ pub struct Loaded {
     pub frames: Frames,
     /// What is wrong with the text.
     pub problems: Vec<Problem>,
+    /// Virtual hosts with TLS that conditions keep out.
+    pub passed_over: Vec<PassedOver>,
     /// What could not be known while reading.
     pub unjudged: Vec<Unjudged>,
     /// What relative paths start from in the end; absent in a fragment without one.

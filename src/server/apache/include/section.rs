@@ -3,7 +3,7 @@
 //! Source: Apache 2.4, `ap_build_config_sub`, `ap_build_cont_config`, `ap_soak_end_container`. A section that acts while
 //! reading ends only at a line that is its end tag and nothing else; others end at its first word.
 
-use super::{Cut, Here, Reader, Statement};
+use super::{Cut, Here, PassedOver, Reader, Statement};
 use crate::diagnostic::{Edit, Fix, Problem, Safety};
 use crate::server::apache::syntax::{self, Kind, Line, Word};
 use crate::source::{FileId, Span};
@@ -19,6 +19,27 @@ pub(super) struct Section {
     at: Span,
     /// Whether it acts while reading, so that lowering does not see it.
     acts: bool,
+}
+
+/// A virtual host in a section that is passed over, as far as it was seen.
+struct Passed {
+    found: PassedOver,
+    speaks_tls: bool,
+}
+
+impl Passed {
+    fn new(section: Span, head: Span, addresses: &[String]) -> Self {
+        let ports = addresses.iter().filter_map(|one| one.rsplit_once(':')?.1.parse().ok()).collect();
+        Passed { found: PassedOver { section, head, ports, names: Vec::new() }, speaks_tls: false }
+    }
+
+    fn directive(&mut self, name: &[u8], words: &[String]) {
+        if name.eq_ignore_ascii_case(b"SSLEngine") {
+            self.speaks_tls = words.first().is_some_and(|word| word == "on");
+        } else if name.eq_ignore_ascii_case(b"ServerName") || name.eq_ignore_ascii_case(b"ServerAlias") {
+            self.found.names.extend_from_slice(words);
+        }
+    }
 }
 
 /// Sections that act while reading.
@@ -180,6 +201,8 @@ impl Reader<'_> {
     fn skip(&mut self, name: &[u8], at: Span) {
         let mut open: Vec<Vec<u8>> = vec![name.to_vec()];
         let mut has_tls: Option<Span> = None;
+        let mut host: Option<Passed> = None;
+        let mut hosts: Vec<PassedOver> = Vec::new();
         while let Some(innermost) = open.last() {
             let Some(here) = self.next_line() else {
                 let shown = lossy(self.bytes(at));
@@ -192,8 +215,15 @@ impl Reader<'_> {
                 has_tls = has_tls.or(Some(here.line.span(here.text)));
             }
             match syntax::kind(&first) {
-                Kind::Directive => {}
+                Kind::Directive => {
+                    if let Some(host) = &mut host {
+                        host.directive(&first, &self.words_of(here));
+                    }
+                }
                 Kind::Open => {
+                    if first[1..].eq_ignore_ascii_case(b"virtualhost") {
+                        host = Some(Passed::new(at, here.line.span(here.text), &self.words_of(here)));
+                    }
                     let is_whole = rest && first.ends_with(b">");
                     let end = first.len() - usize::from(is_whole);
                     open.push(first[1..end.max(1)].to_ascii_lowercase());
@@ -206,6 +236,9 @@ impl Reader<'_> {
                 }
                 Kind::Close => {
                     let closed = first[2..first.len().saturating_sub(1).max(2)].to_ascii_lowercase();
+                    if closed == b"virtualhost" {
+                        hosts.extend(host.take().filter(|host| host.speaks_tls).map(|host| host.found));
+                    }
                     if closed != *innermost {
                         let problem = self.syntax_error(here.line.span(here.text), "wrong-end");
                         let problem = problem.with("name", lossy(&closed)).with("open", lossy(innermost));
@@ -218,8 +251,15 @@ impl Reader<'_> {
             }
         }
         if let Some(line) = has_tls {
-            self.passed_over(at, line);
+            self.passed_over(at, line, hosts);
         }
+    }
+
+    /// What stands behind the first word of a line that is passed over.
+    fn words_of(&self, here: Here) -> Vec<String> {
+        let text = lossy(&self.out.text(here.text)[here.line.range()]);
+        let words = text.split_ascii_whitespace().skip(1);
+        words.map(|word| word.trim_matches(['"', '\'', '>']).to_ascii_lowercase()).collect()
     }
 
     /// The first word of a line that is passed over, and whether nothing follows it. Variables are not replaced there.

@@ -145,9 +145,8 @@ fn add(
     let is_managed = tls || own.engine.is_none();
     if is_managed && !has_certificate {
         let loaded = lowering.loaded;
-        let texts = names.iter().map(|name| &*name.token.text);
         let locate = |path: &std::path::Path| loaded.locate(lowering.files, path);
-        let found = lowering.managed.credentials(lowering.files, locate, texts, host.head);
+        let found = lowering.managed.credentials(lowering.files, locate, &names, host.head);
         credentials = found.unwrap_or(credentials);
     }
     let tls =

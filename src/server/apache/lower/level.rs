@@ -29,6 +29,14 @@ pub enum Engine {
     Optional,
 }
 
+/// `SSLVerifyClient` within a directory: asked for once the request is there.
+#[derive(Clone, Debug)]
+pub struct DirectoryVerify {
+    pub mode: Token,
+    /// The line that it stands on, where it stands in a file.
+    pub line: Span,
+}
+
 /// What one level says.
 #[derive(Clone, Debug, Default)]
 pub struct Level {
@@ -45,6 +53,8 @@ pub struct Level {
     pub authority_folder: Option<File>,
     pub verify: Option<Setting<VerifyMode>>,
     pub verify_depth: Option<Setting<u32>>,
+    /// What directories of the level ask of clients.
+    pub directory_verify: Vec<DirectoryVerify>,
     pub revocation_check: Option<Setting<bool>>,
     pub revocations: Option<File>,
     pub revocation_folder: Option<File>,
@@ -105,6 +115,7 @@ impl Level {
             keys: _,
             chain: _,
             revocation_folder,
+            directory_verify: _,
             ticket_key: _,
             proxy: _,
             answers: _,
@@ -278,6 +289,7 @@ pub fn credentials(own: &Level, outer: &Level) -> Credentials {
     Credentials {
         pairs: pairs.collect(),
         surplus_keys,
+        replaced: Vec::new(),
         passwords: None,
         authorities: take(&own.authorities, &outer.authorities).and_then(|file| file.get().cloned()),
         keys_by_place: true,

@@ -1,12 +1,17 @@
 //! mod_md: domains whose certificates the server gets and keeps by itself.
 //!
-//! Source: https://httpd.apache.org/docs/2.4/mod/mod_md.html, and mod_md 2.6 `md_store_fs.c`: `domains/NAME/pubcert.pem`
-//! and `privkey.pem` below `MDStoreDir`, which is `md` below the server's folder.
+//! Source: https://httpd.apache.org/docs/2.4/mod/mod_md.html, and mod_md 2.6 `mod_md.c`, `md_util.c` and `md_store_fs.c`:
+//! `domains/NAME/pubcert.pem` and `privkey.pem` below `MDStoreDir`, which is `md` below the server's folder, with the kind
+//! of key between where it is not the usual one.
+
+mod fault;
+
+pub use self::fault::Member;
 
 use std::path::{Path, PathBuf};
 
 use super::setting::Said;
-use crate::model::{Credential, Credentials, Origin, Setting, Token};
+use crate::model::{Credential, Credentials, Name, Origin, Setting, Token};
 use crate::source::{FileSystem, Span};
 
 /// One managed domain.
@@ -16,6 +21,28 @@ struct Domain {
     /// Certificates of its own instead of those that mod_md gets.
     certificate: Option<Token>,
     key: Option<Token>,
+    /// Whether virtual hosts add no names of theirs, where it says so itself.
+    is_manual: Option<bool>,
+    /// Whether a program of its own answers challenges by DNS.
+    has_dns: bool,
+}
+
+impl Domain {
+    /// Whether it is meant for a name: one of its own, or one label below a wildcard (`md_dns_matches`).
+    fn covers(&self, name: &str) -> bool {
+        self.names.iter().any(|own| {
+            own.text.eq_ignore_ascii_case(name)
+                || own.text.strip_prefix('*').is_some_and(|below| {
+                    let label = name.len().checked_sub(below.len()).filter(|at| name.is_char_boundary(*at));
+                    label.is_some_and(|at| name[at..].eq_ignore_ascii_case(below) && !name[..at].contains('.'))
+                })
+        })
+    }
+
+    /// Whether mod_md gets its certificates.
+    fn is_got(&self) -> bool {
+        self.certificate.is_none() && self.key.is_none()
+    }
 }
 
 /// All managed domains.
@@ -23,25 +50,39 @@ struct Domain {
 pub struct Managed {
     domains: Vec<Domain>,
     store: Option<Token>,
+    authority: Option<Token>,
+    is_agreed: bool,
+    is_manual: bool,
+    has_dns: bool,
 }
 
 impl Managed {
     /// `MDomain names...`, or the head of `<MDomainSet>`; gives its index.
     pub fn add(&mut self, words: Vec<Token>) -> usize {
-        let is_name = |word: &Token| !matches!(&*word.text.to_ascii_lowercase(), "auto" | "manual");
-        let names = words.into_iter().filter(is_name).collect();
-        self.domains.push(Domain { names, certificate: None, key: None });
+        let is_mode = |word: &Token| matches!(&*word.text.to_ascii_lowercase(), "auto" | "manual");
+        let is_manual = words.iter().rfind(|word| is_mode(word)).map(|word| word.text.eq_ignore_ascii_case("manual"));
+        let names = words.into_iter().filter(|word| !is_mode(word)).collect();
+        self.domains.push(Domain { names, is_manual, ..Domain::default() });
         self.domains.len() - 1
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.domains.is_empty()
     }
 
     /// A directive of mod_md outside of a domain. Whether it was one that matters here.
     pub fn read(&mut self, said: &Said<'_>) -> bool {
-        let Some(first) = said.words.first().map(|word| said.token(word)) else { return false };
-        let is_store = said.name == "mdstoredir";
-        if is_store {
-            self.store = Some(first);
+        let Some(first) = said.first() else { return false };
+        match said.name {
+            "mdstoredir" => self.store = Some(first),
+            "mdcertificateauthority" => self.authority = Some(first),
+            "mdcertificateagreement" => self.is_agreed = true,
+            "mdmembers" => self.is_manual = first.text.eq_ignore_ascii_case("manual"),
+            "mdchallengedns01" => self.has_dns = true,
+            _ => return false,
         }
-        is_store
+        true
     }
 
     /// A directive inside `<MDomainSet>`.
@@ -50,24 +91,37 @@ impl Managed {
         let Some(first) = words.first().cloned() else { return };
         let domain = &mut self.domains[at];
         match said.name {
+            "mdmember" | "mdmembers" if first.text.eq_ignore_ascii_case("manual") => domain.is_manual = Some(true),
+            "mdmember" | "mdmembers" if first.text.eq_ignore_ascii_case("auto") => domain.is_manual = Some(false),
             "mdmember" => domain.names.extend(words),
             "mdcertificatefile" => domain.certificate = Some(first),
             "mdcertificatekeyfile" => domain.key = Some(first),
+            "mdchallengedns01" => domain.has_dns = true,
             _ => {}
         }
     }
 
-    /// The certificates of the domain that covers one of a virtual host's names: read from the store where it lies there,
+    /// The folder of a domain in the store, as the configuration would write it.
+    fn folder(&self, domain: &Token) -> String {
+        let store = self.store.as_ref().map_or("md", |store| &*store.text);
+        format!("{store}/domains/{}", domain.text.to_ascii_lowercase())
+    }
+
+    /// The domain that covers one of the names.
+    fn domain(&self, names: &[Name]) -> Option<&Domain> {
+        names.iter().find_map(|name| self.domains.iter().find(|domain| domain.covers(&name.token.text)))
+    }
+
+    /// The certificates of the domain that covers one of a virtual host's names: read from the store where they lie there,
     /// else unknown. Absent where none covers it.
-    pub fn credentials<'n>(
+    pub fn credentials(
         &self,
         files: &dyn FileSystem,
         locate: impl Fn(&Path) -> Option<PathBuf>,
-        mut names: impl Iterator<Item = &'n str>,
+        names: &[Name],
         head: Span,
     ) -> Option<Credentials> {
-        let covers = |domain: &&Domain, name: &str| domain.names.iter().any(|one| one.text.eq_ignore_ascii_case(name));
-        let domain = names.find_map(|name| self.domains.iter().find(|domain| covers(domain, name)))?;
+        let domain = self.domain(names)?;
         let first = domain.names.first()?;
         let origin = Origin { bites: head, ..Origin::default_for(first.span) };
         let located = |token: &Token| locate(Path::new(&*token.text)).map(|path| (token.clone(), path));
@@ -79,25 +133,24 @@ impl Managed {
             let pair = Credential { certificate: file(certificate), key: Some(file(key)), chain: None, by_name: None };
             return Some(Credentials { pairs: vec![pair], ..Credentials::default() });
         }
-        let store = self.store.as_ref().map_or("md", |store| &*store.text);
-        let folder = format!("{store}/domains/{}", first.text.to_ascii_lowercase());
+        let folder = self.folder(first);
+        let stored = |name: String| {
+            let path = locate(Path::new(&folder))?.join(&name);
+            files.metadata(&path).ok()?;
+            Some(Setting::known((Token::new(format!("{folder}/{name}"), first.span), path), origin))
+        };
         let kept = |name: &str| {
-            let path = locate(Path::new(&format!("{folder}/{name}")))?;
-            files.metadata(&path).ok().map(|_| (Token::new(format!("{folder}/{name}"), first.span), path))
+            let kind = name.strip_prefix("pubcert")?.strip_suffix(".pem")?;
+            let (certificate, key) = (stored(name.to_owned())?, stored(format!("privkey{kind}.pem"))?);
+            Some(Credential { certificate, key: Some(key), chain: None, by_name: None })
         };
-        let setting = |found: Option<(Token, PathBuf)>| match found {
-            Some(found) => Setting::known(found, origin),
-            None => Setting::unknown(STORE, origin),
-        };
-        let (certificate, key) = (kept("pubcert.pem"), kept("privkey.pem"));
-        let both = certificate.is_some() && key.is_some();
-        let pair = Credential {
-            certificate: setting(certificate.filter(|_| both)),
-            key: Some(setting(key.filter(|_| both))),
-            chain: None,
-            by_name: None,
-        };
-        Some(Credentials { pairs: vec![pair], ..Credentials::default() })
+        let listed = locate(Path::new(&folder)).and_then(|path| files.list(&path).ok()).unwrap_or_default();
+        let mut pairs: Vec<Credential> = listed.iter().filter_map(|entry| kept(entry.name.to_str()?)).collect();
+        if pairs.is_empty() {
+            let open = || Setting::unknown(STORE, origin);
+            pairs.push(Credential { certificate: open(), key: Some(open()), chain: None, by_name: None });
+        }
+        Some(Credentials { pairs, ..Credentials::default() })
     }
 }
 

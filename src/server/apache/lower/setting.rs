@@ -233,18 +233,27 @@ fn command(lowering: &mut Lowering<'_>, said: &Said<'_>, level: &mut Level) {
     level.commands.push((Command { name, value }, said.origin()));
 }
 
-fn verify(lowering: &mut Lowering<'_>, said: &Said<'_>, first: &Token, level: &mut Level) {
-    let mode = match &*first.text.to_ascii_lowercase() {
+fn verify_mode(word: &str) -> Option<VerifyMode> {
+    Some(match &*word.to_ascii_lowercase() {
         "none" | "off" => VerifyMode::Off,
         "optional" => VerifyMode::Optional,
         "optional_no_ca" => VerifyMode::OptionalNoCa,
         "require" | "on" => VerifyMode::Required,
-        _ => {
-            if !lowering.is_open(&first.text) && !lowering.tells_undefined(first, "") {
-                lowering.problems.push(said.wrong(first, "`none`, `optional`, `require` or `optional_no_ca`"));
-            }
-            return;
+        _ => return None,
+    })
+}
+
+/// Whether a word of `SSLVerifyClient` has clients asked for a certificate.
+pub fn asks_for_certificate(word: &str) -> bool {
+    verify_mode(word).is_some_and(|mode| mode != VerifyMode::Off)
+}
+
+fn verify(lowering: &mut Lowering<'_>, said: &Said<'_>, first: &Token, level: &mut Level) {
+    let Some(mode) = verify_mode(&first.text) else {
+        if !lowering.is_open(&first.text) && !lowering.tells_undefined(first, "") {
+            lowering.problems.push(said.wrong(first, "`none`, `optional`, `require` or `optional_no_ca`"));
         }
+        return;
     };
     level.verify = said.known(mode);
 }

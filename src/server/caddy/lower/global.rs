@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::automation::{self, Written};
 use super::tls::{self, Globals};
-use super::{Lowering, token};
+use super::{Lowering, admin, token};
 use crate::diagnostic::Problem;
 use crate::model::Token;
 use crate::server::caddy::config::{Automatic, Issuer, Storage};
@@ -54,6 +54,8 @@ pub struct ServerOptions {
     pub has_h2: bool,
     pub has_h3: bool,
     pub proxy_protocol: bool,
+    /// Where requests for one host may come by a connection for another.
+    pub any_host: Option<Span>,
 }
 
 impl Options<'_> {
@@ -181,6 +183,12 @@ fn option(lowering: &mut Lowering<'_>, node: &Node, options: &mut Options<'_>) {
                 _ => Storage::Elsewhere,
             };
         }
+        "admin" => {
+            let has_origins = node.nodes().iter().any(|inner| inner.is("origins") && !inner.words.is_empty());
+            let address = first.filter(|word| !word.is_open() && &*word.text != "off" && !has_origins);
+            let problem = address.and_then(|word| admin::exposed(&token(word), ""));
+            problem.into_iter().for_each(|problem| lowering.problem(problem));
+        }
         "servers" => options.servers.push(servers(lowering, node)),
         _ => {}
     }
@@ -233,7 +241,7 @@ fn auto_https(lowering: &mut Lowering<'_>, node: &Node, automatic: &mut Automati
 
 fn servers(lowering: &mut Lowering<'_>, node: &Node) -> ServerOptions {
     let listener = node.words.first().map(|word| Arc::clone(&word.text));
-    let mut options = ServerOptions { listener, has_h2: true, has_h3: true, proxy_protocol: false };
+    let mut options = ServerOptions { listener, has_h2: true, has_h3: true, proxy_protocol: false, any_host: None };
     for inner in node.nodes() {
         if let Some(problem) = directives::check(&lowering.reading, Place::Servers, &inner.name) {
             lowering.problem(problem);
@@ -243,6 +251,9 @@ fn servers(lowering: &mut Lowering<'_>, node: &Node) -> ServerOptions {
             "protocols" => {
                 let has = |name: &str| inner.words.iter().any(|word| &*word.text == name);
                 (options.has_h2, options.has_h3) = (has("h2"), has("h3"));
+            }
+            "strict_sni_host" if inner.words.first().is_some_and(|word| &*word.text == "insecure_off") => {
+                options.any_host = Some(inner.arguments());
             }
             "listener_wrappers" => options.proxy_protocol = inner.nodes().iter().any(|one| one.is("proxy_protocol")),
             _ => {}

@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::authority::{self, Reader};
-use super::{Lowering, address, answer, upstream, webroot};
-use crate::diagnostic::{Problem, Severity};
+use super::{Lowering, address, admin, answer, policy, upstream, webroot};
+use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity};
 use crate::model::{NameKind, Token};
 use crate::server::caddy::config::{
     Automatic, Automation, Choice, Client, Config, Issuer, List, Loader, Policy, Route, Server, Settings, SiteDraft,
@@ -34,6 +34,13 @@ pub fn read(lowering: &mut Lowering<'_>, value: &Value) -> Config {
     };
     if let Some(tls) = value.at(&["apps", "tls"]) {
         tls_app(lowering, tls, &mut config);
+    }
+    if let Some(admin) = value.get("admin") {
+        let is_off = admin.get("disabled").is_some_and(Value::is_true);
+        let is_guarded = ["origins", "remote"].iter().any(|name| admin.get(name).is_some());
+        let address = field(admin, "listen").filter(|_| !is_off && !is_guarded);
+        let problem = address.and_then(|word| admin::exposed(&word, "\""));
+        problem.into_iter().for_each(|problem| lowering.problem(problem));
     }
     let Some(http) = value.at(&["apps", "http"]) else { return config };
     fields(lowering, http, "http");
@@ -130,12 +137,19 @@ fn server(lowering: &mut Lowering<'_>, value: &Value, at: Span, config: &mut Con
     }
     let policies = value
         .get("tls_connection_policies")
-        .map(|policies| policies.items().iter().map(|policy| self::policy(lowering, policy)).collect::<Vec<Policy>>());
+        .map(|policies| policies.items().iter().map(|policy| read_policy(lowering, policy)).collect::<Vec<Policy>>());
     let protocols = tokens(value.get("protocols"));
     let wrappers = value.get("listener_wrappers").map(Value::items).unwrap_or_default();
     let proxy_protocol =
         wrappers.iter().any(|wrapper| field(wrapper, "wrapper").is_some_and(|name| &*name.text == "proxy_protocol"));
     let routes = routes(lowering, value, at, &uses, config);
+    if let (Some(policies), Some(written)) = (&policies, value.get("tls_connection_policies")) {
+        dead(lowering, policies, written);
+    }
+    let any_host = value
+        .get("strict_sni_host")
+        .filter(|strict| matches!(strict.kind, Kind::Bool(false)))
+        .map(|strict| strict.span);
     Server {
         listens,
         routes,
@@ -144,7 +158,39 @@ fn server(lowering: &mut Lowering<'_>, value: &Value, at: Span, config: &mut Con
         has_h2: protocols.is_empty() || protocols.iter().any(|word| &*word.text == "h2"),
         has_h3: protocols.is_empty() || protocols.iter().any(|word| &*word.text == "h3"),
         proxy_protocol,
+        any_host,
     }
+}
+
+/// `policy-order-dead`: behind a policy for all names none is ever met, as long as so few are written that Caddy tries them
+/// one by one.
+fn dead(lowering: &mut Lowering<'_>, policies: &[Policy], written: &Value) {
+    let is_all = |policy: &Policy| policy.names.is_none() && !policy.is_conditional;
+    let Some(first) = policies.iter().position(is_all).filter(|_| policies.len() <= policy::INDEXED) else { return };
+    let items = written.items();
+    let (Some(all), Some(next), Some(last)) = (items.get(first), items.get(first + 1), items.last()) else { return };
+    let behind = &policies[first + 1..];
+    let names = behind.iter().flat_map(|policy| policy.names.iter().flatten()).map(|name| &**name);
+    let names: Vec<&str> = names.collect();
+    if names.is_empty() {
+        return;
+    }
+    // What comes to life may ask for more than what holds today.
+    let is_mild = |policy: &Policy| {
+        let own = &policy.settings;
+        let narrows = own.oldest.is_some() || own.newest.is_some() || own.ciphers.is_some() || own.groups.is_some();
+        !narrows && own.client.is_none() && own.alpn.is_none() && !policy.drop
+    };
+    let safety = if behind.iter().all(is_mild) { Safety::Safe } else { Safety::Unsafe };
+    let text = lowering.json.get(all.span.start as usize..all.span.end as usize).unwrap_or_default();
+    let moved = String::from_utf8_lossy(text);
+    let edits = vec![
+        Edit { span: Span::new(all.span.file, all.span.start, next.span.start), text: String::new() },
+        Edit { span: Span::new(last.span.file, last.span.end, last.span.end), text: format!(", {moved}") },
+    ];
+    let problem = Problem::new("policy-order-dead", all.span).with("names", names.join(", "));
+    let problem = problem.related(next.span, "never met");
+    lowering.problem(problem.fix(Fix { title: "put it last".to_owned(), safety, edits }));
 }
 
 /// The routes of a server; each is a site of its own. A server without any is one site for all hosts.
@@ -204,7 +250,7 @@ fn site(
     Route { site: config.sites.len() - 1, hosts, uses: uses.to_vec() }
 }
 
-fn policy(lowering: &mut Lowering<'_>, value: &Value) -> Policy {
+fn read_policy(lowering: &mut Lowering<'_>, value: &Value) -> Policy {
     fields(lowering, value, "policy");
     let mut policy = Policy { at: Some(value.span), ..Policy::default() };
     for (name, _, matcher) in value.get("match").map(Value::fields).unwrap_or_default() {
@@ -237,7 +283,8 @@ fn policy(lowering: &mut Lowering<'_>, value: &Value) -> Policy {
     policy
 }
 
-/// Words that Caddy does not know: a suite stops it, a protocol or a group is passed over.
+/// Words that Caddy does not know: a suite stops it, a protocol or a group is passed over. Two protocols in the wrong order,
+/// which Caddy compares as texts, stop it too, whoever is served by the policy.
 fn judge(lowering: &mut Lowering<'_>, settings: &Settings) {
     let go = lowering.platform.tls_library.version.numbers;
     for word in settings.ciphers.iter().flat_map(|list| &list.words) {
@@ -252,6 +299,20 @@ fn judge(lowering: &mut Lowering<'_>, settings: &Settings) {
             let problem = Problem::new("unknown-protocol", word.span).case("ignored").severity(Severity::Warning);
             lowering.problem(problem.with("word", &*word.text).with("known", "tls1.2 tls1.3"));
         }
+    }
+    if let (Some(oldest), Some(newest)) = (&settings.oldest, &settings.newest)
+        && !newest.text.is_empty()
+        && oldest.text > newest.text
+    {
+        let problem = Problem::new("protocol-range-inverted", newest.span).case("json").with("oldest", &*oldest.text);
+        let edits = [(oldest, newest), (newest, oldest)];
+        let edits = edits.map(|(at, to)| Edit { span: at.span, text: format!("\"{}\"", to.text) }).into();
+        let are_plain = [oldest, newest].iter().all(|word| word.span.len() as usize == word.text.len() + 2);
+        let problem = problem.with("newest", &*newest.text).related(oldest.span, "the oldest");
+        lowering.problem(match are_plain {
+            true => problem.fix(Fix { title: "put the older one first".to_owned(), safety: Safety::Safe, edits }),
+            false => problem,
+        });
     }
     for word in settings.groups.iter().flat_map(|list| &list.words) {
         if directives::find(Place::Curve, &word.text).is_none() {

@@ -12,7 +12,7 @@ use crate::model::Token;
 use crate::server::caddy::config::{List, Policy};
 
 /// From so many policies on, those that name a client's very name are tried alone.
-const INDEXED: usize = 30;
+pub const INDEXED: usize = 30;
 
 fn tell(out: &mut String, token: &Option<Token>) {
     let _ = write!(out, "{:?};", token.as_ref().map(|token| &token.text));

@@ -10,7 +10,7 @@ use super::global::Options;
 use super::serve::Pairing;
 use super::site::Site;
 use super::{Lowering, token, via};
-use crate::diagnostic::{Problem, Severity};
+use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity};
 use crate::server::caddy::config::{Automation, Config, Issuer, Loader};
 use crate::server::caddy::syntax::Word;
 
@@ -27,8 +27,16 @@ pub fn load(
     let mut tags: HashMap<Arc<str>, usize> = HashMap::new();
     // The site that named a file first.
     let mut owners: Vec<usize> = Vec::new();
+    // The key that each file was named with first.
+    let mut keys: HashMap<Arc<str>, Word> = HashMap::new();
     for (at, site) in sites.iter_mut().enumerate() {
-        for (certificate, _) in site.tls.iter().filter_map(|tls| tls.files.as_ref()) {
+        for (certificate, key) in site.tls.iter().filter_map(|tls| tls.files.as_ref()) {
+            match keys.get(&certificate.text) {
+                Some(first) => reused(lowering, certificate, key, first),
+                None => {
+                    keys.insert(Arc::clone(&certificate.text), key.clone());
+                }
+            }
             tags.entry(Arc::clone(&certificate.text)).or_insert_with(|| {
                 owners.push(at);
                 owners.len() - 1
@@ -61,6 +69,27 @@ pub fn load(
         site.draft.loaders.extend(own);
     }
     tags
+}
+
+/// `certificate-reused-with-other-key`: the adapter knows a file by its path alone.
+fn reused(lowering: &mut Lowering<'_>, certificate: &Word, key: &Word, first: &Word) {
+    if key.text == first.text || key.is_open() || first.is_open() {
+        return;
+    }
+    let problem = Problem::new("certificate-reused-with-other-key", key.span)
+        .with("certificate", &*certificate.text)
+        .with("key", &*key.text)
+        .with("first", &*first.text)
+        .related(first.span, "named first, and used everywhere");
+    let is_plain = key.is_verbatim && !first.text.contains([' ', '\t', '"', '`']);
+    lowering.problem(match is_plain {
+        true => problem.fix(Fix {
+            title: "name the key that is used".to_owned(),
+            safety: Safety::Safe,
+            edits: vec![Edit { span: key.span, text: first.text.to_string() }],
+        }),
+        false => problem,
+    });
 }
 
 /// On-demand certificates for any name have to be permitted by somebody: from 2.7 on Caddy does not start otherwise.
@@ -162,7 +191,9 @@ pub fn automation(
                 config.automate.extend(forced);
             }
             // Hosts that share a block with an address for all hosts stand in no route: they are named here.
-            if hosts.is_empty() && !options.automatic.off && !options.automatic.no_certificates {
+            // Before 2.8 `auto_https disable_certs` does not reach them.
+            let is_kept = options.automatic.no_certificates && lowering.reading.version.at_least(2, 8, 0);
+            if hosts.is_empty() && !options.automatic.off && !is_kept {
                 let shared = encrypted.iter().filter(|key| !site.keys[**key].address.host.is_empty());
                 config.automate.extend(shared.map(|key| site.host(*key)));
             }

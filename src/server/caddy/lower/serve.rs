@@ -137,6 +137,7 @@ fn servers(
             has_h2: true,
             has_h3: true,
             proxy_protocol: false,
+            any_host: None,
         };
         let policies = policies(lowering, &mut server, sites, &blocks, options, tags, (made.len(), &mut names));
         let text = pairing.listen.to_string();
@@ -145,6 +146,7 @@ fn servers(
             server.has_h2 = own.has_h2;
             server.has_h3 = own.has_h3;
             server.proxy_protocol = own.proxy_protocol;
+            server.any_host = own.any_host;
         }
         made.push(policies);
         config.servers.push(server);

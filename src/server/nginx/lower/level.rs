@@ -224,7 +224,9 @@ pub fn credentials(own: &Level, outer: &Level, names: &[Name]) -> Credentials {
     let pairs: Vec<Credential> = pairs.into_iter().map(pair).collect();
     let surplus_keys = keys.filter_map(|key| key.file.get().map(|(token, _)| token.clone())).collect();
     let passwords = take(&own.passwords, &outer.passwords).and_then(|file| file.get().cloned());
-    Credentials { pairs, surplus_keys, passwords, ..Credentials::default() }
+    let hides = !own.certificates.is_empty();
+    let replaced = outer.certificates.iter().filter(|_| hides).filter_map(|one| one.file.get().cloned()).collect();
+    Credentials { pairs, surplus_keys, replaced, passwords, ..Credentials::default() }
 }
 
 /// A pair of a level whose files are read at each handshake.

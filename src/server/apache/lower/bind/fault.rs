@@ -5,13 +5,15 @@
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
-use super::super::level::Level;
+use super::super::level::{DirectoryVerify, Level};
 use super::super::listen::{Place, Socket};
+use super::super::managed::Member as ManagedMember;
 use super::super::{Host, Lowering, upstream};
 use super::Member;
 use crate::diagnostic::{Edit, Fix, Problem, Safety};
-use crate::model::{Address, Deployment, Endpoint, Listen};
+use crate::model::{Address, Command, Deployment, Endpoint, Listen, Site, VerifyMode};
 use crate::source::Span;
+use crate::tls::Protocol;
 
 /// Looks at all virtual hosts that speak TLS, and at the sockets together.
 pub fn check(deployment: &mut Deployment, lowering: &Lowering<'_>, all: &[(&Host, &Member)]) {
@@ -41,6 +43,9 @@ pub fn check(deployment: &mut Deployment, lowering: &Lowering<'_>, all: &[(&Host
     }
     if !lowering.fragment {
         unnamed(deployment, &mut found);
+        directories(deployment, lowering, all, &mut found);
+        managed(deployment, lowering, all, &mut found);
+        passed_over(deployment, lowering, all, &mut found);
     }
     missing_files(deployment, lowering, all, &mut found);
     unheard(lowering, all, &mut found);
@@ -93,6 +98,94 @@ fn no_certificate(deployment: &Deployment, host: &Host, member: &Member, found: 
         let name = name.map_or(unnamed.to_owned(), |name| name.token.text.to_string());
         found.push(Problem::new("no-certificate", at).case("any-site").with("site", name));
     }
+}
+
+/// Virtual hosts with TLS that a condition keeps out while their port is listened on, and no other with TLS has their name.
+fn passed_over(deployment: &Deployment, lowering: &Lowering<'_>, all: &[(&Host, &Member)], found: &mut Vec<Problem>) {
+    let speaks = || all.iter().filter(|(_, member)| member.tls).map(|(_, member)| deployment.site(member.site));
+    for one in &lowering.loaded.passed_over {
+        let is_heard = |port: &&u16| lowering.sockets.iter().any(|socket| socket.listen.port == **port);
+        let Some(port) = one.ports.iter().find(is_heard) else { continue };
+        let has_name =
+            |site: &Site| site.names.iter().any(|name| one.names.iter().any(|own| **own == *name.token.text));
+        if one.names.is_empty() || speaks().any(has_name) {
+            continue;
+        }
+        let problem = Problem::new("conditional-disables-tls", one.head)
+            .with("name", &*one.names[0])
+            .with("port", port.to_string())
+            .related(one.section, "does not hold");
+        found.push(problem);
+    }
+}
+
+/// Domains of mod_md.
+fn managed(deployment: &Deployment, lowering: &Lowering<'_>, all: &[(&Host, &Member)], found: &mut Vec<Problem>) {
+    if lowering.managed.is_empty() {
+        return;
+    }
+    let speaks = all.iter().filter(|(_, member)| member.tls);
+    let members: Vec<_> = speaks
+        .map(|(host, member)| ManagedMember {
+            names: &deployment.site(member.site).names,
+            head: host.head,
+            has_own: !host.level.certificates.is_empty() || !lowering.server.certificates.is_empty(),
+        })
+        .collect();
+    let locate = |path: &std::path::Path| lowering.loaded.locate(lowering.files, path);
+    found.extend(lowering.managed.faults(lowering.files, locate, &members));
+}
+
+/// AH10158: a directory asks for a certificate when the request is there, which in TLS 1.3 only clients answer that said
+/// beforehand that they would; browsers never do.
+fn directories(deployment: &Deployment, lowering: &Lowering<'_>, all: &[(&Host, &Member)], found: &mut Vec<Problem>) {
+    let of_server = lowering.server.directory_verify.iter();
+    let mut seen: HashSet<Span> = HashSet::new();
+    for (host, member) in all.iter().filter(|(_, member)| member.tls) {
+        let site = deployment.site(member.site);
+        let policy = deployment.policy(site.policy);
+        let is_asked = policy.client_verification.get().is_none_or(|one| one.mode != VerifyMode::Off);
+        let has_tls13 = policy.protocols.get().is_some_and(|choice| choice.set.contains(Protocol::Tls13));
+        let bounded = |command: &Command| command.name.text.to_ascii_lowercase().ends_with("protocol");
+        let is_bounded = policy.commands.get().is_none_or(|commands| commands.iter().any(bounded));
+        if is_asked || !has_tls13 || is_bounded {
+            continue;
+        }
+        let own = host.level.directory_verify.iter().filter(|_| !host.is_server).map(|one| (one, true));
+        for (one, is_own) in own.chain(of_server.clone().map(|one| (one, false))) {
+            if !seen.insert(one.mode.span) {
+                continue;
+            }
+            let name = site.names.first().map_or("the site", |name| &name.token.text);
+            let problem = Problem::new("client-verify-per-directory", one.mode.span)
+                .with("mode", &*one.mode.text)
+                .related(host.head, format!("{name} speaks TLS 1.3, and asks for none at the start"));
+            let fix = raised(lowering, host, one).filter(|_| is_own);
+            found.push(fix.into_iter().fold(problem, Problem::fix));
+        }
+    }
+}
+
+/// Moves the directive out of its directory, to the top of the virtual host.
+fn raised(lowering: &Lowering<'_>, host: &Host, one: &DirectoryVerify) -> Option<Fix> {
+    let (line, head) = (one.line, host.head);
+    if line.file != head.file || one.mode.span.file != line.file {
+        return None;
+    }
+    let text = lowering.loaded.text(line.file);
+    let before = &text[..line.start as usize];
+    let from = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let after = text[line.end as usize..].iter().position(|byte| *byte == b'\n')? + line.end as usize + 1;
+    let top = text[head.end as usize..].iter().position(|byte| *byte == b'\n')? + head.end as usize + 1;
+    let ending = if text[..top].ends_with(b"\r\n") { "\r\n" } else { "\n" };
+    let indent: Vec<u8> = text[top..].iter().copied().take_while(|byte| matches!(byte, b' ' | b'\t')).collect();
+    let words = String::from_utf8_lossy(&text[line.start as usize..line.end as usize]);
+    let moved = format!("{}{}{ending}", String::from_utf8_lossy(&indent), words.trim());
+    let edits = vec![
+        Edit { span: Span::new(line.file, from as u32, after as u32), text: String::new() },
+        Edit { span: Span::new(line.file, top as u32, top as u32), text: moved },
+    ];
+    (top <= from).then(|| Fix { title: "ask when the connection begins".to_owned(), safety: Safety::Unsafe, edits })
 }
 
 /// AH01899: revocation is checked, and no list is named.

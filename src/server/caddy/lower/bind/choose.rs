@@ -120,12 +120,17 @@ impl<'a> Chooser<'a> {
         if let Some(choice) = &policy.choice {
             return self.tagged(choice, name::candidates(name));
         }
-        for candidate in name::candidates(name).filter(|one| !one.is_empty()) {
+        let mut candidates = name::candidates(name).filter(|one| !one.is_empty());
+        while let Some(candidate) = candidates.next() {
             let loaded = self.certificates.of(&candidate).to_vec();
             let managed = self.automated.of(&candidate);
-            if !loaded.is_empty() || managed.is_some() {
-                return Served { loaded, managed, doubt: None };
+            if loaded.is_empty() && managed.is_none() {
+                continue;
             }
+            // Until Caddy has got its own, which may be never, a wildcard that is loaded serves in its place.
+            let waits = loaded.is_empty() && self.presence(&candidate) != Presence::Here;
+            let stands_in = waits && candidates.any(|wider| !self.certificates.of(&wider).is_empty());
+            return Served { loaded, managed, doubt: stands_in.then_some(Doubt::Managed) };
         }
         Served::default()
     }

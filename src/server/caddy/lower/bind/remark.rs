@@ -1,14 +1,19 @@
 //! What only who chooses policies and certificates can see: names that fall under the words of another site, and words that
 //! have no effect.
 
+use std::collections::HashMap;
+
 use super::super::policy::{Chosen, Policies};
 use super::choose::Chooser;
 use crate::diagnostic::{Problem, Severity};
 use crate::model::{NameKind, Token};
-use crate::server::caddy::config::{Config, Policy, Server};
+use crate::server::caddy::config::{Client, Config, Policy, Route, Server};
 
 /// Remarks on the sites of one server that speaks TLS.
 pub fn on_server(chooser: &mut Chooser<'_>, config: &Config, server: &Server, policies: &Policies<'_>) {
+    if policies.all.iter().any(|policy| policy.settings.client.is_some()) {
+        uncovered(chooser, config, server, policies);
+    }
     for route in &server.routes {
         let site = &config.sites[route.site];
         for host in &route.hosts {
@@ -25,6 +30,48 @@ pub fn on_server(chooser: &mut Chooser<'_>, config: &Config, server: &Server, po
             if !server.automatic.off && !server.automatic.no_certificates && !server.automatic.ignores_loaded {
                 unmanaged(chooser, config, route.site, host);
             }
+        }
+    }
+}
+
+/// `client-auth-uncovered-name`: a way around a site's client certificates, by a site that asks for none.
+fn uncovered(chooser: &mut Chooser<'_>, config: &Config, server: &Server, policies: &Policies<'_>) {
+    let client = |host: &Token| match policies.find(&host.text) {
+        Chosen::Policy(at) => Some(policies.all[at].settings.client.as_ref()),
+        Chosen::Nothing | Chosen::Unknown => None,
+    };
+    let first = |route: &'_ Route| route.hosts.first().cloned().map(|host| (route.site, host));
+    let sites: Vec<(usize, Token, Option<Option<&Client>>)> = server
+        .routes
+        .iter()
+        .filter_map(first)
+        .map(|(site, host)| (site, client(&host), host))
+        .map(|(site, client, host)| (site, host, client))
+        .collect();
+    // Where each backend is reached without a certificate.
+    let mut open: HashMap<&str, &Token> = HashMap::new();
+    for (site, host, _) in sites.iter().filter(|(.., client)| matches!(client, Some(None))) {
+        for target in config.sites[*site].proxies.iter().flat_map(|proxy| &proxy.targets) {
+            open.entry(&target.text).or_insert(host);
+        }
+    }
+    let anyone = sites.iter().find(|(.., client)| matches!(client, Some(None))).map(|(_, host, _)| host);
+    for (site, host, client) in &sites {
+        let Some(Some(client)) = client else { continue };
+        if client.mode.as_ref().is_some_and(|mode| matches!(&*mode.text, "request" | "verify_if_given")) {
+            continue;
+        }
+        let targets = config.sites[*site].proxies.iter().flat_map(|proxy| &proxy.targets);
+        let shared = targets.filter_map(|target| Some((target, *open.get(&*target.text)?))).next();
+        let problem = Problem::new("client-auth-uncovered-name", client.at).with("name", &*host.text);
+        if let Some((at, other)) = server.any_host.zip(anyone) {
+            let problem = problem.case("any-host").severity(Severity::Error).with("other", &*other.text);
+            chooser
+                .problems
+                .push(problem.related(at, "lets requests for any host through").related(other.span, "asks for none"));
+        } else if let Some((target, other)) = shared {
+            let problem = problem.with("target", &*target.text).with("other", &*other.text);
+            chooser.problems.push(problem.related(other.span, "leads there too, and asks for none"));
         }
     }
 }
