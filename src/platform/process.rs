@@ -58,7 +58,7 @@ fn booted(files: &dyn FileSystem, proc: &Path) -> Option<i64> {
 }
 
 fn read(files: &dyn FileSystem, path: &Path) -> Option<String> {
-    let bytes = files.read(path, 1 << 20).ok()?;
+    let bytes = files.read_of_kernel(path, 1 << 20).ok()?;
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 

@@ -79,6 +79,43 @@ impl Disk {
             _ => ReadError::Other(error.to_string()),
         }
     }
+
+    /// The content of a regular file. `is_of_kernel`: also of one that the kernel makes up.
+    fn content(&self, path: &Path, limit: u64, is_of_kernel: bool) -> Result<Arc<[u8]>, ReadError> {
+        let real = self.follow(path)?;
+        let explain = |error: io::Error| self.explain(path, &error);
+        // Opening a device can have effects, so the name is asked first, and once: what takes its place in between is
+        // opened without waiting for a FIFO or taking a terminal, and no more is read of it than was announced.
+        let metadata = fs::metadata(&real).map_err(explain)?;
+        if !metadata.is_file() {
+            return Err(ReadError::NotRegular(kind_of(metadata.file_type())));
+        }
+        if metadata.len() > limit {
+            return Err(ReadError::TooLarge { size: metadata.len(), limit });
+        }
+        let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
+        let file = fs::OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(&real).map_err(explain)?;
+        if !is_of_kernel && is_made_up(&file, metadata.len()) {
+            return Err(ReadError::NotRegular(FileKind::Other));
+        }
+        // Read into its place at once: most of a run's memory is text.
+        let mut whole: Arc<[u8]> = std::iter::repeat_n(0, metadata.len() as usize).collect();
+        let mut file = file.take(limit + 1);
+        if let Some(place) = Arc::get_mut(&mut whole).filter(|place| !place.is_empty()) {
+            let read = fill(&mut file, place).map_err(explain)?;
+            if read == place.len() {
+                return Ok(whole);
+            }
+            return Ok(whole[..read].into()); // it became shorter meanwhile
+        }
+        // Files below /proc say size 0 and may be endless.
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(explain)?;
+        if bytes.len() as u64 > limit {
+            return Err(ReadError::TooLarge { size: bytes.len() as u64, limit });
+        }
+        Ok(bytes.into())
+    }
 }
 
 fn kind_of(kind: fs::FileType) -> FileKind {
@@ -106,39 +143,11 @@ impl FileSystem for Disk {
     }
 
     fn read(&self, path: &Path, limit: u64) -> Result<Arc<[u8]>, ReadError> {
-        let real = self.follow(path)?;
-        let explain = |error: io::Error| self.explain(path, &error);
-        // Opening a device can have effects, so the name is asked first, and once: what takes its place in between is
-        // opened without waiting for a FIFO or taking a terminal, and no more is read of it than was announced.
-        let metadata = fs::metadata(&real).map_err(explain)?;
-        if !metadata.is_file() {
-            return Err(ReadError::NotRegular(kind_of(metadata.file_type())));
-        }
-        if metadata.len() > limit {
-            return Err(ReadError::TooLarge { size: metadata.len(), limit });
-        }
-        let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
-        let file = fs::OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(&real).map_err(explain)?;
-        if is_made_up(&file, metadata.len()) {
-            return Err(ReadError::NotRegular(FileKind::Other));
-        }
-        // Read into its place at once: most of a run's memory is text.
-        let mut whole: Arc<[u8]> = std::iter::repeat_n(0, metadata.len() as usize).collect();
-        let mut file = file.take(limit + 1);
-        if let Some(place) = Arc::get_mut(&mut whole).filter(|place| !place.is_empty()) {
-            let read = fill(&mut file, place).map_err(explain)?;
-            if read == place.len() {
-                return Ok(whole);
-            }
-            return Ok(whole[..read].into()); // it became shorter meanwhile
-        }
-        // Files below /proc say size 0 and may be endless.
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(explain)?;
-        if bytes.len() as u64 > limit {
-            return Err(ReadError::TooLarge { size: bytes.len() as u64, limit });
-        }
-        Ok(bytes.into())
+        self.content(path, limit, false)
+    }
+
+    fn read_of_kernel(&self, path: &Path, limit: u64) -> Result<Arc<[u8]>, ReadError> {
+        self.content(path, limit, true)
     }
 
     fn metadata(&self, path: &Path) -> Result<Metadata, ReadError> {

@@ -184,6 +184,15 @@ pub trait FileSystem: Send + Sync {
     /// Every [`ReadError`] but `NotRegular` and `TooLarge`.
     fn canonical(&self, path: &Path) -> Result<PathBuf, ReadError>;
 
+    /// The content of a file that the kernel makes up about processes (proc(5)), which `read` refuses; nothing that a
+    /// configuration names is read so.
+    ///
+    /// # Errors
+    /// Those of `read`.
+    fn read_of_kernel(&self, path: &Path, limit: u64) -> Result<Arc<[u8]>, ReadError> {
+        self.read(path, limit)
+    }
+
     /// What a symbolic link names, as the other methods take it; absent where the path is none, or nothing can be told.
     fn link(&self, path: &Path) -> Option<PathBuf>;
 

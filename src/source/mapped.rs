@@ -46,6 +46,10 @@ impl FileSystem for Mapped<'_> {
         self.lower.canonical(path)
     }
 
+    fn read_of_kernel(&self, path: &Path, limit: u64) -> Result<Arc<[u8]>, ReadError> {
+        self.lower.read_of_kernel(path, limit)
+    }
+
     fn link(&self, path: &Path) -> Option<PathBuf> {
         self.lower.link(path)
     }
@@ -98,6 +102,10 @@ impl FileSystem for Elsewhere<'_> {
 
     fn canonical(&self, path: &Path) -> Result<PathBuf, ReadError> {
         self.lower.canonical(path)
+    }
+
+    fn read_of_kernel(&self, path: &Path, limit: u64) -> Result<Arc<[u8]>, ReadError> {
+        self.lower.read_of_kernel(path, limit)
     }
 
     fn link(&self, path: &Path) -> Option<PathBuf> {

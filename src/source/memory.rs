@@ -174,6 +174,10 @@ impl FileSystem for Overlay<'_> {
         self.lower.canonical(path).or_else(|error| self.upper.canonical(path).map_err(|_| error))
     }
 
+    fn read_of_kernel(&self, path: &Path, limit: u64) -> Result<Arc<[u8]>, ReadError> {
+        self.read(path, limit).or_else(|_| self.lower.read_of_kernel(path, limit))
+    }
+
     fn link(&self, path: &Path) -> Option<PathBuf> {
         self.lower.link(path)
     }

@@ -51,6 +51,10 @@ impl FileSystem for Recorder<'_> {
         self.lower.canonical(path)
     }
 
+    fn read_of_kernel(&self, path: &Path, limit: u64) -> Result<Arc<[u8]>, ReadError> {
+        self.lower.read_of_kernel(path, limit)
+    }
+
     fn link(&self, path: &Path) -> Option<PathBuf> {
         self.lower.link(path)
     }

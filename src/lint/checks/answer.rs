@@ -6,7 +6,7 @@ use crate::diagnostic::{Problem, Safety, Severity};
 use crate::lint::engine::severity_of;
 use crate::lint::scope::is_private_name;
 use crate::lint::{Scope, Sink};
-use crate::model::{Answer, Change, Found, Reply, Service, Site, SiteId, Token, Transport};
+use crate::model::{Answer, Change, Endpoint, Found, Reply, Service, Site, SiteId, Token, Transport};
 use crate::source::{FileId, Span};
 
 /// Faults of what a site is served with, whose warnings browsers let nobody pass once they keep to HTTPS (RFC 6797, 8.4).
@@ -70,12 +70,12 @@ pub fn without_header(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sin
     sink.report(problem);
 }
 
-/// The binding by which a name of a site is answered without TLS, on the port where browsers ask first.
-fn is_asked_first(scope: &Scope<'_>, id: SiteId, name: &str) -> bool {
-    let plain = scope.bindings(id).filter(|(endpoint, ..)| endpoint.transport == Transport::Plain);
-    plain.into_iter().any(|(endpoint, binding, _)| {
-        endpoint.listen.port == 80 && endpoint.named.find(name) == Found::Binding(binding)
-    })
+/// The sockets of a site without TLS, on the port where browsers ask first.
+fn asked_first<'a>(scope: &Scope<'a>, id: SiteId) -> Vec<&'a Endpoint> {
+    let sockets = scope.bindings(id).map(|(endpoint, ..)| endpoint);
+    let mut plain: Vec<_> = sockets.filter(|one| one.transport == Transport::Plain && one.listen.port == 80).collect();
+    plain.dedup_by(|one, other| std::ptr::eq(*one, *other));
+    plain
 }
 
 /// The site that a name has by TLS.
@@ -100,7 +100,13 @@ pub fn not_redirected(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sin
     if scope.deployment.fragment || site.answers.iter().any(may_lead) {
         return;
     }
-    let mut asked = public_names(site).filter(|name| is_asked_first(scope, id, &name.text));
+    let sockets = asked_first(scope, id);
+    let mut asked = public_names(site).filter(|name| {
+        sockets.iter().any(|endpoint| match endpoint.named.find(&name.text) {
+            Found::Binding(found) => endpoint.binding(found).site == id,
+            _ => false,
+        })
+    });
     let Some((name, other)) = asked.find_map(|name| Some((name, by_tls(scope, &name.text)?))) else { return };
     let change = Change::RedirectToHttps { site: id };
     let mut problem = Problem::new("http-not-redirected", content.at).with("name", &*name.text);
