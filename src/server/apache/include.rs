@@ -88,6 +88,8 @@ pub(super) struct Reader<'a> {
     macros: HashMap<Vec<u8>, expansion::Macro>,
     /// Bytes that substitutions made.
     made: u64,
+    /// Files with virtual hosts that a pattern left out; another may take them in.
+    left_out: Vec<(PathBuf, Problem)>,
     /// Whether a limit ended the reading.
     stopped: bool,
 }
@@ -130,6 +132,7 @@ pub fn read(
         sections: Vec::new(),
         macros: HashMap::new(),
         made: 0,
+        left_out: Vec::new(),
         stopped: false,
     };
     for root in roots {
@@ -137,6 +140,7 @@ pub fn read(
         reader.enter_file(file, None);
         reader.run();
     }
+    reader.tell_left_out();
     reader.out
 }
 

@@ -248,9 +248,17 @@ impl Reader<'_> {
             if has_site {
                 let problem = Problem::new("site-file-not-included", at).with("path", shown);
                 let name = entry.name.to_string_lossy().into_owned();
-                self.out.problems.push(problem.with("file", path.display().to_string()).with("name", name));
+                let problem = problem.with("file", path.display().to_string()).with("name", name);
+                self.left_out.push((path, problem));
             }
         }
+    }
+
+    /// Tells of files that nothing took in after all.
+    pub(super) fn tell_left_out(&mut self) {
+        let open = std::mem::take(&mut self.left_out).into_iter();
+        let open = open.filter(|(path, _)| !self.files.by_path.contains_key(path.as_os_str()));
+        self.out.problems.extend(open.map(|(_, problem)| problem));
     }
 
     /// The index of a file that was read, which is added where it is new.
