@@ -10,7 +10,7 @@ use shakedown::diagnostic::{Finding, Severity};
 use shakedown::lint::page::{Effect, Example, Expect, Fixability};
 use shakedown::lint::{self, Page};
 use shakedown::pipeline::{self, Options, Run, TrustSource};
-use shakedown::platform::{self, Part, Version};
+use shakedown::platform::{self, Part, TlsLibrary, Version};
 use shakedown::source::{FileKind, Memory, Metadata};
 use shakedown_testing::recipe::{self, example_files_of};
 use shakedown_testing::{NOW, server};
@@ -59,6 +59,7 @@ fn judge(example: &Example) -> (Run, &'static str) {
     let mut options = Options {
         platform: Some(example.platform.clone().unwrap_or_else(|| "debian-12".to_owned())),
         server_version: example.server_version.as_deref().map(|text| Version::parse(text).expect("a version")),
+        tls_library: example.tls_library.as_deref().map(|name| TlsLibrary::parse(name).expect("a library")),
         now: NOW,
         trust: vec![TrustSource::File("root.crt".into())],
         trust_is_a_guess: !example.trust_is_given,
@@ -297,6 +298,7 @@ fn ask(kind: &str, part: Part, ask: fn(&Path, &str) -> server::Verdict, least: u
         example.server == kind
             && version.is_none_or(|version| version == installed)
             && example.platform.is_none()
+            && example.tls_library.is_none()
             && example.run_as.is_none()
     };
     let asked: Vec<_> = examples.filter(|(_, _, example)| is_asked(example)).collect();

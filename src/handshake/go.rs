@@ -188,6 +188,32 @@ pub fn offer(policy: &TlsPolicy, release: Version) -> Offer {
     }
 }
 
+/// The suites of TLS 1.2 and below that a policy switches on, and what the certificates of a set can do with them.
+pub struct Served {
+    /// Those that are switched on.
+    pub usable: Vec<&'static CipherSuite>,
+    /// Those of them that a certificate of the set goes with.
+    pub own: Vec<&'static CipherSuite>,
+    /// The kinds of the certificates.
+    pub kinds: Vec<String>,
+}
+
+/// What a policy serves with a set. Absent where either is not known, or where the set is empty.
+pub fn served(policy: &TlsPolicy, release: Version, candidates: &Candidates) -> Option<Served> {
+    if candidates.unknown.is_some() || candidates.doubt.is_some() || candidates.all.is_empty() {
+        return None;
+    }
+    let usable = Config { policy, release, signs_with_sha1: false }.suites().ok()?;
+    let goes_with = |suite: &CipherSuite| candidates.all.iter().any(|one| one.authenticates(suite));
+    let own = usable.iter().copied().filter(|suite| goes_with(suite)).collect();
+    Some(Served { usable, own, kinds: candidates.all.iter().map(|one| one.kind.name()).collect() })
+}
+
+/// The groups that a policy switches on, in the order of the release, by code point.
+pub fn groups(policy: &TlsPolicy, release: Version) -> Option<Vec<u16>> {
+    Config { policy, release, signs_with_sha1: false }.groups().ok()
+}
+
 impl Config<'_> {
     fn known<T>(value: &Value<T>, decisive: Decisive) -> Step<&T> {
         match value {
@@ -265,6 +291,14 @@ impl Candidate {
     /// Whether suites name it ECDSA.
     fn is_ecdsa(&self) -> bool {
         self.kind.is_ec() || self.kind == KeyKind::Ed25519
+    }
+
+    /// Whether a suite of TLS 1.2 and below goes with the key.
+    fn authenticates(&self, suite: &CipherSuite) -> bool {
+        match suite.authentication() {
+            "aECDSA" => self.is_ecdsa(),
+            _ => self.kind == KeyKind::Rsa,
+        }
     }
 
     fn is_valid(&self, now: i64) -> bool {
@@ -486,10 +520,8 @@ impl<'n> Negotiation<'n> {
         if !self.prefers_aes() {
             order.sort_by_key(|code| !CHACHA.contains(code));
         }
-        let is_ok = |suite: &CipherSuite| match (suite.key_exchange(), suite.authentication()) {
-            ("kECDHE", "aECDSA") => shared.is_some() && candidate.is_ecdsa(),
-            ("kECDHE", _) => shared.is_some() && candidate.kind == KeyKind::Rsa,
-            _ => candidate.kind == KeyKind::Rsa,
+        let is_ok = |suite: &CipherSuite| {
+            (shared.is_some() || suite.key_exchange() != "kECDHE") && candidate.authenticates(suite)
         };
         let chosen = order.iter().find_map(|code| {
             let suite = enabled.iter().copied().find(|suite| suite.code_point == *code)?;

@@ -152,7 +152,7 @@ impl<'a> Predictor<'a> {
     }
 
     /// The certificates of a set, as Go holds them.
-    fn candidates(&self, id: CredentialsId) -> &Candidates {
+    pub fn candidates(&self, id: CredentialsId) -> &Candidates {
         let at = id.0 as usize;
         let key_type = self.deployment.managed.get(&id).map(|managed| &*managed.key_type);
         self.candidates[at].get_or_init(|| Candidates::load(&self.deployment.credentials[at], self.library, key_type))

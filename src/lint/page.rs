@@ -142,6 +142,8 @@ pub struct Example {
     pub platform: Option<String>,
     /// Another version of the server.
     pub server_version: Option<String>,
+    /// Another TLS library.
+    pub tls_library: Option<String>,
     /// A profile that is chosen.
     pub profile: Option<String>,
     /// The text of a shakedown.toml that the run reads.

@@ -41,7 +41,7 @@ pub use webroot::{Condition, Gate, Subject, Webroot};
 use std::collections::HashMap;
 
 use crate::diagnostic::{Problem, Unjudged};
-use crate::platform::{Conduct, Part, Platform, Version};
+use crate::platform::{Conduct, KeepsApart, Part, Platform, Version};
 
 /// Which server reads the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -109,6 +109,8 @@ pub struct Deployment {
     pub platform: Platform,
     /// How that server behaves around a handshake, whatever is configured.
     pub conduct: &'static Conduct,
+    /// What two sites must have alike for requests of one on connections to the other.
+    pub keeps_apart: KeepsApart,
     /// Whether the text is no whole configuration, so that what stands outside it is unknown.
     pub fragment: bool,
     /// Listening sockets.
@@ -140,10 +142,12 @@ pub struct Deployment {
 impl Deployment {
     /// A configuration that says nothing.
     pub fn empty(server: ServerKind, platform: Platform) -> Self {
+        let conduct = Conduct::of(server.part());
         Deployment {
             server,
+            keeps_apart: conduct.keeps_apart(platform.server_version),
             platform,
-            conduct: Conduct::of(server.part()),
+            conduct,
             fragment: false,
             endpoints: Vec::new(),
             sites: Vec::new(),

@@ -15,6 +15,7 @@ use super::target;
 use crate::lint::{Permissions, Reader};
 use crate::model::{Deployment, NamedFile, ServerKind, SiteId};
 use crate::platform::{Account, Accounts, Unit};
+use crate::server::units;
 use crate::source::{FileSystem, ReadError, Trails};
 
 /// The groups of services and of keys, by what packages call them.
@@ -22,15 +23,6 @@ const GROUPS: &[&str] = &["ssl-cert", "www-data", "nginx", "apache", "http", "ww
 
 /// The bits that let somebody else than the owner read.
 const OTHERS: u32 = 0o044;
-
-/// The units that a server runs as.
-pub fn units(server: ServerKind) -> &'static [&'static str] {
-    match server {
-        ServerKind::Nginx => &["nginx.service"],
-        ServerKind::Apache => &["apache2.service", "httpd.service"],
-        ServerKind::Caddy => &["caddy.service"],
-    }
-}
 
 /// Looks at the files of one configuration.
 pub fn gather(files: &dyn FileSystem, main: Option<&Path>, deployment: &Deployment, options: &Options) -> Permissions {

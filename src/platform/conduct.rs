@@ -27,6 +27,19 @@ impl Reload {
     }
 }
 
+/// What two sites must have alike, so that a request for one is answered on a connection to the other; else it gets 421
+/// (RFC 9110, 15.5.20).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeepsApart {
+    /// Nothing.
+    Nothing,
+    /// How clients are verified.
+    Verification,
+    /// That, the files of certificates and keys, protocols and suites.
+    Settings,
+}
+
 /// How a server behaves around a handshake.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -40,6 +53,8 @@ pub struct Conduct {
     /// Whether certificates of authority files complete the chain that is sent.
     pub completes_chain: bool,
     refuses_unknown_alpn_since: Option<String>,
+    keeps_apart: KeepsApart,
+    keeps_apart_since: Option<String>,
     /// Whether HTTP/2 is spoken only where RFC 9113, 9.2 allows the protocol and the suite.
     pub h2_wants_modern_tls: bool,
     /// Whether the protocols are switched by the bounds of the context, which commands move, and not by options that forbid.
@@ -89,6 +104,12 @@ impl Conduct {
     pub fn takes_ticket_key(&self, size: u64) -> bool {
         let sizes = &self.ticket_key_sizes;
         sizes.contains(&size) || self.ticket_key_may_be_longer && sizes.iter().any(|least| size > *least)
+    }
+
+    /// What sites must have alike for requests of one on connections to another, unless the configuration says otherwise.
+    pub fn keeps_apart(&self, version: Version) -> KeepsApart {
+        let since = self.keeps_apart_since.as_deref().and_then(Version::parse);
+        if since.is_none_or(|since| version >= since) { self.keeps_apart } else { KeepsApart::Verification }
     }
 
     /// Whether a client whose ALPN names are all unknown to the server is refused (RFC 7301, 3.2).

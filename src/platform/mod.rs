@@ -5,6 +5,7 @@
 mod account;
 mod conduct;
 mod detect;
+mod environment;
 mod process;
 mod system;
 mod table;
@@ -12,8 +13,9 @@ mod unit;
 mod version;
 
 pub use account::{Account, Accounts, Passage, Wish};
-pub use conduct::{Conduct, Reload};
+pub use conduct::{Conduct, KeepsApart, Reload};
 pub use detect::detect;
+pub use environment::Environment;
 pub use process::{Process, processes};
 pub use system::SystemTls;
 pub use table::{

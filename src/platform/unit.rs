@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
+use super::environment;
 use crate::source::FileSystem;
 
 /// How much of a unit is read, in bytes.
@@ -34,6 +35,12 @@ pub struct Unit {
     pub start: Vec<String>,
     /// `ExecReload=`, in order.
     pub reload: Vec<String>,
+    /// `Environment=`, cut into assignments.
+    pub environment: Vec<String>,
+    /// `EnvironmentFile=`, in order; a minus in front: it need not be there.
+    pub environment_files: Vec<String>,
+    /// `PassEnvironment=`: variables of systemd's own.
+    pub passed: Vec<String>,
     /// Whether rights are given beside the user's (`AmbientCapabilities=CAP_DAC_READ_SEARCH`), or the user is made at start.
     pub is_special: bool,
 }
@@ -60,6 +67,15 @@ impl Unit {
         })
     }
 
+    /// The file that an option of the command that starts the service names, `--config FILE` or `--config=FILE`.
+    pub fn named_by(&self, option: &str) -> Option<String> {
+        let words: Vec<String> = self.start.iter().flat_map(|line| environment::words(line)).collect();
+        words.iter().enumerate().find_map(|(at, word)| match word.strip_prefix(option)? {
+            "" => words.get(at + 1).cloned(),
+            rest => rest.strip_prefix('=').map(str::to_owned),
+        })
+    }
+
     /// Adds what a text says: a later value replaces an earlier one, an empty one takes a list away.
     fn add(&mut self, text: &str) {
         let mut section = "";
@@ -80,6 +96,12 @@ impl Unit {
                 "ExecStart" => self.start.push(value.to_owned()),
                 "ExecReload" if value.is_empty() => self.reload.clear(),
                 "ExecReload" => self.reload.push(value.to_owned()),
+                "Environment" if value.is_empty() => self.environment.clear(),
+                "Environment" => self.environment.extend(environment::words(value)),
+                "EnvironmentFile" if value.is_empty() => self.environment_files.clear(),
+                "EnvironmentFile" => self.environment_files.push(value.to_owned()),
+                "PassEnvironment" if value.is_empty() => self.passed.clear(),
+                "PassEnvironment" => self.passed.extend(value.split_whitespace().map(str::to_owned)),
                 "AmbientCapabilities" => self.is_special |= value.contains("CAP_DAC_"),
                 "DynamicUser" => self.is_special |= matches!(value, "yes" | "true" | "1" | "on"),
                 _ => {}

@@ -58,6 +58,15 @@ pub trait Understood: Send + Sync {
     fn editor(&self) -> Box<dyn Editor + Sync + '_>;
 }
 
+/// The units that a server runs as.
+pub fn units(server: ServerKind) -> &'static [&'static str] {
+    match server {
+        ServerKind::Nginx => &["nginx.service"],
+        ServerKind::Apache => &["apache2.service", "httpd.service"],
+        ServerKind::Caddy => &["caddy.service"],
+    }
+}
+
 /// Reads a configuration as the server would, with all that it includes. What is wrong with it is in the deployment.
 pub fn read(
     server: ServerKind,

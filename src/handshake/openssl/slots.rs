@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::model::{Credentials, Value};
 use crate::pki::loading::{self, Loader, Part, Strength};
-use crate::pki::{self, Certificate, Key, KeyKind, Library, PemFile};
+use crate::pki::{self, Certificate, Key, KeyFault, KeyKind, Library, PemFile};
 use crate::tls::signature::SigningKey;
 
 /// A certificate with its chain and key.
@@ -98,8 +98,13 @@ impl Slots {
                 }
                 slots.certificate(pair, file, chain, authorities);
             }
-            if let Some(key) = key.and_then(PemFile::key).and_then(|(_, key)| key.as_ref().ok()) {
-                slots.key(key);
+            match key.and_then(PemFile::key).map(|(_, key)| key) {
+                Some(Ok(key)) => slots.key(key),
+                Some(Err(KeyFault::Encrypted { .. })) => {
+                    slots.unknown =
+                        Some("the key is encrypted: whether it belongs to the certificate is not known".into());
+                }
+                _ => {}
             }
         }
         slots

@@ -3,14 +3,16 @@
 
 use super::openssl;
 use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity, spelling};
+use crate::handshake::go;
 use crate::handshake::openssl::{Context, Dh};
 use crate::lint::{Scope, Sink};
-use crate::model::{Site, SiteId, Token};
+use crate::model::{Site, SiteId, TlsPolicy, Token};
 use crate::platform::TlsLibraryKind;
 use crate::source::Span;
-use crate::tls::Protocol;
 use crate::tls::cipher::{self, CipherError, CipherLibrary, CipherSuite};
+use crate::tls::go::GoSuite;
 use crate::tls::signature::SigningKey;
+use crate::tls::{Protocol, Protocols};
 
 /// The cipher string of a site for TLS 1.2 and below, where the server reads it: only a site with a certificate, or one that
 /// rejects, gets a context of its own.
@@ -144,29 +146,90 @@ fn tls13_name_of_go(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink)
     }
 }
 
-/// `weak-cipher`.
+/// `weak-cipher`: what is broken, by whatever word it comes in; then what is old and written by its own name.
 pub fn weak(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
-    let Some((library, token)) = string(scope, site) else { return };
     let policy = scope.deployment.policy(site.policy);
-    let is_old = |set: crate::tls::Protocols| set.iter().any(|one| one < Protocol::Tls13);
+    let is_old = |set: Protocols| set.iter().any(|one| one < Protocol::Tls13);
     if scope.tls_bindings(id).next().is_none() || !policy.protocols.get().is_some_and(|choice| is_old(choice.set)) {
         return;
     }
+    let found = match scope.deployment.platform.tls_library.kind {
+        TlsLibraryKind::Go => old_of_go(policy),
+        _ => string(scope, site).and_then(|(library, token)| weak_of_openssl(scope, site, library, token)),
+    };
+    if let Some(problem) = found {
+        sink.report(problem.related(site.head, format!("holds for {}", scope.site_name(site))));
+    }
+}
+
+fn weak_of_openssl(scope: &Scope<'_>, site: &Site, library: &'static CipherLibrary, token: &Token) -> Option<Problem> {
+    let level = openssl::context(scope, site)?.level;
     let expansion = scope.expansion(library, token);
-    let Some(level) = openssl::context(scope, site).map(|context| context.level) else { return };
-    let broken = expansion.suites.iter().filter(|selected| {
-        selected.suite.is_broken()
-            && !selected.suite.needs_shared_secret()
-            && cipher::usable(library, selected.suite, level).is_ok()
-    });
-    let broken: Vec<_> = broken.collect();
-    let Some(first) = broken.first() else { return };
-    let names: Vec<&str> = broken.iter().take(5).map(|selected| selected.suite.name.as_str()).collect();
-    let more = broken.len().saturating_sub(names.len());
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    let problem = Problem::new("weak-cipher", token.part(first.from.start, first.from.end));
-    let problem = problem.with("names", format!("{}{more}", names.join(", "))).severity(Severity::Warning);
-    sink.report(problem.related(site.head, format!("holds for {}", scope.site_name(site))));
+    let is_usable = |selected: &&cipher::Selected<'_>| {
+        !selected.suite.needs_shared_secret() && cipher::usable(library, selected.suite, level).is_ok()
+    };
+    let usable = || expansion.suites.iter().filter(is_usable);
+    let broken: Vec<_> = usable().filter(|selected| selected.suite.is_broken()).collect();
+    let names = |found: &[&cipher::Selected<'_>]| few(found.iter().map(|selected| selected.suite.name.as_str()));
+    if let Some(first) = broken.first() {
+        let problem = Problem::new("weak-cipher", token.part(first.from.start, first.from.end));
+        let mut problem = problem.with("names", names(&broken)).severity(Severity::Warning);
+        problem.fix = without_broken(scope, library, token, &broken);
+        return Some(problem);
+    }
+    let is_named = |selected: &&cipher::Selected<'_>| {
+        selected.suite.is_cbc_with_sha1() && token.text.get(selected.from.clone()) == Some(selected.suite.name.as_str())
+    };
+    let old: Vec<_> = usable().filter(is_named).collect();
+    let first = old.first()?;
+    let problem = Problem::new("weak-cipher", token.part(first.from.start, first.from.end)).case("old");
+    Some(problem.with("names", names(&old)).severity(Severity::Info))
+}
+
+/// Go lists nothing that is broken.
+fn old_of_go(policy: &TlsPolicy) -> Option<Problem> {
+    let list = policy.ciphers.get().filter(|_| policy.ciphers.is_written())?;
+    let is_old = |token: &&Token| {
+        let suite = GoSuite::find(&token.text).and_then(|suite| CipherSuite::named(suite.openssl));
+        suite.is_some_and(CipherSuite::is_cbc_with_sha1)
+    };
+    let old: Vec<&Token> = list.iter().filter(is_old).collect();
+    let problem = Problem::new("weak-cipher", old.first()?.span).case("old");
+    Some(problem.with("names", few(old.iter().map(|token| &*token.text))).severity(Severity::Info))
+}
+
+/// The first five of many names.
+fn few<'n>(names: impl ExactSizeIterator<Item = &'n str>) -> String {
+    let more = names.len().saturating_sub(5);
+    let shown = names.take(5).collect::<Vec<_>>().join(", ");
+    if more > 0 { format!("{shown} and {more} more") } else { shown }
+}
+
+/// Strikes the algorithms of broken suites at the end of a string, where suites that are whole stay.
+fn without_broken(
+    scope: &Scope<'_>,
+    library: &'static CipherLibrary,
+    token: &Token,
+    broken: &[&cipher::Selected<'_>],
+) -> Option<Fix> {
+    let word = |suite: &CipherSuite| match suite.is_anonymous() {
+        true => "aNULL",
+        false if suite.mac() == "MD5" => "MD5",
+        false => suite.encryption_name(),
+    };
+    let mut words: Vec<&str> = broken.iter().map(|selected| word(selected.suite)).collect();
+    words.sort_unstable();
+    words.dedup();
+    let strike: String = words.iter().map(|word| format!(":!{word}")).collect();
+    let stays = |selected: &cipher::Selected<'_>| !selected.suite.is_broken();
+    let is_verbatim = scope.text(token.part(0, token.text.len())) == *token.text;
+    let end = token.part(token.text.len(), token.text.len());
+    let is_apart = !token.text.is_empty() && scope.expansion(library, token).suites.iter().any(stays);
+    (is_verbatim && is_apart).then(|| Fix {
+        title: format!("strike {}", words.join(", ")),
+        safety: Safety::Unsafe,
+        edits: vec![Edit { span: end, text: strike }],
+    })
 }
 
 /// The suites of TLS 1.2 and below that a site could serve with certificates of any kind, and those that it can with its own.
@@ -200,21 +263,45 @@ fn speaks(scope: &Scope<'_>, id: SiteId) -> bool {
 
 /// `cipher-certificate-mismatch`.
 pub fn certificate_mismatch(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
-    let Some((_, token)) = string(scope, site).filter(|_| speaks(scope, id)) else { return };
-    let Some((context, usable, own)) = served(scope, site) else { return };
-    if !own.is_empty() {
+    if !speaks(scope, id) {
         return;
     }
+    let found = match scope.deployment.platform.tls_library.kind {
+        TlsLibraryKind::Go => mismatch_of_go(scope, id),
+        _ => mismatch_of_openssl(scope, site),
+    };
+    let Some((at, usable, kinds, has_tls13)) = found else { return };
     let mut wanted: Vec<&str> = usable.iter().map(|suite| suite.authentication().trim_start_matches('a')).collect();
     wanted.dedup();
-    let kinds: Vec<String> =
-        scope.predictor.slots(site.credentials).usable().map(|(_, slot)| slot.leaf().key.kind.name()).collect();
-    let has_tls13 = context.reaches(Protocol::Tls13);
-    let problem = Problem::new("cipher-certificate-mismatch", token.span)
+    let problem = Problem::new("cipher-certificate-mismatch", at)
         .case(if has_tls13 { "tls13" } else { "" })
         .with("kinds", kinds.join(", "))
         .with("wanted", wanted.join(" or "));
     sink.report(problem.related(site.head, format!("holds for {}", scope.site_name(site))));
+}
+
+/// Where a list stands whose suites no certificate goes with, the suites, the kinds of the certificates, and whether clients
+/// of TLS 1.3 get through all the same.
+type Mismatch = (Span, Vec<&'static CipherSuite>, Vec<String>, bool);
+
+fn mismatch_of_openssl(scope: &Scope<'_>, site: &Site) -> Option<Mismatch> {
+    let (_, token) = string(scope, site)?;
+    let (context, usable, own) = served(scope, site)?;
+    let kinds = scope.predictor.slots(site.credentials).usable().map(|(_, slot)| slot.leaf().key.kind.name());
+    own.is_empty().then(|| (token.span, usable.to_vec(), kinds.collect(), context.reaches(Protocol::Tls13)))
+}
+
+fn mismatch_of_go(scope: &Scope<'_>, id: SiteId) -> Option<Mismatch> {
+    let release = scope.deployment.platform.tls_library.version;
+    scope.tls_bindings(id).find_map(|(_, _, binding)| {
+        let policy = scope.deployment.policy(binding.after_name);
+        let list = policy.ciphers.get().filter(|_| policy.ciphers.is_written() && !binding.rejects)?;
+        let spoken = policy.protocols.get().map(|choice| choice.set)?;
+        let served = go::served(policy, release, scope.predictor.candidates(binding.credentials))?;
+        let is_mismatch = spoken.contains(Protocol::Tls12) && !served.usable.is_empty() && served.own.is_empty();
+        let at = list.first().filter(|_| is_mismatch)?.span;
+        Some((at, served.usable, served.kinds, spoken.contains(Protocol::Tls13)))
+    })
 }
 
 /// `cipher-protocol-mismatch`: by the suites alone; whether a certificate fits them is another fault.

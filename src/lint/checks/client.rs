@@ -28,7 +28,7 @@ pub fn nobody(scope: &Scope<'_>, found: &[Problem], sink: &mut Sink) {
         }
         let cause = refusal(scope, binding)?;
         let place = scope.predictor.place(binding, cause.decisive).unwrap_or(site.head);
-        if errors.iter().any(|error| explains(error, place, site.block)) {
+        if errors.iter().any(|error| explains(error, &[place, site.head, site.block])) {
             return None;
         }
         let problem = Problem::new("no-client-can-connect", place)
@@ -99,11 +99,12 @@ fn refusal(scope: &Scope<'_>, binding: &Binding) -> Option<Cause> {
     first
 }
 
-/// Whether an error lies at the very place, or in the block of the site, or names it.
-fn explains(error: &Problem, place: Span, block: Span) -> bool {
+/// Whether an error lies at one of these places, of which the last is the block of the site, or names that.
+fn explains(error: &Problem, places: &[Span; 3]) -> bool {
     let lies_in =
         |inner: Span, outer: Span| inner.file == outer.file && outer.start <= inner.start && inner.end <= outer.end;
-    lies_in(error.at, place) || lies_in(error.at, block) || error.related.iter().any(|label| lies_in(label.span, block))
+    let [.., block] = places;
+    places.iter().any(|place| lies_in(error.at, *place)) || error.related.iter().any(|one| lies_in(one.span, *block))
 }
 
 /// `alpn-no-overlap`: a list that is written and that no current client shares.

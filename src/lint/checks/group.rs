@@ -1,6 +1,7 @@
 //! Groups: lists that leave clients out, and lists that another site decides.
 
 use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity};
+use crate::handshake::go;
 use crate::handshake::openssl::Context;
 use crate::handshake::{Client, Outcome, clients};
 use crate::lint::{Scope, Sink, Use};
@@ -32,13 +33,27 @@ fn judged<'s>(scope: &'s Scope<'_>, endpoint: &'s Endpoint) -> impl Iterator<Ite
     all.map(|binding| (binding, scope.predictor.contexts().of(binding.after_name)))
 }
 
+/// The groups in force for each binding of a TLS socket that has a say of its own, where they are known.
+fn in_force<'s>(scope: &'s Scope<'_>, endpoint: &'s Endpoint) -> Vec<(&'s Binding, GroupList)> {
+    if scope.predictor.is_openssl() {
+        let known = judged(scope, endpoint).filter(|(_, context)| context.faults.is_empty());
+        return known.filter_map(|(binding, context)| Some((binding, context.groups.clone().ok()?))).collect();
+    }
+    let library = &scope.deployment.platform.tls_library;
+    if library.kind != TlsLibraryKind::Go || endpoint.transport != Transport::Tls {
+        return Vec::new();
+    }
+    let all = endpoint.bindings.iter().filter(|binding| !binding.rejects);
+    let groups = |binding: &Binding| go::groups(scope.deployment.policy(binding.after_name), library.version);
+    all.filter_map(|binding| Some((binding, GroupList { tuples: vec![groups(binding)?] }))).collect()
+}
+
 /// `narrow-groups`.
 pub fn narrow(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Sink) {
     const COMMON: [u16; 3] = [0x0017, 0x0018, 0x001d];
-    for (binding, context) in judged(scope, endpoint) {
+    for (binding, groups) in in_force(scope, endpoint) {
         let Some(at) = written(scope.deployment.policy(binding.after_name)) else { continue };
-        let Ok(groups) = &context.groups else { continue };
-        if !context.faults.is_empty() || COMMON.iter().any(|code| groups.contains(*code)) {
+        if COMMON.iter().any(|code| groups.contains(*code)) {
             continue;
         }
         let current = || clients().iter().filter(|client| !client.is_old);
@@ -54,7 +69,7 @@ pub fn narrow(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut 
         let site = scope.deployment.site(binding.site);
         let problem = Problem::new("narrow-groups", at)
             .case(if is_fatal { "" } else { "some" })
-            .with("groups", names(groups))
+            .with("groups", names(&groups))
             .with("clients", format!("{shown}{more}"))
             .related(site.head, format!("holds for {}", scope.site_name(site)));
         sink.report(problem.severity(if is_fatal { Severity::Error } else { Severity::Warning }));

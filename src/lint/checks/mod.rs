@@ -127,6 +127,7 @@ rules! {
     "duplicate-listen-options": Reading,
     "early-data-without-protection": Site(answer::replayed),
     "ec-parameters-pin-curve": Credential(group::pinned),
+    "ech-file-invalid": Reading,
     "events-block-missing": Reading,
     "folder-load-keyless-pem": Reading,
     "global-certificate-leaks": Credential(level::leaks),

@@ -1,14 +1,19 @@
 //! Names: sites that shadow one another, and names that no certificate covers.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity};
 use crate::lint::{Scope, Sink, scope::is_host};
 use crate::model::{
-    Binding, Credentials, Endpoint, EndpointId, Found, NameKind, OriginKind, Site, SiteId, Transport, VerifyMode,
+    Binding, BindingId, Credentials, Endpoint, EndpointId, Found, NameKind, OriginKind, Site, SiteId, Token, Transport,
+    VerifyMode,
 };
 use crate::pki::Certificate;
+use crate::platform::KeepsApart;
+use crate::tls::Protocols;
 
 /// The leaves of a set, as far as they can be read. Absent where one cannot: then nothing can be said of its names.
 fn leaves<'a>(scope: &Scope<'a>, set: &'a Credentials) -> Option<Vec<&'a Arc<Certificate>>> {
@@ -210,31 +215,96 @@ pub fn is_address(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &
     }
 }
 
-fn mode_of(scope: &Scope<'_>, binding: &Binding) -> Option<VerifyMode> {
-    scope.deployment.policy(binding.after_name).client_verification.get().map(|one| one.mode)
+/// What keeps requests for one site off connections to another.
+#[derive(PartialEq, Eq, Hash)]
+struct Apart<'a> {
+    mode: Option<VerifyMode>,
+    files: Vec<&'a Path>,
+    protocols: Option<Protocols>,
+    suites: Vec<&'a str>,
 }
 
-/// `sni-host-mismatch`: where a connection may be taken for another site, which asks for certificates otherwise.
-pub fn host_mismatch(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Sink) {
-    let mode = |binding: &Binding| mode_of(scope, binding);
-    let asks = |binding: &Binding| mode(binding).is_some_and(|mode| mode != VerifyMode::Off) && !binding.rejects;
-    if endpoint.transport != Transport::Tls {
-        return;
+impl<'a> Apart<'a> {
+    fn mode(scope: &Scope<'_>, binding: &Binding) -> Option<VerifyMode> {
+        scope.deployment.policy(binding.own).client_verification.get().map(|one| one.mode)
     }
-    for (at, strict) in endpoint.bindings.iter().enumerate().filter(|(_, binding)| asks(binding)) {
-        let site = scope.deployment.site(strict.site);
-        let names = scope.exact_names(endpoint, crate::model::BindingId(at as u32), site);
-        let differs = |other: &Binding| !other.rejects && mode(other).is_some() && mode(other) != mode(strict);
-        for other in endpoint.bindings.iter().filter(|other| other.site != strict.site && differs(other)) {
-            let Some(leaves) = leaves(scope, scope.deployment.credentials(other.credentials)) else { continue };
-            let shared = names.iter().find(|name| leaves.iter().any(|leaf| covers(leaf, &name.text)));
-            if let Some(name) = shared {
-                let other = scope.deployment.site(other.site);
-                let problem = Problem::new("sni-host-mismatch", name.span).with("name", &*name.text);
-                let problem = problem.with("other", scope.site_name(other));
-                sink.report(problem.related(other.head, "its certificate covers the name, and it asks otherwise"));
-                break;
+
+    fn of(scope: &Scope<'a>, binding: &Binding) -> Apart<'a> {
+        let policy = scope.deployment.policy(binding.own);
+        let mode = Apart::mode(scope, binding);
+        if scope.deployment.keeps_apart != KeepsApart::Settings {
+            return Apart { mode, files: Vec::new(), protocols: None, suites: Vec::new() };
+        }
+        let pairs = scope.deployment.credentials(binding.credentials).pairs.iter();
+        let named = pairs.flat_map(|pair| std::iter::once(&pair.certificate).chain(&pair.key));
+        let mut files: Vec<&Path> = named.filter_map(|file| file.get()).map(|(_, path)| path.as_path()).collect();
+        files.sort_unstable();
+        files.dedup();
+        let lists = [&policy.ciphers, &policy.ciphersuites].into_iter().filter_map(|list| list.get());
+        let suites = lists.flat_map(|list| list.iter()).map(|token| &*token.text).collect();
+        Apart { mode, files, protocols: policy.protocols.get().map(|choice| choice.set), suites }
+    }
+}
+
+/// Sites whose certificates invite to others, by the names of their certificates, wildcards as they are written.
+type Inviting<'a> = HashMap<String, Vec<(SiteId, Rc<Apart<'a>>)>>;
+
+/// How many sites that differ are kept for one name.
+const KEPT: usize = 8;
+
+/// The sites of a socket by the names of their certificates. Of those that are alike one stands for all.
+fn inviting<'a>(scope: &Scope<'a>, endpoint: &'a Endpoint) -> Inviting<'a> {
+    let mut seen: HashSet<Rc<Apart<'a>>> = HashSet::new();
+    let mut found: Inviting<'a> = HashMap::new();
+    for binding in endpoint.bindings.iter().filter(|binding| !binding.rejects) {
+        let apart = Rc::new(Apart::of(scope, binding));
+        // By verification alone the certificates of sites that are alike may differ.
+        if !seen.insert(Rc::clone(&apart)) && scope.deployment.keeps_apart == KeepsApart::Settings {
+            continue;
+        }
+        let Some(leaves) = leaves(scope, scope.deployment.credentials(binding.credentials)) else { continue };
+        for name in leaves.iter().flat_map(|leaf| &leaf.dns_names) {
+            let sites = found.entry(name.to_ascii_lowercase()).or_default();
+            if sites.len() < KEPT && !sites.iter().any(|(_, other)| *other == apart) {
+                sites.push((binding.site, Rc::clone(&apart)));
             }
         }
+    }
+    found
+}
+
+/// `sni-host-mismatch`: where a browser may send the requests of one site on a connection to another, and the server will not.
+pub fn host_mismatch(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Sink) {
+    let asks = |mode: Option<VerifyMode>| mode.is_some_and(|mode| mode != VerifyMode::Off);
+    let verifies = |binding: &Binding| asks(Apart::mode(scope, binding));
+    let looks_at = match scope.deployment.keeps_apart {
+        KeepsApart::Nothing => false,
+        KeepsApart::Verification => endpoint.bindings.iter().any(verifies),
+        KeepsApart::Settings => endpoint.bindings.len() > 1,
+    };
+    if endpoint.transport != Transport::Tls || !looks_at {
+        return;
+    }
+    let inviting = inviting(scope, endpoint);
+    for (at, binding) in endpoint.bindings.iter().enumerate().filter(|(_, binding)| !binding.rejects) {
+        let site = scope.deployment.site(binding.site);
+        let own = Apart::of(scope, binding);
+        // Of two that verify otherwise the one that does is told of.
+        let differs = |(other, apart): &&(SiteId, Rc<Apart<'_>>)| {
+            let is_told = apart.mode == own.mode || (asks(own.mode) && apart.mode.is_some());
+            *other != binding.site && **apart != own && is_told
+        };
+        let other = |name: &Token| {
+            let wide = name.text.split_once('.').map(|(_, rest)| format!("*.{rest}"));
+            let sites = [inviting.get(&*name.text), wide.and_then(|wide| inviting.get(&wide))];
+            sites.into_iter().flatten().flatten().find(differs)
+        };
+        let names = scope.exact_names(endpoint, BindingId(at as u32), site);
+        let Some((name, (site, apart))) = names.iter().find_map(|name| Some((name, other(name)?))) else { continue };
+        let other = scope.deployment.site(*site);
+        let case = if apart.mode == own.mode { "settings" } else { "" };
+        let problem = Problem::new("sni-host-mismatch", name.span).case(case).with("name", &*name.text);
+        let problem = problem.with("other", scope.site_name(other));
+        sink.report(problem.related(other.head, "its certificate covers the name too"));
     }
 }

@@ -27,7 +27,7 @@ use super::include::{Loaded, Statement};
 use super::syntax::{Kind, Word};
 use crate::diagnostic::{Edit, Fix, Problem, Safety, Unjudged};
 use crate::model::{Deployment, FrameId, RunAs, ServerKind, TicketKey, Token};
-use crate::platform::{Platform, TlsLibrary, TlsLibraryKind};
+use crate::platform::{KeepsApart, Platform, TlsLibrary, TlsLibraryKind};
 use crate::source::{FileSystem, Span};
 use crate::tls::{Protocol, Protocols};
 
@@ -46,7 +46,11 @@ struct Host {
 /// Whether a directive is one that TLS hangs on, by its name in lower case.
 fn is_read(name: &str) -> bool {
     let is_ours = name.starts_with("ssl") || name.starts_with("md");
-    is_ours || matches!(name, "listen" | "servername" | "serveralias" | "protocols" | "protocol" | "user" | "group")
+    is_ours
+        || matches!(
+            name,
+            "listen" | "loglevel" | "servername" | "serveralias" | "protocols" | "protocol" | "user" | "group"
+        )
 }
 
 /// Whether what requests get hangs on a directive, by its name in lower case.
@@ -120,6 +124,8 @@ pub(super) struct Lowering<'a> {
     sockets: Vec<Socket>,
     managed: Managed,
     stapling_cache: Option<Span>,
+    /// What `SSLVHostSNIPolicy` says.
+    keeps_apart: Option<KeepsApart>,
     run_as: RunAs,
     /// Keys for session tickets that are looked at.
     ticket_keys: Vec<TicketKey>,
@@ -159,6 +165,7 @@ pub fn lower(
         sockets: Vec::new(),
         managed: Managed::default(),
         stapling_cache: None,
+        keeps_apart: None,
         run_as: RunAs::default(),
         ticket_keys: Vec::new(),
         unjudged_sockets: false,
@@ -169,6 +176,7 @@ pub fn lower(
     };
     lowering.walk(context, &deployment.platform);
     deployment.run_as = std::mem::take(&mut lowering.run_as);
+    deployment.keeps_apart = lowering.keeps_apart.unwrap_or(deployment.keeps_apart);
     bind::build(&mut deployment, lowering);
     deployment
 }

@@ -57,8 +57,10 @@ pub fn read(
         (true, Some(root)) => directives::context_of(&root.path, &root.bytes),
         _ => directives::Context::Server,
     };
+    let secrets = variables.exports().cloned();
     let start = Start { fragment, server_root, variables };
     let mut loaded = include::read(files, sources, limits, &platform, input.roots, start);
+    loaded.problems.extend(secrets.map(|exported| exported.problem(sources)));
     let deployment = lower::lower(files, &mut loaded, context, fragment, platform);
     Apache { loaded, deployment }
 }

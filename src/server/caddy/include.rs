@@ -20,7 +20,7 @@ use super::syntax::{self, Defines, Pool, Section, Word};
 use crate::diagnostic::{Problem, Unjudged};
 use crate::model::Frames;
 use crate::pki;
-use crate::platform::Version;
+use crate::platform::{Environment, Version};
 use crate::server::Root;
 use crate::source::{FileId, FileSystem, Limits, ReadError, Sources, Span, Text};
 
@@ -83,6 +83,8 @@ pub struct Reading<'a> {
     pub limits: &'a Limits,
     /// Values of environment variables.
     pub defines: &'a Defines,
+    /// The environment of the service that runs it, where that is known.
+    pub environment: Option<&'a Environment>,
     /// The version of Caddy that reads it.
     pub version: Version,
     /// Whether that version is a guess.

@@ -19,6 +19,7 @@ mod serve;
 mod site;
 mod storage;
 mod tls;
+mod undefined;
 mod upstream;
 mod webroot;
 
@@ -65,6 +66,7 @@ pub fn caddyfile(reading: Reading<'_>, loaded: &mut Loaded, deployment: &mut Dep
     let mut lowering = Lowering::new(reading, &platform, base);
     lowering.problems.append(&mut loaded.problems);
     lowering.unjudged.append(&mut loaded.unjudged);
+    undefined::tell(&mut lowering, &loaded.sections);
     let config = serve::adapt(&mut lowering, &loaded.sections);
     deployment.frames = std::mem::take(&mut loaded.frames);
     lowering.finish(&config, deployment, base.start);

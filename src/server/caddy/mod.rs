@@ -14,9 +14,9 @@ use std::path::{Path, PathBuf};
 pub use self::edit::CaddyEditor;
 use self::include::{Loaded, Reading};
 pub use self::outline::outline;
-use super::{Form, Input, Understood};
+use super::{Form, Input, Understood, units};
 use crate::model::{Deployment, Editor, ServerKind};
-use crate::platform::Platform;
+use crate::platform::{Environment, Platform, Unit};
 use crate::source::{FileSystem, Limits, Sources, Span};
 
 /// A Caddy configuration, read and understood.
@@ -77,10 +77,15 @@ impl Adapter {
 /// Reads a configuration with all that it imports, and lowers it. What is wrong with it is in the deployment.
 pub fn read(files: &dyn FileSystem, sources: &mut Sources, limits: &Limits, input: Input, platform: Platform) -> Caddy {
     let fragment = matches!(input.form, Form::Fragment { .. });
-    let defines = input.definitions.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?))).collect();
+    let main = input.roots.first().map(|root| root.path.clone()).unwrap_or_default();
+    let environment = environment(files, &main, &platform).filter(|_| !fragment);
+    let given = input.definitions.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?)));
+    let own = environment.iter().flat_map(|one| one.values.clone());
+    let defines = own.chain(given).collect();
     let version_is_assumed = platform.assumed.iter().any(|what| what == "platform" || what == "server_version");
     let version = platform.server_version;
-    let reading = Reading { files, limits, defines: &defines, version, version_is_assumed, fragment };
+    let environment = environment.as_ref();
+    let reading = Reading { files, limits, defines: &defines, environment, version, version_is_assumed, fragment };
     let mut deployment = Deployment::empty(ServerKind::Caddy, platform);
     deployment.fragment = fragment;
     let folder = input.roots.first().and_then(|root| root.path.parent()).unwrap_or(Path::new("")).to_path_buf();
@@ -105,6 +110,20 @@ pub fn read(files: &dyn FileSystem, sources: &mut Sources, limits: &Limits, inpu
     }
     let paths = loaded.files.iter().map(|file| file.path.clone()).collect();
     Caddy { loaded, paths, deployment }
+}
+
+/// The environment of the service that is started with this file, where its unit is at hand.
+fn environment(files: &dyn FileSystem, main: &Path, platform: &Platform) -> Option<Environment> {
+    let unit = Unit::find(files, units(ServerKind::Caddy))?;
+    let located = |path: &Path| files.canonical(&files.locate(Path::new("/"), path)).ok();
+    let named = unit.named_by("--config").map_or_else(|| platform.main_file.clone(), PathBuf::from);
+    // A relative path starts from a folder that only the running service knows.
+    let is_started_with_it = match named.is_relative() {
+        true => main.ends_with(&named),
+        false => located(&named).is_some_and(|path| files.canonical(main).ok() == Some(path)),
+    };
+    // Values of a file that Caddy reads by itself are not followed.
+    (is_started_with_it && unit.named_by("--envfile").is_none()).then(|| Environment::of(&unit, files)).flatten()
 }
 
 impl Understood for Caddy {

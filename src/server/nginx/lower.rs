@@ -6,6 +6,7 @@
 
 mod answer;
 mod bind;
+mod ech;
 mod level;
 mod listen;
 mod name;
@@ -28,7 +29,7 @@ use super::include::{Included, Loaded, LoadedFile, path_of};
 use super::syntax::Word;
 use crate::diagnostic::{Edit, Fix, Problem, Safety, Unjudged};
 use crate::model::{Deployment, Frame, FrameId, FrameKind, Frames, Name, RunAs, ServerKind, Service, Token};
-use crate::platform::{Platform, Version};
+use crate::platform::{Platform, TlsLibrary, Version};
 use crate::server::backup;
 use crate::source::{FileSystem, Limits, ReadError, Span};
 
@@ -127,6 +128,8 @@ struct Lowering<'a> {
     limits: &'a Limits,
     version: Version,
     version_is_assumed: bool,
+    /// The library that speaks TLS.
+    library: TlsLibrary,
     fragment: bool,
     /// Whether a module is loaded that the tables do not know, which may bring directives of its own.
     foreign_module: bool,
@@ -158,6 +161,7 @@ pub fn lower(
         limits,
         version: platform.server_version,
         version_is_assumed: platform.assumed.iter().any(|what| what == "platform" || what == "server_version"),
+        library: platform.tls_library.clone(),
         fragment: reading.fragment,
         foreign_module: loads_foreign_module(loaded),
         frames: Mutex::default(),

@@ -146,6 +146,11 @@ impl CipherSuite {
             || self.mac() == "MD5"
     }
 
+    /// Whether it is one of CBC with SHA-1, which Lucky Thirteen and its kin speak against (RFC 9325, 4.2.1).
+    pub fn is_cbc_with_sha1(&self) -> bool {
+        self.mac() == "SHA1" && self.encryption() == Encryption::Cbc
+    }
+
     /// The last protocol that may use it.
     pub fn last_protocol(&self) -> Protocol {
         if self.encryption_name() == "IDEA" { Protocol::Tls11 } else { Protocol::Tls12 }

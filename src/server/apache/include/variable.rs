@@ -4,13 +4,13 @@
 //! defined are compared without case, those of the environment exactly.
 
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Reader, Statement};
 use crate::diagnostic::Problem;
 use crate::server::apache::syntax::Word;
-use crate::source::{FileSystem, Segment, Span};
+use crate::source::{FileSystem, Segment, Sources, Span, Text};
 
 /// A value and where it is written, if it stands in a text.
 #[derive(Clone, Debug)]
@@ -29,6 +29,29 @@ pub struct Variables {
     known: bool,
     /// Names that the scripts assign what only a shell can tell.
     opaque: HashSet<String>,
+    /// Where OpenSSL is told to write its secrets to.
+    secrets: Option<SecretsLog>,
+}
+
+/// `SSLKEYLOGFILE`, as a script exports it (mod_ssl from 2.4.49 on: AH10227).
+#[derive(Clone, Debug)]
+pub struct SecretsLog {
+    path: PathBuf,
+    script: Arc<[u8]>,
+    /// The line of the script.
+    line: std::ops::Range<usize>,
+    file: String,
+}
+
+impl SecretsLog {
+    const NAME: &str = "SSLKEYLOGFILE";
+
+    /// The problem of it, the script being taken among the texts.
+    pub fn problem(self, sources: &mut Sources) -> Problem {
+        let id = sources.add(self.path, self.script, Text::File);
+        let span = Span::new(id, self.line.start as u32, self.line.end as u32);
+        Problem::new("tls-secrets-logged", span).case("exported").with("path", self.file)
+    }
 }
 
 impl Variables {
@@ -48,8 +71,8 @@ impl Variables {
         let Ok(text) = files.read(path, 1 << 20) else { return };
         self.known = true;
         let mut assigned: HashMap<String, String> = HashMap::new();
-        for line in String::from_utf8_lossy(&text).lines() {
-            let line = line.trim();
+        for written in String::from_utf8_lossy(&text).lines() {
+            let line = written.trim();
             let line = line.strip_prefix("export ").unwrap_or(line).trim();
             // Another script may give more.
             self.known &= !line.starts_with(". ") && !line.starts_with("source ");
@@ -64,6 +87,16 @@ impl Variables {
             }
             let value = value.trim().trim_matches(['"', '\'']);
             let value = expanded(value, &assigned);
+            if name == SecretsLog::NAME {
+                let place = text.windows(written.len()).position(|window| window == written.as_bytes());
+                let log = |at: usize| SecretsLog {
+                    path: path.to_path_buf(),
+                    script: Arc::clone(&text),
+                    line: at..at + written.len(),
+                    file: value.clone(),
+                };
+                self.secrets = place.filter(|_| !value.is_empty()).map(log);
+            }
             assigned.insert(name.to_owned(), value);
         }
         for (name, value) in assigned {
@@ -74,6 +107,11 @@ impl Variables {
     /// Whether all of the environment is known.
     pub fn environment_is_known(&self) -> bool {
         self.known
+    }
+
+    /// Where the environment has OpenSSL write its secrets to.
+    pub fn exports(&self) -> Option<&SecretsLog> {
+        self.secrets.as_ref()
     }
 
     /// Names that the environment gives values that are not in the files.

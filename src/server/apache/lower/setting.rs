@@ -9,7 +9,7 @@ use super::level::{APPENDED, Engine, Level};
 use super::{Lowering, upstream};
 use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity, Unjudged};
 use crate::model::{Command, Name, NameKind, Origin, Setting, Token, VerifyMode};
-use crate::platform::TlsLibraryKind;
+use crate::platform::{KeepsApart, TlsLibraryKind};
 use crate::server::apache::include::Statement;
 use crate::server::apache::syntax::Word;
 use crate::source::Span;
@@ -122,6 +122,8 @@ pub fn read(lowering: &mut Lowering<'_>, said: &Said<'_>, level: &mut Level) {
             lowering.cache_provider(said, &first);
         }
         "sslsessioncache" => lowering.cache_provider(said, &first),
+        "loglevel" => lowering.problems.extend(said.words.iter().filter_map(|word| dumps(&said.token(word)))),
+        "sslvhostsnipolicy" => lowering.keeps_apart = keeps_apart(&first.text),
         "sslpassphrasedialog" => level.dialog = Some(first).filter(|word| !word.text.eq_ignore_ascii_case("builtin")),
         "protocols" => level.application = said.known(said.words.iter().map(|word| said.token(word)).collect()),
         "protocol" => level.protocol = Some(first),
@@ -129,6 +131,28 @@ pub fn read(lowering: &mut Lowering<'_>, said: &Said<'_>, level: &mut Level) {
         "serveralias" => aliases(lowering, said, level),
         _ => {}
     }
+}
+
+/// `LogLevel`: from `trace7` on mod_ssl writes what is decrypted to the error log.
+fn dumps(word: &Token) -> Option<Problem> {
+    let (module, level) = word.text.rsplit_once(':').unwrap_or(("", &word.text));
+    let is_ssl = ["", "ssl", "mod_ssl", "mod_ssl.c", "ssl_module"].iter().any(|name| name.eq_ignore_ascii_case(module));
+    let dumps = ["trace7", "trace8"].iter().any(|name| name.eq_ignore_ascii_case(level));
+    let span = word.part(word.text.len() - level.len(), word.text.len());
+    let edits = vec![Edit { span, text: "trace6".to_owned() }];
+    let fix = Fix { title: "write `trace6`".to_owned(), safety: Safety::Safe, edits };
+    let problem = || Problem::new("tls-secrets-logged", word.span).case("log").with("level", level).fix(fix);
+    (is_ssl && dumps).then(problem)
+}
+
+/// `SSLVHostSNIPolicy`: two of its words look at more and less than the one that holds without it.
+fn keeps_apart(word: &str) -> Option<KeepsApart> {
+    Some(match &*word.to_ascii_lowercase() {
+        "insecure" => KeepsApart::Nothing,
+        "authonly" => KeepsApart::Verification,
+        "secure" | "strict" => KeepsApart::Settings,
+        _ => return None,
+    })
 }
 
 fn engine(lowering: &mut Lowering<'_>, said: &Said<'_>, first: &Token, level: &mut Level) {

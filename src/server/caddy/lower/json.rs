@@ -300,6 +300,9 @@ fn judge(lowering: &mut Lowering<'_>, settings: &Settings) {
             lowering.problem(problem.with("word", &*word.text).with("known", "tls1.2 tls1.3"));
         }
     }
+    if let Some(path) = settings.secrets_log.as_ref().filter(|path| !path.text.is_empty()) {
+        lowering.problem(Problem::new("tls-secrets-logged", path.span).with("path", &*path.text));
+    }
     if let (Some(oldest), Some(newest)) = (&settings.oldest, &settings.newest)
         && !newest.text.is_empty()
         && oldest.text > newest.text

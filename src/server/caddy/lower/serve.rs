@@ -10,10 +10,10 @@ use super::policy;
 use super::provide;
 use super::site::{self, Site};
 use super::{Lowering, address};
-use crate::diagnostic::{Problem, Severity};
+use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity};
 use crate::model::Listen;
 use crate::server::caddy::config::{Choice, Config, Policy, Route, Server};
-use crate::server::caddy::syntax::{Section, Word};
+use crate::server::caddy::syntax::{Quote, Section, Word};
 use crate::source::Span;
 
 /// One socket with the sites on it, and which of their addresses lead there: exact names before wildcards, longer names
@@ -270,6 +270,23 @@ fn policies(
     policy::consolidate(policies, &mut lowering.problems)
 }
 
+/// Takes `http://` away from the only address of a site that no other site has.
+fn without_scheme(word: &Word, sites: &[Site]) -> Option<Fix> {
+    const SCHEME: &str = "http://";
+    let host = word.text.strip_prefix(SCHEME).filter(|host| !host.is_empty() && !host.contains([':', '/']))?;
+    let keys = || sites.iter().flat_map(|site| &site.keys);
+    let is_only = |site: &Site| site.keys.len() == 1 && site.keys[0].word.span == word.span;
+    let is_known_once = keys().filter(|key| *key.address.host == *host).count() == 1;
+    let can = word.is_verbatim && word.quote == Quote::None && is_known_once && sites.iter().any(is_only);
+    let start = word.span.start;
+    let span = Span { end: start + SCHEME.len() as u32, ..word.span };
+    can.then(|| Fix {
+        title: format!("write `{host}`, which is served by TLS"),
+        safety: Safety::Safe,
+        edits: vec![Edit { span, text: String::new() }],
+    })
+}
+
 /// A server speaks HTTP or HTTPS, never both.
 fn conflicting(
     lowering: &mut Lowering<'_>,
@@ -291,8 +308,11 @@ fn conflicting(
                 _ => continue,
             };
             if is_http && let Some((Policy { at: Some(policy), .. }, _)) = policies.first() {
-                let problem = Problem::new("plain-http-on-tls-port", span).case("tls-on-plain");
-                let problem = problem.with("listen", listen.clone()).with("site", &*key.word.text);
+                let is_tls_port = server.listens.iter().any(|listen| matches!(listen.port, 443 | 8443));
+                let rule = if is_tls_port { "plain-http-on-tls-port" } else { "listen-without-tls" };
+                let problem = Problem::new(rule, span).case("tls-on-plain");
+                let mut problem = problem.with("listen", listen.clone()).with("site", &*key.word.text);
+                problem.fix = without_scheme(&key.word, sites).filter(|_| !is_tls_port);
                 lowering.problem(problem.related(*policy, "asks for TLS"));
                 return;
             }

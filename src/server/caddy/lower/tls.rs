@@ -239,7 +239,9 @@ fn subdirective(lowering: &mut Lowering<'_>, node: &Node, tls: &mut Tls, shortcu
         "insecure_secrets_log" => match node.words.first() {
             Some(word) => {
                 tls.settings.secrets_log = Some(token(word));
-                lowering.problem(Problem::new("tls-secrets-logged", word.span).with("path", &*word.text));
+                let mut problem = Problem::new("tls-secrets-logged", word.span).with("path", &*word.text);
+                problem.fix = removal(node, "take the directive away");
+                lowering.problem(problem);
             }
             None => lowering.invalid(node.name.span, "caddy-count", name, "a file"),
         },
@@ -249,6 +251,15 @@ fn subdirective(lowering: &mut Lowering<'_>, node: &Node, tls: &mut Tls, shortcu
         }
         _ => {}
     }
+}
+
+/// Takes a directive of one line away, up to where its last word ends.
+fn removal(node: &Node, title: &str) -> Option<Fix> {
+    let words = || std::iter::once(&node.name).chain(&node.words);
+    let can = node.block.is_none() && words().all(|word| word.is_verbatim && word.span.file == node.name.span.file);
+    let span = node.name.span.to(node.arguments());
+    let edits = vec![Edit { span, text: String::new() }];
+    can.then(|| Fix { title: title.to_owned(), safety: Safety::Safe, edits })
 }
 
 /// A module that is not part of Caddy.

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::ech;
 use super::level::{File, Level, Named, READ_LATE};
 use super::{LoadedFile, Lowering, Word, span_of};
 use crate::diagnostic::{Edit, Fix, Problem, Safety};
@@ -131,6 +132,7 @@ pub fn read(lowering: &Lowering<'_>, said: &Said<'_>, level: &mut Level, problem
                 level.ticket_keys.push(TicketKey { token: token.clone(), found });
             }
         }
+        b"ech_file" => problems.extend(ech::check(lowering, &file(lowering, said), said)),
         b"client_certificate" => set(&mut level.client_authorities, Some(file(lowering, said))),
         b"trusted_certificate" => set(&mut level.trusted, Some(file(lowering, said))),
         b"crl" => set(&mut level.revocations, Some(file(lowering, said))),
