@@ -197,6 +197,7 @@ const OF_MEANING: &[&str] = &[
     "listen-bind-conflict",
     "protocol-range-inverted",
     "proxy-scheme-conflict[trust]",
+    "tls-secrets-logged",
     "wildcard-policy-applies-to-subdomain",
 ];
 

@@ -86,9 +86,7 @@ impl Predictor<'_> {
     pub fn offer(&self, binding: &Binding) -> Offer {
         let library = &self.deployment().platform.tls_library;
         match library.kind {
-            TlsLibraryKind::OpenSsl => {
-                Offer::of_openssl(self.contexts().of(binding.after_name), self.contexts().of(binding.choosing))
-            }
+            TlsLibraryKind::OpenSsl => Offer::of_openssl(&self.decided(binding), self.contexts().of(binding.choosing)),
             TlsLibraryKind::Go => go::offer(self.deployment().policy(binding.after_name), library.version),
             TlsLibraryKind::Other => Offer::unknown(&format!("{} is not followed here", library.name)),
         }

@@ -2,17 +2,18 @@
 //!
 //! Outcomes are shared: ten thousand sites have a handful of policies, and one client gets the same from each of a kind.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use super::client::Client;
 use super::go::{self, Candidates};
-use super::openssl::{self, Contexts, Slots, Surroundings};
+use super::openssl::{self, Context, Contexts, Slots, Surroundings};
 use super::outcome::{Agreed, Cause, Decisive, Outcome, Stage, Story};
 use crate::model::{
-    Binding, BindingId, CredentialsId, Deployment, Endpoint, Found, OriginKind, PolicyId, Setting, SiteId, Transport,
-    Unmatched,
+    Binding, BindingId, Command, CredentialsId, Deployment, Endpoint, Found, OriginKind, PolicyId, Setting, SiteId,
+    Transport, Unmatched,
 };
 use crate::pki::loading::Strength;
 use crate::pki::{Anchors, Certificate, Library, Verdict, Verifier};
@@ -67,7 +68,7 @@ impl Handshake {
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Key {
     policies: [PolicyId; 4],
-    credentials: CredentialsId,
+    credentials: [CredentialsId; 2],
     rejects: bool,
     client: usize,
     /// The name, where it chooses among several certificates.
@@ -247,6 +248,21 @@ impl<'a> Predictor<'a> {
         self.deployment.platform.tls_library.kind
     }
 
+    /// The context that decides a handshake in the end, each setting from whoever decides it.
+    pub fn decided(&self, binding: &Binding) -> Cow<'_, Context> {
+        let context = self.contexts.of(binding.after_name);
+        let curve = self.deployment.conduct.pins_curve.then(|| &self.slots(binding.before_name_credentials).curve);
+        let Some(Some(curve)) = curve else { return Cow::Borrowed(context) };
+        // Commands come after the files, and win.
+        let commands = self.deployment.policy(binding.before_name).commands.get();
+        if commands.is_some_and(|all| all.iter().any(Command::sets_groups)) {
+            return Cow::Borrowed(context);
+        }
+        let mut pinned = context.clone();
+        pinned.pin(curve.as_ref());
+        Cow::Owned(pinned)
+    }
+
     /// What comes of a handshake, worked out anew.
     fn negotiate(&self, binding: &Binding, client: &Client, name: Option<&str>, story: &mut Story) -> Outcome {
         let loaded = name.and_then(|name| self.loaded_for(binding, name));
@@ -254,11 +270,12 @@ impl<'a> Predictor<'a> {
         let library = &self.deployment.platform.tls_library;
         match library.kind {
             TlsLibraryKind::OpenSsl => {
+                let decided = self.decided(binding);
                 let side = openssl::Side {
                     start: self.contexts.of(binding.before_name),
                     choosing: self.contexts.of(binding.choosing),
                     own: self.contexts.of(binding.own),
-                    decided: self.contexts.of(binding.after_name),
+                    decided: &decided,
                     slots: loaded.as_deref().unwrap_or_else(|| self.slots(binding.credentials)),
                     adds_options: self.deployment.conduct.adds_options,
                     rejects: binding.rejects,
@@ -298,7 +315,7 @@ impl<'a> Predictor<'a> {
         };
         let key = Key {
             policies: [binding.before_name, binding.choosing, binding.own, binding.after_name],
-            credentials: binding.credentials,
+            credentials: [binding.credentials, binding.before_name_credentials],
             rejects: binding.rejects,
             client: client.number,
             name: name.filter(|_| hangs_on_name).map(Into::into),

@@ -101,6 +101,8 @@ pub struct Binding {
     pub after_name: PolicyId,
     /// The certificates that are served.
     pub credentials: CredentialsId,
+    /// The certificates of the site that a connection begins with: the socket's default, where the server has such a site.
+    pub before_name_credentials: CredentialsId,
     /// Whether the handshake is refused on purpose.
     pub rejects: bool,
 }

@@ -31,6 +31,13 @@ pub struct Command {
     pub value: Token,
 }
 
+impl Command {
+    /// Whether it sets the groups for key exchange (SSL_CONF_cmd(3)).
+    pub fn sets_groups(&self) -> bool {
+        ["Groups", "Curves", "ECDHParameters"].iter().any(|name| self.name.text.eq_ignore_ascii_case(name))
+    }
+}
+
 /// Whether clients must show a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum VerifyMode {

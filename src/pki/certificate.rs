@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
 use sha2::{Digest, Sha256};
+use x509_parser::der_parser::Oid;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::{FromDer, X509Certificate};
 use x509_parser::x509::{AlgorithmIdentifier, X509Name};
@@ -34,6 +35,40 @@ pub enum KeyKind {
 }
 
 impl KeyKind {
+    /// The kind of keys on a curve, from the DER of its name (`ECParameters`, RFC 5480, 2.1.1). Absent where the curve is
+    /// written out in numbers.
+    pub fn of_curve(der: &[u8]) -> Option<KeyKind> {
+        let (_, oid) = Oid::from_der(der).ok()?;
+        Some(KeyKind::on_curve(Some(&oid.to_id_string())))
+    }
+
+    fn on_curve(oid: Option<&str>) -> KeyKind {
+        match oid {
+            Some("1.2.840.10045.3.1.7") => KeyKind::P256,
+            Some("1.3.132.0.34") => KeyKind::P384,
+            Some("1.3.132.0.35") => KeyKind::P521,
+            other => KeyKind::OtherCurve(other.unwrap_or("unnamed").to_owned()),
+        }
+    }
+
+    /// The group of a key on a curve, by our own name for it; absent for other keys.
+    pub fn group(&self) -> Option<&'static str> {
+        Some(match self {
+            KeyKind::P256 => "P-256",
+            KeyKind::P384 => "P-384",
+            KeyKind::P521 => "P-521",
+            KeyKind::OtherCurve(oid) => match oid.as_str() {
+                "1.3.132.0.10" => "secp256k1",
+                "1.3.132.0.33" => "P-224",
+                "1.2.840.10045.3.1.1" => "P-192",
+                "1.3.36.3.3.2.8.1.1.7" => "brainpoolP256r1",
+                "1.3.36.3.3.2.8.1.1.11" => "brainpoolP384r1",
+                "1.3.36.3.3.2.8.1.1.13" => "brainpoolP512r1",
+                _ => "another curve",
+            },
+            _ => return None,
+        })
+    }
     /// The name in messages.
     pub fn name(&self) -> String {
         match self {
@@ -71,12 +106,7 @@ impl KeyKind {
     pub(super) fn of(algorithm: &str, curve: Option<String>) -> KeyKind {
         match algorithm {
             "1.2.840.113549.1.1.1" | "1.2.840.113549.1.1.10" => KeyKind::Rsa,
-            "1.2.840.10045.2.1" => match curve.as_deref() {
-                Some("1.2.840.10045.3.1.7") => KeyKind::P256,
-                Some("1.3.132.0.34") => KeyKind::P384,
-                Some("1.3.132.0.35") => KeyKind::P521,
-                other => KeyKind::OtherCurve(other.unwrap_or("unnamed").to_owned()),
-            },
+            "1.2.840.10045.2.1" => KeyKind::on_curve(curve.as_deref()),
             "1.3.101.112" => KeyKind::Ed25519,
             "1.3.101.113" => KeyKind::Ed448,
             "1.2.840.10040.4.1" => KeyKind::Dsa,

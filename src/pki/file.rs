@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::certificate::Certificate;
+use super::certificate::{Certificate, KeyKind};
 use super::key::{self, Key, KeyFault};
 use super::pem::{self, PemFault};
 use super::revocation::Revocations;
@@ -20,6 +20,8 @@ pub enum BlockKind {
     Key(Result<Key, KeyFault>),
     /// Diffie-Hellman parameters and the size of their prime in bits.
     DhParameters(u32),
+    /// Parameters of an elliptic curve, and which it is; absent where it is written out in numbers.
+    CurveParameters(Option<KeyKind>),
     /// A revocation list.
     Revocations(Revocations),
     /// Anything else, by its label.
@@ -193,9 +195,19 @@ impl PemFile {
         })
     }
 
-    /// The first block with the parameters of an elliptic curve.
-    pub fn curve_parameters(&self) -> Option<&Block> {
-        self.blocks.iter().find(|block| block.label == "EC PARAMETERS")
+    /// The first block with the parameters of an elliptic curve, and which it is.
+    pub fn curve_parameters(&self) -> Option<(&Block, Option<&KeyKind>)> {
+        self.blocks.iter().find_map(|block| match &block.kind {
+            BlockKind::CurveParameters(curve) => Some((block, curve.as_ref())),
+            _ => None,
+        })
+    }
+
+    /// Whether the first parameters of any kind are those of a curve.
+    pub fn parameters_begin_with_curve(&self) -> bool {
+        let is_one = |block: &&Block| matches!(block.kind, BlockKind::DhParameters(_) | BlockKind::CurveParameters(_));
+        let first = self.blocks.iter().find(is_one);
+        first.is_some_and(|block| matches!(block.kind, BlockKind::CurveParameters(_)))
     }
 
     /// Whether it holds a certificate or a revocation list, as a file of revocation lists must (`X509_load_cert_crl_file`).
@@ -245,6 +257,7 @@ fn kind(raw: &pem::Raw<'_>, passwords: &[Zeroizing<Vec<u8>>]) -> BlockKind {
         },
         label if key::is_key_label(label) => BlockKind::Key(key::read(raw, passwords)),
         "DH PARAMETERS" | "X9.42 DH PARAMETERS" => BlockKind::DhParameters(first_integer_bits(der)),
+        "EC PARAMETERS" => BlockKind::CurveParameters(KeyKind::of_curve(der)),
         "X509 CRL" => match Revocations::parse(der) {
             Some(list) => BlockKind::Revocations(list),
             None => BlockKind::Other(raw.label.to_owned()),

@@ -81,6 +81,9 @@ pub struct Conduct {
     /// Whether the certificates that are shown to upstream servers stand in one file with their keys.
     #[serde(default)]
     pub upstream_keys_beside_certificates: bool,
+    /// Whether parameters of a curve in the first certificate file pin the group of every key exchange of the socket.
+    #[serde(default)]
+    pub pins_curve: bool,
     /// Whether `MinProtocol` and `MaxProtocol` of `openssl.cnf` reach the server.
     pub keeps_system_protocol_bounds: bool,
 }

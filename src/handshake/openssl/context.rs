@@ -8,7 +8,7 @@ use super::command::{self, CommandFault};
 use super::level::Level;
 use super::suite_b;
 use crate::model::{Command, PolicyId, Setting, TlsPolicy, Token, Value, VerifyMode};
-use crate::pki::{Library, PemFile};
+use crate::pki::{KeyKind, Library, PemFile};
 use crate::platform::{Conduct, Platform, SystemTls};
 use crate::source::ReadError;
 use crate::tls::cipher::{self, CipherError, CipherLibrary, CipherSuite, Expansion, SuiteB, Tls13Suite};
@@ -261,6 +261,21 @@ impl Context {
         self.level = expansion.security_level.unwrap_or(self.level);
         // Once on, it stays (`check_suiteb_cipher_list`).
         self.suite_b = expansion.suite_b.or(self.suite_b);
+    }
+
+    /// The one group of key exchanges that parameters of a curve leave; what the library does not know leaves all.
+    pub fn pin(&mut self, curve: Option<&KeyKind>) {
+        let groups = match curve.map(KeyKind::group) {
+            None => Err("parameters of a curve that are written out in numbers decide the group".into()),
+            Some(name) => match name.and_then(|name| GroupList::parse(self.version, name).ok()) {
+                Some(groups) => Ok(groups),
+                None => return,
+            },
+        };
+        self.own_groups = groups.clone();
+        if self.suite_b.is_none() {
+            self.groups = groups;
+        }
     }
 
     /// Suite B wins over all other settings, whenever they were made (`tls1_suiteb`).

@@ -11,6 +11,7 @@ use super::suite_b;
 use crate::handshake::client::Client;
 use crate::handshake::hello::{Hello, Speechless, without_holes};
 use crate::handshake::outcome::{Agreed, Cause, Decisive, Outcome, Stage, Story};
+use crate::pki::KeyKind;
 use crate::tls::cipher::{CipherSuite, Encryption, Tls13Suite};
 use crate::tls::group::{self, Group};
 use crate::tls::signature::{SignatureScheme, SigningKey};
@@ -808,6 +809,9 @@ impl<'n> Negotiation<'n> {
     /// level at which they are loaded takes them (`ssl_init_server_certs`), else by the key of the certificate.
     fn own_dh_bits(&self, suite: &CipherSuite) -> Step<u32> {
         let slots = self.certificates()?;
+        if let Some(curve) = slots.curve_as_dh() {
+            self.refuse_curve_as_dh(curve)?;
+        }
         if let Some(bits) = slots.dh_bits.filter(|bits| self.side.decided.loads_dh(*bits)) {
             return Ok(bits);
         }
@@ -821,6 +825,25 @@ impl<'n> Negotiation<'n> {
             2048.. => 2048,
             _ => 1024,
         })
+    }
+
+    /// From OpenSSL 3.0 on httpd reads parameters of any kind where it looks for those of Diffie-Hellman
+    /// (`modssl_dh_pkey_from_file`). With a curve in their place each such handshake ends; one that is too weak to be loaded
+    /// leaves the library's own.
+    fn refuse_curve_as_dh(&self, curve: &KeyKind) -> Step<()> {
+        let decided = self.side.decided;
+        let level = Level { number: decided.loading_level, version: decided.version };
+        match curve.group().and_then(group::named) {
+            _ if decided.version < [3, 0, 0] => Ok(()),
+            Some(group) if level.allows_group(group) => failed(
+                "no-dh-parameters",
+                Decisive::Credentials,
+                "parameters of a curve stand where those of Diffie-Hellman are looked for: the server ends the handshake \
+                 (internal_error)",
+            ),
+            None if level.number == 0 => unknown(Decisive::Credentials, "parameters of a curve that is not followed here"),
+            _ => Ok(()),
+        }
     }
 
     /// The level is asked once more for what is sent: commands may have raised it after loading (`ssl_add_cert_chain`).

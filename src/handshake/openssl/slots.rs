@@ -28,21 +28,7 @@ impl Slot {
 
     /// The group that its key lies on; absent for keys that are not on a curve of ECDSA.
     pub fn curve(&self) -> Option<&'static str> {
-        Some(match &self.leaf().key.kind {
-            KeyKind::P256 => "P-256",
-            KeyKind::P384 => "P-384",
-            KeyKind::P521 => "P-521",
-            KeyKind::OtherCurve(oid) => match oid.as_str() {
-                "1.3.132.0.10" => "secp256k1",
-                "1.3.132.0.33" => "P-224",
-                "1.2.840.10045.3.1.1" => "P-192",
-                "1.3.36.3.3.2.8.1.1.7" => "brainpoolP256r1",
-                "1.3.36.3.3.2.8.1.1.11" => "brainpoolP384r1",
-                "1.3.36.3.3.2.8.1.1.13" => "brainpoolP512r1",
-                _ => "another curve",
-            },
-            _ => return None,
-        })
+        self.leaf().key.kind.group()
     }
 }
 
@@ -57,6 +43,10 @@ pub struct Slots {
     pub failure: Option<String>,
     /// Size of the prime in the file of the first certificate, where Diffie-Hellman parameters stand in it, in bits.
     pub dh_bits: Option<u32>,
+    /// The curve whose parameters stand there; inside absent where it is written out in numbers.
+    pub curve: Option<Option<KeyKind>>,
+    /// Whether they are the first parameters of any kind in that file.
+    curve_comes_first: bool,
 }
 
 /// The kinds of keys, in OpenSSL's order.
@@ -92,9 +82,8 @@ impl Slots {
             if let Some(file) = certificate {
                 if pair == 0 {
                     slots.dh_bits = file.dh_bits();
-                    if completes && file.curve_parameters().is_some() {
-                        slots.unknown = Some("parameters of a curve beside the certificate decide the group".into());
-                    }
+                    slots.curve_comes_first = file.parameters_begin_with_curve();
+                    slots.curve = file.curve_parameters().map(|(_, curve)| curve.cloned());
                 }
                 slots.certificate(pair, file, chain, authorities);
             }
@@ -188,6 +177,11 @@ impl Slots {
         if self.certificates[at].as_ref().is_none_or(fits) {
             self.keys[at] = Some(key.clone());
         }
+    }
+
+    /// The curve whose parameters stand where those of Diffie-Hellman are looked for.
+    pub fn curve_as_dh(&self) -> Option<&KeyKind> {
+        self.curve.as_ref().filter(|_| self.curve_comes_first)?.as_ref()
     }
 
     /// The certificate that signs with a kind of key, where its key is there too.

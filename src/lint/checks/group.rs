@@ -5,17 +5,15 @@ use crate::handshake::go;
 use crate::handshake::openssl::Context;
 use crate::handshake::{Client, Outcome, clients};
 use crate::lint::{Scope, Sink, Use};
-use crate::model::{Binding, Command, Endpoint, EndpointId, Setting, Site, SiteId, TlsPolicy, Token, Transport};
+use crate::model::{Binding, Endpoint, EndpointId, Setting, Site, SiteId, TlsPolicy, Token, Transport};
 use crate::platform::TlsLibraryKind;
 use crate::source::Span;
 use crate::tls::group::{self, GroupList};
 
 /// Where the groups of a policy are written: in a command for the library, else in the server's own directive.
 pub fn written(policy: &TlsPolicy) -> Option<Span> {
-    let is_list = |one: &&Command| {
-        ["Groups", "Curves", "ECDHParameters"].iter().any(|name| one.name.text.eq_ignore_ascii_case(name))
-    };
-    let command = policy.commands.get().and_then(|all| all.iter().rev().find(is_list)).map(|one| one.value.span);
+    let command =
+        policy.commands.get().and_then(|all| all.iter().rev().find(|one| one.sets_groups())).map(|one| one.value.span);
     let own = |setting: &Setting<std::sync::Arc<[Token]>>| {
         setting.get().and_then(|list| list.first()).map(|token| token.span).filter(|_| setting.is_written())
     };
@@ -112,7 +110,7 @@ pub fn pinned<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
         return;
     }
     let Some((token, file)) = scope.certificate_file(one.pair) else { return };
-    let Some(block) = file.curve_parameters() else { return };
+    let Some((block, _)) = file.curve_parameters() else { return };
     let mut problem = Problem::new("ec-parameters-pin-curve", token.span).with("path", &*token.text);
     if !file.is_secret() {
         problem = problem.related(block.head, "this block");

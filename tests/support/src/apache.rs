@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::apache_text::write;
 use crate::case::{Case, some_attempts, some_clients};
+use crate::der;
 use crate::material::{KINDS, common_files, fault, pair};
 use crate::pool;
 use crate::random::Random;
@@ -194,6 +195,11 @@ fn certificates(
         let kind = random.word(KINDS);
         let made = pair(random, kind, names, label);
         let path = |ending: &str| format!("tls/{place}-{at}-{kind}-{label}.{ending}");
+        let mut made = made;
+        if let Some(certificate) = made.certificate.as_mut().filter(|_| random.one_in(20)) {
+            let curve = random.word(&["1.2.840.10045.3.1.7", "1.3.132.0.34", "1.3.132.0.35", "1.3.132.0.10"]);
+            certificate.extend(der::pem("EC PARAMETERS", &der::identifier(curve)).into_bytes());
+        }
         let is_combined = random.one_in(if count == 1 { 10 } else { 40 });
         if let (true, Some(certificate), Some(key)) = (is_combined, &made.certificate, &made.key) {
             files.insert(path("pem"), [certificate.clone(), key.clone()].concat());

@@ -34,6 +34,11 @@ fn files() -> BTreeMap<String, Vec<u8>> {
         ("b.test.key", &["key rsa1"]),
         (".pem", &["leaf *.test key=ec2", "intermediate"]),
         (".key", &["key ec2"]),
+        ("pin256.pem", &["leaf a.test key=rsa1", "intermediate", "ec-parameters"]),
+        ("pin384.pem", &["ec-parameters 1.3.132.0.34", "leaf a.test key=rsa1", "intermediate"]),
+        ("pin-dh.pem", &["leaf a.test key=rsa1", "intermediate", "ec-parameters", "dh 2048"]),
+        ("dh-pin.pem", &["leaf a.test key=rsa1", "intermediate", "dh 2048", "ec-parameters"]),
+        ("pin-other.pem", &["ec-parameters 1.3.132.0.6", "leaf a.test key=rsa1", "intermediate"]),
         ("sha1.pem", &["leaf a.test key=rsa1 digest=sha1", "intermediate"]),
         ("sha1-middle.pem", &["leaf a.test key=rsa1", "intermediate digest=sha1"]),
         ("garbage.pem", &["text nothing"]),
@@ -235,6 +240,7 @@ pub fn apache(modules: &str) -> Vec<Case> {
     let usual = |name: &str, server: &str, first: &str, second: &str| {
         both(name, &[], server, &format!("{A}{first}"), &format!("{B}{second}"))
     };
+    let pinned = |name: &str| format!("SSLEngine on\nSSLCertificateFile {name}.pem\nSSLCertificateKeyFile a.key\n");
     vec![
         usual("the order of the first host stays", "", "SSLHonorCipherOrder on", "SSLHonorCipherOrder off"),
         usual("a protocol that the first forbids", "", "SSLOpenSSLConfCmd Protocol -TLSv1.3", ""),
@@ -261,6 +267,15 @@ pub fn apache(modules: &str) -> Vec<Case> {
             "SSLEngine on\nSSLCertificateFile leaf.pem\nSSLCertificateKeyFile a.key\nSSLCACertificateFile middle.pem",
             B,
         ),
+        both("a curve beside the first certificate", &[], "", &pinned("pin256"), B),
+        both("another curve beside the first certificate", &[], "", &pinned("pin384"), B),
+        both("a curve that TLS does not have", &[], "", &pinned("pin-other"), B),
+        both("a curve before parameters of Diffie-Hellman", &[], "", &pinned("pin-dh"), B),
+        both("a curve behind parameters of Diffie-Hellman", &[], "", &pinned("dh-pin"), B),
+        both("a weak curve at level 0", &[], "SSLCipherSuite ALL:@SECLEVEL=0", &pinned("pin-other"), B),
+        both("a curve beside the second certificate", &[], "", B, &pinned("pin384")),
+        both("a curve and a command", &[], "SSLOpenSSLConfCmd Groups X25519:P-256", &pinned("pin384"), B),
+        both("a curve and Suite B", &[], "SSLCipherSuite SUITEB192", &pinned("pin256"), B),
         both("a host without TLS before one without a certificate", &[], "", "", "SSLEngine on"),
         both("suites that nobody knows, without TLS", &[], "", A, "SSLCipherSuite TLSv1.3 TLS_NONSENSE"),
         usual("suites that nobody knows", "SSLCipherSuite TLSv1.3 TLS_NONSENSE", "", ""),

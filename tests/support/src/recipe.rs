@@ -193,7 +193,10 @@ pub fn file<'r>(recipes: impl IntoIterator<Item = &'r str>) -> Vec<u8> {
                 let (name, password) = rest.split_once(" password=").expect("encrypted KEY password=WORD");
                 key(name).encrypted(password).into_bytes()
             }
-            ("ec-parameters", _) => der::pem("EC PARAMETERS", &der::identifier("1.2.840.10045.3.1.7")).into_bytes(),
+            ("ec-parameters", curve) => {
+                let curve = if curve.is_empty() { "1.2.840.10045.3.1.7" } else { curve };
+                der::pem("EC PARAMETERS", &der::identifier(curve)).into_bytes()
+            }
             _ => certificate(recipe).pem().into_bytes(),
         };
         if glue && out.last() == Some(&b'\n') {

@@ -264,6 +264,7 @@ fn bind(
             own: policy,
             after_name,
             credentials,
+            before_name_credentials: default_credentials,
             rejects: false,
         });
         endpoint.uses.push(ListenUse {

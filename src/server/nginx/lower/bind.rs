@@ -340,6 +340,7 @@ fn bind(deployment: &mut Deployment, composer: &mut Composer, mut endpoint: Endp
             own: policy,
             after_name,
             credentials,
+            before_name_credentials: credentials,
             rejects,
         });
         if *id == default {

@@ -257,6 +257,7 @@ impl<'m, 'a> Maker<'m, 'a> {
                 own: policy,
                 after_name: policy,
                 credentials,
+                before_name_credentials: credentials,
                 rejects,
             });
         }
