@@ -841,7 +841,9 @@ impl<'n> Negotiation<'n> {
                 "parameters of a curve stand where those of Diffie-Hellman are looked for: the server ends the handshake \
                  (internal_error)",
             ),
-            None if level.number == 0 => unknown(Decisive::Credentials, "parameters of a curve that is not followed here"),
+            None if level.number == 0 => {
+                unknown(Decisive::Credentials, "parameters of a curve that is not followed here")
+            }
             _ => Ok(()),
         }
     }

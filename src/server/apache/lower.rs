@@ -53,6 +53,14 @@ fn is_read(name: &str) -> bool {
         )
 }
 
+/// Directives of other modules than mod_ssl's certificates that still work and have a newer form, with the release that has
+/// it (the documentation of each).
+const OUT_OF_USE: &[(&str, &str, &str)] = &[
+    ("namevirtualhost", "2.3.11", "nothing: names are told apart wherever an address is shared"),
+    ("sslrequire", "2.4.0", "`Require expr`"),
+    ("sslproxycheckpeercn", "2.4.5", "`SSLProxyCheckPeerName`"),
+];
+
 /// Whether what requests get hangs on a directive, by its name in lower case.
 fn is_answer(name: &str) -> bool {
     answer::is_read(name) || webroot::is_read(name)
@@ -279,6 +287,10 @@ impl<'a> Lowering<'a> {
             let is_sound = problem.is_none();
             self.problems.extend(problem.map(|problem| *problem));
             let lower = row.map_or("", |row| row.lower);
+            if let Some((_, since, instead)) = OUT_OF_USE.iter().find(|(name, ..)| is_sound && *name == lower) {
+                let said = setting::Said { name: lower, statement, words: &words, text: loaded.text(statement.text) };
+                self.problems.push(setting::deprecated(&said, since, instead));
+            }
             if let (Scope::Host(at), Some(row)) = (open[open.len() - 1], row) {
                 self.hosts[at].level.has_core |= row.is_core();
             }

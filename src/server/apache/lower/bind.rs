@@ -8,6 +8,8 @@ mod compose;
 mod fault;
 mod socket;
 
+pub use self::fault::holds_nobody;
+
 use std::sync::Arc;
 
 use self::compose::Composer;

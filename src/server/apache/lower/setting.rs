@@ -238,7 +238,7 @@ pub fn appended(mut list: Token) -> Token {
 }
 
 /// What still works, and has a newer form.
-fn deprecated(said: &Said<'_>, since: &str, instead: &str) -> Problem {
+pub fn deprecated(said: &Said<'_>, since: &str, instead: &str) -> Problem {
     let name = String::from_utf8_lossy(&said.text[said.statement.name.0 as usize..said.statement.name.1 as usize]);
     let at = Span::new(said.statement.text, said.statement.name.0, said.statement.name.1);
     let problem = Problem::new("deprecated-directive", at).with("name", name).with("since", since);

@@ -5,6 +5,7 @@
 //! where `SSLProxyEngine` is on, its files are loaded at start.
 
 use super::Lowering;
+use super::bind::holds_nobody;
 use super::level::{self, Defaults, File, inherited, take};
 use super::setting::{self, Said};
 use crate::diagnostic::Problem;
@@ -24,6 +25,8 @@ pub struct Proxy {
     folder: Option<File>,
     revocations: Option<File>,
     checks_name: Option<Setting<bool>>,
+    /// `SSLProxyCheckPeerCN`, which counts where `SSLProxyCheckPeerName` is not written.
+    checks_common_name: Option<Setting<bool>>,
     checks_dates: Option<Setting<bool>>,
     protocols: Option<Setting<ProtocolChoice>>,
     ciphers: Option<Setting<Token>>,
@@ -104,7 +107,7 @@ pub fn passes(proxy: &Proxy) -> impl Iterator<Item = (Span, Option<FrameId>, Ups
     proxy.passes.iter().map(|pass| (pass.target.span, pass.via, target(pass)))
 }
 
-/// What keeps httpd from starting where the engine is on, besides files: AH02231, AH01899, AH10127.
+/// What keeps httpd from starting where the engine is on, besides files: AH02231, AH01896, AH01899, AH10127.
 pub fn faults(lowering: &Lowering<'_>, own: &Proxy, outer: &Proxy) -> Vec<Problem> {
     let mut found = Vec::new();
     if take(&own.engine, &outer.engine).and_then(|engine| engine.get().copied()) != Some(true) {
@@ -113,6 +116,11 @@ pub fn faults(lowering: &Lowering<'_>, own: &Proxy, outer: &Proxy) -> Vec<Proble
     let protocols = take(&own.protocols, &outer.protocols);
     if let Some(choice) = protocols.filter(|choice| choice.get().is_some_and(|choice| choice.set.is_empty())) {
         found.push(Problem::new("no-protocol", choice.origin.anchor()).case("upstream"));
+    }
+    let folder = own.folder.as_ref().or(outer.folder.as_ref()).and_then(|folder| folder.get());
+    let has_file = own.file.is_some() || outer.file.is_some();
+    if let Some((token, _)) = folder.filter(|(_, path)| !has_file && holds_nobody(lowering.files, path)) {
+        found.push(Problem::new("proxy-file-unusable", token.span).case("authorities").with("path", &*token.text));
     }
     let check = take(&own.revocation_check, &outer.revocation_check).filter(|check| check.get() == Some(&true));
     let names_list = |level: &Proxy| level.revocations.is_some() || level.revocation_folder.is_some();
@@ -151,6 +159,7 @@ pub fn read(lowering: &mut Lowering<'_>, said: &Said<'_>, name: &str, first: &To
     match name {
         "engine" => proxy.engine = said.flag(),
         "checkpeername" => proxy.checks_name = said.flag(),
+        "checkpeercn" => proxy.checks_common_name = said.flag(),
         "checkpeerexpire" => proxy.checks_dates = said.flag(),
         "verify" => {
             let found = match &*first.text.to_ascii_lowercase() {
@@ -202,7 +211,8 @@ pub fn policy(own: &Proxy, outer: &Proxy, defaults: Defaults) -> UpstreamPolicy 
         by_name: None,
     });
     let verification = or(&own.verification, &outer.verification, UpstreamVerification::Off, by_default);
-    let checks_name = or(&own.checks_name, &outer.checks_name, true, by_default);
+    let common_name = take(&own.checks_common_name, &outer.checks_common_name);
+    let checks_name = or(&own.checks_name, &outer.checks_name.clone().or(common_name), true, by_default);
     let engine = or(&own.engine, &outer.engine, false, by_default);
     let is_on = engine.get() == Some(&true);
     UpstreamPolicy {

@@ -4,6 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 
 use super::super::level::{DirectoryVerify, Level};
 use super::super::listen::{Place, Socket};
@@ -12,13 +13,14 @@ use super::super::{Host, Lowering, upstream};
 use super::Member;
 use crate::diagnostic::{Edit, Fix, Problem, Safety};
 use crate::model::{Address, Command, Deployment, Endpoint, Listen, Site, VerifyMode};
-use crate::source::Span;
+use crate::source::{FileKind, FileSystem, Span};
 use crate::tls::Protocol;
 
 /// Looks at all virtual hosts that speak TLS, and at the sockets together.
 pub fn check(deployment: &mut Deployment, lowering: &Lowering<'_>, all: &[(&Host, &Member)]) {
     let mut found = Vec::new();
     let mut lists: HashSet<Span> = HashSet::new();
+    let mut folders: HashMap<PathBuf, bool> = HashMap::new();
     for (host, member) in all.iter().filter(|(_, member)| member.tls) {
         // Read where a site with TLS uses it, and told of once.
         let suites = host.level.ciphersuites.as_ref().or(lowering.server.ciphersuites.as_ref());
@@ -29,7 +31,7 @@ pub fn check(deployment: &mut Deployment, lowering: &Lowering<'_>, all: &[(&Host
             stapling(deployment, lowering, host, member, &mut found);
             no_certificate(deployment, host, member, &mut found);
             revocation(lowering, host, &mut found);
-            empty_folders(lowering, host, &mut found);
+            empty_folders(lowering, host, &mut folders, &mut found);
         }
     }
     for (rule, token) in &lowering.empty_files {
@@ -227,12 +229,34 @@ fn missing_files(deployment: &Deployment, lowering: &Lowering<'_>, all: &[(&Host
     }
 }
 
-/// AH01896: a folder of authorities without any file.
-fn empty_folders(lowering: &Lowering<'_>, host: &Host, found: &mut Vec<Problem>) {
+/// Whether no file of a folder holds a certificate, whatever it is called (`ssl_init_FindCAList`). What may not be read
+/// may hold one.
+pub fn holds_nobody(files: &dyn FileSystem, folder: &Path) -> bool {
+    /// The labels by which OpenSSL knows a certificate.
+    const LABELS: [&[u8]; 3] =
+        [b"-----BEGIN CERTIFICATE-----", b"-----BEGIN X509 CERTIFICATE-----", b"-----BEGIN TRUSTED CERTIFICATE-----"];
+    /// How large a file is looked into, in bytes, and how many files.
+    const LARGEST: u64 = 1 << 20;
+    const MOST: usize = 4096;
+    let Ok(entries) = files.list(folder).map_err(drop) else { return false };
+    let holds_none = |path: &Path| match files.metadata(path).map(|found| found.kind) {
+        Ok(FileKind::Regular) => files.read(path, LARGEST).is_ok_and(|bytes| {
+            let has = |label: &&[u8]| bytes.windows(label.len()).any(|window| window == *label);
+            !LABELS.iter().any(|label| has(label))
+        }),
+        Ok(_) => true,
+        Err(error) => error.is_missing(),
+    };
+    entries.len() <= MOST && entries.iter().all(|entry| holds_none(&folder.join(&entry.name)))
+}
+
+/// AH01896: a folder of authorities without any.
+fn empty_folders(lowering: &Lowering<'_>, host: &Host, known: &mut HashMap<PathBuf, bool>, found: &mut Vec<Problem>) {
     let folder = host.level.authority_folder.as_ref().or(lowering.server.authority_folder.as_ref());
     let has_file = host.level.authorities.is_some() || lowering.server.authorities.is_some();
     let Some((token, path)) = folder.filter(|_| !has_file).and_then(|folder| folder.get()) else { return };
-    if lowering.files.list(path).is_ok_and(|entries| entries.is_empty()) {
+    let is_empty = known.entry(path.clone()).or_insert_with(|| holds_nobody(lowering.files, path));
+    if *is_empty {
         found.push(Problem::new("client-ca-unusable", token.span).with("path", &*token.text));
     }
 }
