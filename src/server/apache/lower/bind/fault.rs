@@ -242,7 +242,7 @@ pub fn holds_nobody(files: &dyn FileSystem, folder: &Path) -> bool {
     let holds_none = |path: &Path| match files.metadata(path).map(|found| found.kind) {
         Ok(FileKind::Regular) => files.read(path, LARGEST).is_ok_and(|bytes| {
             let has = |label: &&[u8]| bytes.windows(label.len()).any(|window| window == *label);
-            !LABELS.iter().any(|label| has(label))
+            !LABELS.iter().any(has)
         }),
         Ok(_) => true,
         Err(error) => error.is_missing(),
