@@ -328,9 +328,13 @@ fn authorities(
     found: &mut Settings,
 ) {
     let known = |end: End<'_, '_>, one: &ClientVerification| -> Option<BTreeSet<([u8; 32], String)>> {
-        let (_, path) = one.authorities.as_ref()?;
-        let file = end.side.scope.pem(path)?;
-        Some(file.certificates().map(|(_, one)| (one.sha256, one.short_name())).collect())
+        one.authorities.as_ref()?;
+        let mut all = BTreeSet::new();
+        for (_, path) in one.authority_files() {
+            let file = end.side.scope.pem(path)?;
+            all.extend(file.certificates().map(|(_, one)| (one.sha256, one.short_name())));
+        }
+        Some(all)
     };
     let (Some(was), Some(is)) = (known(old, before), known(new, now)) else {
         if before.authorities.is_some() != now.authorities.is_some() || before.authorities.is_some() {

@@ -44,7 +44,7 @@ impl Deployment {
         }
         for policy in &self.policies {
             if let Some(one) = policy.client_verification.get().filter(|one| one.mode != VerifyMode::Off) {
-                add(one.authorities.as_ref().map(plain), false);
+                one.authority_files().for_each(|file| add(Some(plain(file)), false));
                 add(one.revocations.as_ref().map(plain), false);
             }
         }

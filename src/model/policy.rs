@@ -60,6 +60,8 @@ pub struct ClientVerification {
     pub mode: VerifyMode,
     /// The file of authorities, as written and as located.
     pub authorities: Option<(Token, PathBuf)>,
+    /// Further files of authorities (Caddy's pools).
+    pub more_authorities: Vec<(Token, PathBuf)>,
     /// Whether a folder of authorities is named too.
     pub has_folder: bool,
     /// That folder, as written and as located, where it is known; its files are named by hash.
@@ -74,6 +76,13 @@ pub struct ClientVerification {
     pub checks_revocation: bool,
     /// Whether every authority on a client's path needs a list there.
     pub needs_every_revocation_list: bool,
+}
+
+impl ClientVerification {
+    /// All files of authorities, as written and as located.
+    pub fn authority_files(&self) -> impl Iterator<Item = &(Token, PathBuf)> {
+        self.authorities.iter().chain(&self.more_authorities)
+    }
 }
 
 /// OCSP stapling.

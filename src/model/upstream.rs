@@ -55,6 +55,8 @@ pub struct UpstreamPolicy {
     pub authorities: Setting<UpstreamAuthorities>,
     /// The file of revocation lists.
     pub revocations: Option<Setting<(Token, PathBuf)>>,
+    /// The folder of revocation lists, whose files are named by hash.
+    pub revocation_folder: Option<Setting<(Token, PathBuf)>>,
     /// Whether the certificate must have the upstream's name.
     pub checks_name: Setting<bool>,
     /// Whether the certificate's dates count even where its path is not verified (Apache's `SSLProxyCheckPeerExpire`).

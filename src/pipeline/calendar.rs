@@ -277,7 +277,7 @@ impl<'l> Found<'l> {
     fn policy(&mut self, policy: &TlsPolicy, sites: &BTreeSet<String>) {
         if let Some(verification) = policy.client_verification.get() {
             let asks = verification.mode != VerifyMode::Off;
-            for (token, path) in verification.authorities.iter().filter(|_| asks) {
+            for (token, path) in verification.authority_files().filter(|_| asks) {
                 self.certificates(Role::ClientAuthority, &Named { path, at: token.span, sites });
             }
             for (token, folder) in verification.folder.iter().filter(|_| asks) {
@@ -332,6 +332,9 @@ impl<'l> Found<'l> {
         {
             self.revocations(Role::UpstreamRevocations, &Named { path, at: token.span, sites });
         }
+        if let Some((token, path)) = policy.revocation_folder.as_ref().and_then(|folder| self.known_file(folder)) {
+            self.folder(Role::UpstreamRevocations, &Named { path, at: token.span, sites });
+        }
     }
 
     /// Everything in a folder whose files are named by hash. Links to one file may have several names there: it comes once.
@@ -342,7 +345,7 @@ impl<'l> Found<'l> {
         let mut seen = BTreeSet::new();
         for path in super::certificates::hashed(self.files, named.path) {
             let is_list = path.extension().and_then(|end| end.to_str()).is_some_and(|end| end.starts_with('r'));
-            let is_wanted = is_list == (role == Role::ClientRevocations);
+            let is_wanted = is_list == matches!(role, Role::ClientRevocations | Role::UpstreamRevocations);
             if !is_wanted || !seen.insert(self.files.canonical(&path).unwrap_or_else(|_| path.clone())) {
                 continue;
             }

@@ -64,9 +64,12 @@ fn named_folders(deployment: &Deployment) -> Vec<&Path> {
     let asked = deployment.policies.iter().filter_map(|policy| policy.client_verification.get());
     let asked = asked.filter(|one| one.mode != VerifyMode::Off);
     let for_clients = asked.flat_map(|one| [&one.folder, &one.revocation_folder]).flatten();
-    let for_upstreams = deployment.upstream_policies.iter().filter_map(|policy| match policy.authorities.get()? {
-        UpstreamAuthorities::Own { folder: Some(folder), .. } => folder.get(),
-        _ => None,
+    let for_upstreams = deployment.upstream_policies.iter().flat_map(|policy| {
+        let authorities = match policy.authorities.get() {
+            Some(UpstreamAuthorities::Own { folder: Some(folder), .. }) => folder.get(),
+            _ => None,
+        };
+        [authorities, policy.revocation_folder.as_ref().and_then(|folder| folder.get())].into_iter().flatten()
     });
     for_clients.chain(for_upstreams).map(|(_, path)| path.as_path()).collect()
 }
@@ -121,15 +124,16 @@ fn named_by(policy: &TlsPolicy) -> Vec<PathBuf> {
     let verification = policy.client_verification.get();
     let revocations = verification.and_then(|one| one.revocations.as_ref());
     let verification = verification.filter(|one| one.mode != VerifyMode::Off);
-    let authorities = verification.and_then(|one| one.authorities.as_ref());
+    let authorities = verification.into_iter().flat_map(|one| one.authority_files());
     let stapling = policy.stapling.get();
     let issuers = stapling.and_then(|one| one.issuers.as_ref());
     let response = stapling.filter(|one| one.on).and_then(|one| one.file.as_ref());
     let commands = policy.commands.get().into_iter().flat_map(|all| all.iter());
     let by_command = commands.filter(|one| one.name.text.eq_ignore_ascii_case("DHParameters"));
-    let mut found: Vec<PathBuf> = [parameters, authorities, issuers, revocations, response]
+    let mut found: Vec<PathBuf> = [parameters, issuers, revocations, response]
         .into_iter()
         .flatten()
+        .chain(authorities)
         .map(|(_, path)| path.clone())
         .collect();
     found.extend(by_command.map(|one| PathBuf::from(&*one.value.text)).filter(|path| path.is_absolute()));

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::diagnostic::{Problem, Severity};
 use crate::lint::{Scope, Sink};
 use crate::model::{ClientVerification, Setting, Site, SiteId, Token, VerifyMode};
-use crate::pki::{Certificate, PemFile};
+use crate::pki::{Certificate, PemFile, Revocations};
 
 /// What a site asks of clients, where it speaks TLS.
 fn asked<'s>(
@@ -23,19 +23,26 @@ pub fn revocations_expired(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mu
     let Some((_, asked)) = asked(scope, id, site) else { return };
     let is_verified = matches!(asked.mode, VerifyMode::Required | VerifyMode::Optional);
     let is_checked = is_verified && asked.checks_revocation;
+    let problem = |token: &Token| Problem::new("client-crl-expired", token.span).with("path", &*token.text);
+    let told = |token: &Token, list: &Revocations| {
+        let end = super::validity::date(list.next_update.unwrap_or(0));
+        problem(token).with("issuer", list.issuer.clone()).with("next-update", end)
+    };
+    if let Some((token, folder)) = asked.revocation_folder.as_ref().filter(|_| is_checked) {
+        let lists = hashed_in(scope, folder, true).flat_map(PemFile::revocations).map(|(_, list)| list);
+        sink.problems.extend(ended_list(&lists.collect::<Vec<_>>(), scope.now).map(|list| told(token, list)));
+    }
     let Some((token, path)) = asked.revocations.as_ref().filter(|_| is_checked) else { return };
     let Some(lists) = scope.pem(path).filter(|file| file.holds_revocations()) else { return };
-    let problem = |token: &Token| Problem::new("client-crl-expired", token.span).with("path", &*token.text);
-    let ended = |end: i64| end < scope.now;
-    let ends = lists.revocations().find(|(_, list)| {
-        // A newer one of the same authority takes its place.
-        let newest = lists.revocations().filter(|(_, other)| other.issuer_name == list.issuer_name);
-        newest.map(|(_, other)| other.next_update.unwrap_or(i64::MAX)).max().is_some_and(ended)
-    });
-    if let Some((block, list)) = ends {
-        let end = super::validity::date(list.next_update.unwrap_or(0));
-        let found = problem(token).with("issuer", list.issuer.clone()).with("next-update", end);
-        sink.report(if lists.is_secret() { found } else { found.related(block.head, "this list has ended") });
+    let all: Vec<&Revocations> = lists.revocations().map(|(_, list)| list).collect();
+    if let Some(list) = ended_list(&all, scope.now) {
+        let found = told(token, list);
+        let block = lists.revocations().find(|(_, one)| std::ptr::eq(*one, list)).map(|(block, _)| block.head);
+        let shown = block.filter(|_| !lists.is_secret());
+        sink.report(match shown {
+            Some(head) => found.related(head, "this list has ended"),
+            None => found,
+        });
         return;
     }
     let Some((_, path)) = asked.authorities.as_ref().filter(|_| asked.needs_every_revocation_list) else { return };
@@ -56,34 +63,47 @@ pub fn authorities_expired(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mu
         return;
     }
     if let Some((token, folder)) = &asked.folder {
-        let all = scope.library.iter().filter(|file| is_hashed_in(scope.sources.file(file.file).path(), folder));
-        let endings = all.filter_map(|file| ends(file, scope.now));
+        let endings = hashed_in(scope, folder, false).filter_map(|file| ends(file, scope.now));
         if let Some(found) = endings.min_by_key(|ending| ending.authority.not_after) {
             let problem =
                 Problem::new("client-ca-expired", token.span).case(if found.is_over { "some" } else { "soon" });
             sink.report(found.told(problem, token, scope.now));
         }
     }
-    let Some((token, path)) = asked.authorities.as_ref() else { return };
-    let Some(file) = scope.pem(path) else { return };
-    let Some(found) = ends(file, scope.now) else { return };
-    if !found.are_all || asked.has_folder {
-        let problem = Problem::new("client-ca-expired", token.span).case(if found.is_over { "some" } else { "soon" });
-        sink.report(found.told(problem, token, scope.now));
-    } else if found.is_over {
-        sink.report(found.told(Problem::new("client-ca-expired", token.span), token, scope.now));
-    } else {
-        sink.report(found.told(Problem::new("client-ca-expired", token.span).case("soon"), token, scope.now));
+    let is_alone = asked.authority_files().count() == 1 && !asked.has_folder;
+    for (token, path) in asked.authority_files() {
+        let Some(found) = scope.pem(path).and_then(|file| ends(file, scope.now)) else { continue };
+        let case = match (found.is_over, found.are_all && is_alone) {
+            (true, true) => "",
+            (true, false) => "some",
+            (false, _) => "soon",
+        };
+        sink.report(found.told(Problem::new("client-ca-expired", token.span).case(case), token, scope.now));
     }
 }
 
-/// Whether a file lies in a folder under a name by which OpenSSL finds it there: a hash and a number.
-fn is_hashed_in(path: &Path, folder: &Path) -> bool {
+/// The files of a folder that OpenSSL finds there: a hash and a number, for revocation lists with an `r` before it
+/// (X509_LOOKUP_hash_dir(3)).
+pub fn hashed_in<'s>(scope: &'s Scope<'_>, folder: &'s Path, are_lists: bool) -> impl Iterator<Item = &'s PemFile> {
     let is_hash = |name: &str| name.len() == 8 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let is_number = |end: &str| end.bytes().all(|byte| byte.is_ascii_digit());
-    path.parent() == Some(folder)
-        && path.file_stem().and_then(|stem| stem.to_str()).is_some_and(is_hash)
-        && path.extension().and_then(|end| end.to_str()).is_some_and(is_number)
+    let is_number = move |end: &str| match end.strip_prefix('r') {
+        Some(rest) => are_lists && rest.bytes().all(|byte| byte.is_ascii_digit()),
+        None => !are_lists && end.bytes().all(|byte| byte.is_ascii_digit()),
+    };
+    let is_found = move |path: &Path| {
+        path.parent() == Some(folder)
+            && path.file_stem().and_then(|stem| stem.to_str()).is_some_and(is_hash)
+            && path.extension().and_then(|end| end.to_str()).is_some_and(is_number)
+    };
+    scope.library.iter().filter(move |file| is_found(scope.sources.file(file.file).path()))
+}
+
+/// The first of some lists that has ended, and that no newer one of the same authority replaces.
+pub fn ended_list<'f>(all: &[&'f Revocations], now: i64) -> Option<&'f Revocations> {
+    all.iter().copied().find(|list| {
+        let newest = all.iter().filter(|other| other.issuer_name == list.issuer_name);
+        newest.map(|other| other.next_update.unwrap_or(i64::MAX)).max().is_some_and(|end| end < now)
+    })
 }
 
 /// An authority that has ended, or ends soon.

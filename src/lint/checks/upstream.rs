@@ -195,13 +195,26 @@ pub fn expired(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
             };
             report(token, case, found.told(problem(token), token, scope.now).with("upstream", to.clone()));
         }
-        if let Some((token, path)) = policy.revocations.as_ref().and_then(|file| file.get())
-            && let Some(file) = scope.pem(path)
-            && let Some((_, list)) = file.revocations().find(|(_, list)| {
-                let newest = file.revocations().filter(|(_, other)| other.issuer_name == list.issuer_name);
-                newest.map(|(_, other)| other.next_update.unwrap_or(i64::MAX)).max().is_some_and(|end| end < scope.now)
-            })
+        if let Some(UpstreamAuthorities::Own { folder: Some(folder), .. }) = policy.authorities.get()
+            && let Some((token, path)) = folder.get()
         {
+            let endings = client_certificate::hashed_in(scope, path, false);
+            let endings = endings.filter_map(|file| client_certificate::ends(file, scope.now));
+            if let Some(found) = endings.min_by_key(|ending| ending.authority.not_after) {
+                let case = if found.is_over { "authority" } else { "authority-soon" };
+                report(token, case, found.told(problem(token), token, scope.now).with("upstream", to.clone()));
+            }
+        }
+        let file = policy.revocations.as_ref().and_then(|file| file.get()).map(|(token, path)| {
+            let lists = scope.pem(path).into_iter().flat_map(PemFile::revocations).map(|(_, list)| list);
+            (token, lists.collect::<Vec<_>>())
+        });
+        let folder = policy.revocation_folder.as_ref().and_then(|folder| folder.get()).map(|(token, path)| {
+            let lists = client_certificate::hashed_in(scope, path, true).flat_map(PemFile::revocations);
+            (token, lists.map(|(_, list)| list).collect())
+        });
+        for (token, lists) in [file, folder].into_iter().flatten() {
+            let Some(list) = client_certificate::ended_list(&lists, scope.now) else { continue };
             let told = problem(token).with("path", &*token.text).with("subject", list.issuer.clone());
             let told = told.with("not-after", date(list.next_update.unwrap_or(0))).with("upstream", to.clone());
             report(token, "revocations", told);

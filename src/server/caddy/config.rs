@@ -181,8 +181,8 @@ pub struct Client {
     pub mode: Option<Token>,
     /// Whether any authority is given.
     pub has_authority: bool,
-    /// The authorities' file, as written and as located.
-    pub file: Option<(Token, PathBuf)>,
+    /// The authorities' files, as written and as located.
+    pub files: Vec<(Token, PathBuf)>,
     /// Whether single certificates are trusted.
     pub has_leaf: bool,
     /// Whether a module verifies.

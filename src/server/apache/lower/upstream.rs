@@ -221,6 +221,7 @@ pub fn policy(own: &Proxy, outer: &Proxy, defaults: Defaults) -> UpstreamPolicy 
         depth: or(&own.depth, &outer.depth, 1, by_default),
         authorities: Setting::known(authorities, by_default),
         revocations: file(&own.revocations, &outer.revocations),
+        revocation_folder: file(&own.revocation_folder, &outer.revocation_folder),
         checks_name: refined(checks_name, is_refined),
         checks_dates: or(&own.checks_dates, &outer.checks_dates, true, by_default),
         // The host of the request's address is sent (`ssl_engine_io.c`).

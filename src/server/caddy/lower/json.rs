@@ -340,10 +340,14 @@ fn client(lowering: &mut Lowering<'_>, value: &Value) -> Client {
     Client {
         mode: field(value, "mode").filter(|mode| !mode.text.is_empty()),
         has_authority: ca.is_some() || is_some("trusted_ca_certs") || !files.is_empty(),
-        file: files.into_iter().chain(pool).next().map(|file| {
-            let path = lowering.locate(&file.text);
-            (file, path)
-        }),
+        files: files
+            .into_iter()
+            .chain(pool)
+            .map(|file| {
+                let path = lowering.locate(&file.text);
+                (file, path)
+            })
+            .collect(),
         has_leaf: is_some("trusted_leaf_certs"),
         has_verifier: is_some("verifiers"),
         at: value.span,

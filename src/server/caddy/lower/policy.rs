@@ -34,8 +34,8 @@ fn settings(policy: &Policy) -> String {
     tell_list(&mut out, &own.alpn);
     if let Some(client) = &own.client {
         tell(&mut out, &client.mode);
-        let file = client.file.as_ref().map(|(token, _)| &token.text);
-        let _ = write!(out, "{:?};{:?};", file, (client.has_authority, client.has_leaf, client.has_verifier));
+        let files: Vec<&str> = client.files.iter().map(|(token, _)| &*token.text).collect();
+        let _ = write!(out, "{:?};{:?};", files, (client.has_authority, client.has_leaf, client.has_verifier));
     }
     tell(&mut out, &own.secrets_log);
     let _ = write!(out, "{:?};{:?};{:?}", policy.choice, policy.default_sni, policy.fallback_sni);

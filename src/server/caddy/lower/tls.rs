@@ -419,13 +419,13 @@ fn is_module(word: &Word, known: &[&str]) -> bool {
     word.is_open() || known.contains(&&*word.text)
 }
 
-/// `trust_pool MODULE ...`: the first file of the module `file`.
-fn trust_pool(lowering: &mut Lowering<'_>, node: &Node, module: &Word) -> Option<(Token, PathBuf)> {
+/// `trust_pool MODULE ...`: the files of the module `file`.
+fn trust_pool(lowering: &mut Lowering<'_>, node: &Node, module: &Word) -> Vec<(Token, PathBuf)> {
     if !is_module(module, &["file", "http", "inline", "pki_intermediate", "pki_root", "storage"]) {
         needs_plugin(lowering, module, "tls.ca_pool.source");
     }
     if &*module.text != "file" {
-        return None;
+        return Vec::new();
     }
     let inside = node.nodes().iter().filter(|one| one.is("pem_file") || one.is("pem_files")).flat_map(|one| &one.words);
     let files: Vec<&Word> = node.words.iter().skip(1).chain(inside).collect();
@@ -436,7 +436,7 @@ fn trust_pool(lowering: &mut Lowering<'_>, node: &Node, module: &Word) -> Option
     for (file, path) in &located {
         authority::check(lowering, file, path.clone(), Reader::Pool);
     }
-    located.into_iter().next()
+    located
 }
 
 /// `client_auth`.
@@ -444,7 +444,7 @@ fn client(lowering: &mut Lowering<'_>, node: &Node) -> Client {
     let mut client = Client {
         mode: None,
         has_authority: false,
-        file: None,
+        files: Vec::new(),
         has_leaf: false,
         has_verifier: false,
         at: node.name.span,
@@ -475,14 +475,14 @@ fn client(lowering: &mut Lowering<'_>, node: &Node) -> Client {
                 match name {
                     "trusted_ca_cert_file" => {
                         client.has_authority = true;
-                        client.file = Some((file, path));
+                        client.files.push((file, path));
                     }
                     _ => client.has_leaf = true,
                 }
             }
             "trust_pool" => {
                 client.has_authority = true;
-                client.file = trust_pool(lowering, inner, word);
+                client.files = trust_pool(lowering, inner, word);
             }
             "verifier" => {
                 if !is_module(word, &["leaf"]) {

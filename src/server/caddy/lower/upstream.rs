@@ -323,6 +323,7 @@ pub fn policy(lowering: &Lowering<'_>, proxy: &Proxy, start: Span) -> UpstreamPo
         depth: Setting::known(u32::MAX, default),
         authorities,
         revocations: None,
+        revocation_folder: None,
         checks_name: Setting::known(tls.unverified.is_none(), default),
         checks_dates: Setting::known(false, default),
         sends_name: Setting::known(true, default),

@@ -168,6 +168,7 @@ fn verification(own: &Level, outer: &Level, defaults: Defaults) -> Setting<Clien
     map(mode, |mode| ClientVerification {
         mode,
         authorities,
+        more_authorities: Vec::new(),
         has_folder: false,
         folder: None,
         revocation_folder: None,

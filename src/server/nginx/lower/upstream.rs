@@ -303,6 +303,7 @@ fn policy(level: Level, around: &Around<'_>) -> UpstreamPolicy {
     let protocols = ProtocolChoice { set, ..ProtocolChoice::default() };
     UpstreamPolicy {
         engine: Setting::known(true, nowhere),
+        revocation_folder: None,
         checks_name: Setting { value: verify.value.clone(), origin: verify.origin },
         verification: Setting {
             value: match verify.value {

@@ -122,6 +122,7 @@ fn verification(settings: &Settings, default: Origin) -> Setting<ClientVerificat
     let off = ClientVerification {
         mode: VerifyMode::Off,
         authorities: None,
+        more_authorities: Vec::new(),
         has_folder: false,
         folder: None,
         revocation_folder: None,
@@ -146,7 +147,8 @@ fn verification(settings: &Settings, default: Origin) -> Setting<ClientVerificat
     Setting::known(
         ClientVerification {
             mode,
-            authorities: client.file.clone(),
+            authorities: client.files.first().cloned(),
+            more_authorities: client.files.iter().skip(1).cloned().collect(),
             has_folder: false,
             folder: None,
             revocation_folder: None,
