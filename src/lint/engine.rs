@@ -40,15 +40,17 @@ pub fn run(scope: &Scope<'_>, settings: &Settings) -> Judged {
     let work = pieces(scope, &rules, &uses);
     // The pieces differ much in weight: each may go to another worker.
     let parts: Vec<Sink> = work.par_iter().with_max_len(1).map(|piece| piece.run(scope)).collect();
+    sink.problems.reserve(parts.iter().map(|part| part.problems.len()).sum());
     for part in parts {
         sink.problems.extend(part.problems);
         sink.unjudged.extend(part.unjudged);
     }
     for rule in &rules {
         if let Check::Closing(check) = rule.check {
-            let found = std::mem::take(&mut sink.problems);
-            guarded(rule, &mut sink, |sink| check(scope, &found, sink));
-            sink.problems.splice(0..0, found);
+            let mut own = Sink::default();
+            guarded(rule, &mut own, |own| check(scope, &sink.problems, own));
+            sink.problems.extend(own.problems);
+            sink.unjudged.extend(own.unjudged);
         }
     }
     sink.problems.retain(|problem| settings.wants(&problem.rule));
@@ -64,6 +66,7 @@ pub fn run(scope: &Scope<'_>, settings: &Settings) -> Judged {
 enum Work<'w, 'a> {
     Endpoints(&'w Rule),
     Sites(&'w Rule, std::ops::Range<usize>),
+    Whole(&'w Rule),
     /// All rules about certificates together, since they look at the same chains.
     Credentials(&'w [&'w Rule], &'w [Use<'a>]),
     /// A template.
@@ -80,6 +83,7 @@ fn pieces<'w, 'a>(scope: &Scope<'a>, rules: &'w [&'w Rule], uses: &'w [Use<'a>])
                 let chunks = (0..count).step_by(CHUNK);
                 work.extend(chunks.map(|from| Work::Sites(rule, from..count.min(from + CHUNK))));
             }
+            Check::Whole(_) => work.push(Work::Whole(rule)),
             Check::Template => work.push(Work::Template(rule, uses)),
             Check::Credential(_) | Check::Closing(_) | Check::Reading | Check::Running => {}
         }
@@ -107,6 +111,11 @@ impl<'a> Work<'_, 'a> {
                             check(scope, SiteId(at as u32), &scope.deployment.sites[at], sink);
                         }
                     });
+                }
+            }
+            Work::Whole(rule) => {
+                if let Check::Whole(check) = rule.check {
+                    guarded(rule, &mut sink, |sink| check(scope, sink));
                 }
             }
             Work::Template(rule, uses) => {
@@ -152,7 +161,7 @@ type Arguments = Vec<(&'static str, String)>;
 
 /// One fault is one finding: problems of one rule and case at one place become one, with a label for each bite.
 fn merge(scope: &Scope<'_>, problems: Vec<Problem>) -> Vec<Problem> {
-    let mut index: HashMap<(RuleName, &'static str, Span, Arguments), usize> = HashMap::new();
+    let mut index: HashMap<(RuleName, &'static str, Span, Arguments), usize> = HashMap::with_capacity(problems.len());
     let mut merged: Vec<Problem> = Vec::with_capacity(problems.len());
     for problem in problems {
         // What a macro says is one place, however often it is used, and one fault as long as its words are the same.

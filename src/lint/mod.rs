@@ -41,6 +41,8 @@ pub enum Check {
     Site(fn(&Scope<'_>, SiteId, &Site, &mut Sink)),
     /// Each certificate with its key, once, with all sites that serve it.
     Credential(for<'a> fn(&Scope<'a>, &Use<'a>, &mut Sink)),
+    /// The deployment as a whole, once.
+    Whole(fn(&Scope<'_>, &mut Sink)),
     /// What all others found, at the end.
     Closing(fn(&Scope<'_>, &[Problem], &mut Sink)),
     /// Nothing: front ends report it while reading.

@@ -48,7 +48,8 @@ impl Deployment {
                 add(one.revocations.as_ref().map(plain), false);
             }
         }
-        for (policy, _) in self.upstream_policies.iter().zip(0_u32..).filter(|(_, id)| self.loads_upstream(*id)) {
+        let loaded = self.loaded_upstreams();
+        for (policy, _) in self.upstream_policies.iter().zip(loaded).filter(|(_, is_loaded)| *is_loaded) {
             for pair in &policy.credentials {
                 add(of(&pair.certificate), false);
                 add(pair.key.as_ref().and_then(of), true);
@@ -60,8 +61,12 @@ impl Deployment {
         found
     }
 
-    /// Whether the files of a policy towards upstream servers are read at start.
-    fn loads_upstream(&self, id: u32) -> bool {
-        self.upstreams.iter().any(|one| one.policy.0 == id && one.loads_files)
+    /// Of each policy towards upstream servers, whether its files are read at start.
+    fn loaded_upstreams(&self) -> Vec<bool> {
+        let mut loaded = vec![false; self.upstream_policies.len()];
+        for one in self.upstreams.iter().filter(|one| one.loads_files) {
+            loaded[one.policy.0 as usize] = true;
+        }
+        loaded
     }
 }

@@ -133,8 +133,9 @@ pub fn load_with(
     let library = certificates::load(certificates, &mut sources, &options.limits, deployments, &anchors);
     for reading in &mut readings {
         let (paths, deployment) = (reading.understood.paths(), reading.understood.deployment());
-        reading.machine = machine::gather(certificates, &paths, deployment, options);
-        reading.permissions = permissions::gather(certificates, paths.first().copied(), deployment, options);
+        let around = || machine::gather(certificates, &paths, deployment, options);
+        let ways = || permissions::gather(certificates, paths.first().copied(), deployment, options);
+        (reading.machine, reading.permissions) = rayon::join(around, ways);
     }
     Ok(Loaded { sources, readings, library, anchors, trust, trust_is_assumed })
 }

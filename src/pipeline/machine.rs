@@ -2,7 +2,11 @@
 //! renews its certificates. No signal is sent and no connection made.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+
+use foldhash::HashSet;
+use rayon::prelude::*;
 
 use super::Options;
 use super::target;
@@ -19,6 +23,9 @@ const SLACK: i64 = 5;
 
 /// How much is read of a file about the system, in bytes.
 const LARGEST: u64 = 1 << 20;
+
+/// How many files one worker looks at at a time.
+const AT_ONCE: usize = 64;
 
 /// How long a service may take to set the clock, in seconds.
 const SETTING: i64 = 600;
@@ -43,9 +50,13 @@ pub fn gather(files: &dyn FileSystem, named: &[&Path], deployment: &Deployment, 
     let main = named.first().copied();
     let is_live = main.is_some_and(|main| target::is_live(files, main, options));
     let is_meant = is_live || options.run_as.is_some() && options.path_maps.is_empty();
-    let certificates: BTreeSet<&Path> = deployment.files_at_start().iter().map(|one| one.path).collect();
+    let certificates = deployment.files_at_start();
+    let certificates: HashSet<&OsStr> = certificates.iter().map(|one| one.path.as_os_str()).collect();
+    let mut certificates: Vec<&Path> = certificates.into_iter().map(Path::new).collect();
+    certificates.sort_unstable();
     if options.clock.is_some() {
-        found.later = later(files, named.iter().chain(&certificates), is_meant, options.now);
+        let all: Vec<&Path> = named.iter().chain(&certificates).copied().collect();
+        found.later = later(files, &all, is_meant, options.now);
         found.is_unsynchronized = is_meant && is_unsynchronized(files, options.now);
     }
     let is_here = options.path_maps.is_empty() && options.root.as_deref().is_none_or(|root| root == Path::new("/"));
@@ -54,7 +65,7 @@ pub fn gather(files: &dyn FileSystem, named: &[&Path], deployment: &Deployment, 
             pid,
             loaded,
             certificates: changed(files, &certificates, loaded),
-            configuration: changed(files, &named.iter().copied().collect(), loaded),
+            configuration: changed(files, named, loaded),
         });
     }
     found.renewals = renewals(files, deployment);
@@ -75,17 +86,12 @@ fn modified(files: &dyn FileSystem, path: &Path) -> Option<i64> {
 
 /// Files that are later than the clock: a database of the system, or two in different folders and of different times, as
 /// what is unpacked at once may bring one wrong time along.
-fn later<'p>(
-    files: &dyn FileSystem,
-    named: impl Iterator<Item = &'p &'p Path>,
-    is_meant: bool,
-    now: i64,
-) -> Vec<Changed> {
+fn later(files: &dyn FileSystem, named: &[&Path], is_meant: bool, now: i64) -> Vec<Changed> {
     let is_later = |path: &Path| {
         let at = modified(files, path).filter(|at| now < at - LATER)?;
         Some(Changed { path: path.to_path_buf(), at })
     };
-    let mut all: Vec<Changed> = named.filter_map(|path| is_later(path)).collect();
+    let mut all: Vec<Changed> = named.par_iter().with_min_len(AT_ONCE).filter_map(|path| is_later(path)).collect();
     let databases: Vec<PathBuf> = DATABASES.iter().map(|path| at(files, path)).collect();
     let databases: Vec<Changed> = databases.iter().filter(|_| is_meant).filter_map(|path| is_later(path)).collect();
     let is_independent =
@@ -110,13 +116,13 @@ fn is_unsynchronized(files: &dyn FileSystem, now: i64) -> bool {
 }
 
 /// The files that were changed after the server read them, newest first.
-fn changed(files: &dyn FileSystem, all: &BTreeSet<&Path>, loaded: i64) -> Vec<Changed> {
+fn changed(files: &dyn FileSystem, all: &[&Path], loaded: i64) -> Vec<Changed> {
     let later = all.iter().filter_map(|path| {
         let at = modified(files, path).filter(|at| *at > loaded + SLACK)?;
         Some(Changed { path: path.to_path_buf(), at })
     });
     let mut later: Vec<Changed> = later.collect();
-    later.sort_by_key(|one| std::cmp::Reverse(one.at));
+    later.sort_by(|one, two| (two.at, &one.path).cmp(&(one.at, &two.path)));
     later
 }
 

@@ -90,9 +90,18 @@ fn given(
         Err(error) if error.is_hidden() => Some(path.to_path_buf()),
         Err(_) => None,
     };
+    // Thousands of folders lie in few others: of each alone it is asked whether it is a link. One that is not there holds
+    // no key whatever its name is.
+    let above: HashSet<&Path> = distinct.iter().filter_map(|path| path.parent()).collect();
+    let above: HashMap<&Path, Option<PathBuf>> = above.into_iter().map(|path| (path, real(path))).collect();
+    let real_below = |path: &Path| {
+        let Some((folder, name)) = path.parent().zip(path.file_name()) else { return real(path) };
+        let here = above.get(folder)?.as_ref()?.join(name);
+        if files.link(&here).is_some() { real(path) } else { Some(here) }
+    };
     let distinct: Vec<&Path> = distinct.into_iter().collect();
-    let real_folders: HashMap<&Path, PathBuf> =
-        distinct.into_par_iter().filter_map(|path| Some((path, real(path)?))).collect::<Vec<_>>().into_iter().collect();
+    let real_folders = distinct.into_par_iter().filter_map(|path| Some((path, real_below(path)?)));
+    let real_folders: HashMap<&Path, PathBuf> = real_folders.collect::<Vec<_>>().into_iter().collect();
     let mut by_folder: HashMap<&Path, Vec<(SiteId, usize)>> = HashMap::default();
     for (id, (at, one)) in folders() {
         if let Some(real) = real_folders.get(one.path.as_path()) {

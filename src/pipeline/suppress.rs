@@ -11,7 +11,7 @@ use crate::diagnostic::{Finding, Problem, Unjudged};
 use crate::lint::suppression::{self, Suppression};
 use crate::lint::{self, Level};
 use crate::server;
-use crate::source::{FileId, Sources, Span, Text};
+use crate::source::{FileId, SourceFile, Sources, Span, Text};
 
 /// Who left a finding out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,13 +44,20 @@ pub struct Comments {
 impl Comments {
     /// Reads the comments of all files of a configuration.
     pub fn read(loaded: &Loaded, reading: &Reading, options: &Options) -> Comments {
+        let mut comments = Comments { by_path: HashMap::new(), problems: Vec::new() };
+        let is_marked = |(_, file): &(FileId, &SourceFile)| {
+            let is_text = matches!(file.text(), Text::File | Text::StandardInput) && !file.is_secret();
+            is_text && suppression::is_marked(file.bytes())
+        };
+        let all: Vec<(FileId, &SourceFile)> = loaded.sources.iter().collect();
+        let marked: Vec<(FileId, &SourceFile)> = all.into_par_iter().with_min_len(CHUNK).filter(is_marked).collect();
+        if marked.is_empty() {
+            return comments;
+        }
         let own: HashSet<&Path> = reading.understood.paths().into_iter().collect();
         let mut seen = HashSet::new();
-        let mut comments = Comments { by_path: HashMap::new(), problems: Vec::new() };
-        for (id, file) in loaded.sources.iter() {
-            let is_text = matches!(file.text(), Text::File | Text::StandardInput) && !file.is_secret();
-            let is_marked = is_text && own.contains(file.path()) && suppression::is_marked(file.bytes());
-            if !is_marked || !seen.insert(file.path()) {
+        for (id, file) in marked {
+            if !own.contains(file.path()) || !seen.insert(file.path()) {
                 continue;
             }
             let outline = server::outline(reading.server, file.path(), file.bytes());
@@ -148,7 +155,7 @@ pub fn fingerprint(loaded: &Loaded, names: &HashMap<FileId, String>, findings: &
     }
 }
 
-/// Findings that one worker hashes at a time.
+/// Findings or files that one worker looks at at a time.
 const CHUNK: usize = 256;
 
 /// How many sites are looked at for the one around a place: sites hardly nest.

@@ -17,7 +17,7 @@ pub fn nobody(scope: &Scope<'_>, found: &[Problem], sink: &mut Sink) {
     if scope.deployment.fragment || !scope.predictor.is_judged() {
         return;
     }
-    let errors: Vec<&Problem> = found.iter().filter(|one| severity_of(one) == Severity::Error).collect();
+    let errors: Vec<&Problem> = found.par_iter().filter(|one| severity_of(one) == Severity::Error).collect();
     let look = |endpoint: &Endpoint, at: usize, binding: &Binding| {
         let id = BindingId(at as u32);
         let site = scope.deployment.site(binding.site);
@@ -45,7 +45,7 @@ pub fn nobody(scope: &Scope<'_>, found: &[Problem], sink: &mut Sink) {
 }
 
 /// `client-cannot-connect`: of the clients that the user requires, where some get through.
-pub fn required(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
+pub fn required(scope: &Scope<'_>, sink: &mut Sink) {
     let named = &scope.settings.required;
     if named.is_empty() || scope.deployment.fragment || !scope.predictor.is_judged() {
         return;

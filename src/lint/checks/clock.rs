@@ -88,28 +88,28 @@ fn report(scope: &Scope<'_>, rule: &'static str, sink: &mut Sink) {
 }
 
 /// `clock-epoch`.
-pub fn epoch(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
+pub fn epoch(scope: &Scope<'_>, sink: &mut Sink) {
     if broken(scope) == Some("clock-epoch") {
         report(scope, "clock-epoch", sink);
     }
 }
 
 /// `clock-before-build`.
-pub fn before_build(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
+pub fn before_build(scope: &Scope<'_>, sink: &mut Sink) {
     if broken(scope) == Some("clock-before-build") {
         report(scope, "clock-before-build", sink);
     }
 }
 
 /// `clock-behind-certificates`.
-pub fn behind_certificates(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
+pub fn behind_certificates(scope: &Scope<'_>, sink: &mut Sink) {
     if contradicts_authorities(scope) {
         report(scope, "clock-behind-certificates", sink);
     }
 }
 
 /// `clock-behind-files`.
-pub fn behind_files(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
+pub fn behind_files(scope: &Scope<'_>, sink: &mut Sink) {
     let Some(newest) = scope.machine.later.first().filter(|_| is_behind_files(scope)) else { return };
     let early = early(scope);
     let Some(at) = early.first().map(|(token, _)| token.span).or_else(|| anywhere(scope)) else { return };
@@ -130,7 +130,7 @@ pub fn behind_files(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
 const YEAR: i64 = 365 * 86_400;
 
 /// `clock-ahead-suspected`: all that is served ended long ago, and so did many anchors of the system, which are renewed with it.
-pub fn ahead(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
+pub fn ahead(scope: &Scope<'_>, sink: &mut Sink) {
     if scope.clock.is_none() || scope.trust_is_given {
         return;
     }
@@ -153,7 +153,7 @@ pub fn ahead(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
 }
 
 /// `clock-unsynchronized`.
-pub fn unsynchronized(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
+pub fn unsynchronized(scope: &Scope<'_>, sink: &mut Sink) {
     if scope.clock.is_some()
         && scope.machine.is_unsynchronized
         && !is_wrong(scope)

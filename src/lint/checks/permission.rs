@@ -84,7 +84,7 @@ fn each<'a>(scope: &Scope<'a>, is_key: bool) -> Vec<NamedFile<'a>> {
 }
 
 /// `certificate-file-unreadable`.
-pub fn certificate_unreadable(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
+pub fn certificate_unreadable(scope: &Scope<'_>, sink: &mut Sink) {
     if scope.permissions.trails.is_empty() {
         return;
     }
@@ -94,7 +94,7 @@ pub fn certificate_unreadable(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink)
 }
 
 /// `key-file-unreadable`. A key in its certificate's file is that file's affair.
-pub fn key_unreadable(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
+pub fn key_unreadable(scope: &Scope<'_>, sink: &mut Sink) {
     if scope.permissions.trails.is_empty() {
         return;
     }
@@ -105,7 +105,7 @@ pub fn key_unreadable(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
 }
 
 /// `key-file-permissions`. What a git work tree carries is left to `key-in-repository`: its modes are those of the checkout.
-pub fn key_readable_by_others(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
+pub fn key_readable_by_others(scope: &Scope<'_>, sink: &mut Sink) {
     let permissions = scope.permissions;
     if permissions.trails.is_empty() {
         return;
@@ -172,7 +172,7 @@ pub fn key_in_repository<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) 
 }
 
 /// `key-in-webroot`.
-pub fn key_in_webroot(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
+pub fn key_in_webroot(scope: &Scope<'_>, sink: &mut Sink) {
     let given = &scope.permissions.given;
     if given.is_empty() {
         return;
@@ -202,7 +202,7 @@ fn can_be_owned(name: &str) -> bool {
 }
 
 /// `reload-ignores-file-change`. Caddy holds what it is given against what it runs, and does nothing where both are the same.
-pub fn reload_ignores_files(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
+pub fn reload_ignores_files(scope: &Scope<'_>, sink: &mut Sink) {
     let Some(unit) = &scope.permissions.unit else { return };
     let is_weak = |command: &&String| command.contains("reload") && !command.contains("--force");
     let Some(command) = unit.reload.iter().find(is_weak) else { return };

@@ -21,7 +21,7 @@ fn reload(server: ServerKind) -> &'static str {
 }
 
 /// `certificate-not-reloaded`: each file once.
-pub fn certificates(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
+pub fn certificates(scope: &Scope<'_>, sink: &mut Sink) {
     let Some(running) = &scope.machine.running else { return };
     let pairs = scope.deployment.credentials.iter().flat_map(|set| &set.pairs);
     let mut seen = BTreeSet::new();
@@ -47,7 +47,7 @@ pub fn certificates(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
 }
 
 /// `config-not-reloaded`.
-pub fn configuration(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
+pub fn configuration(scope: &Scope<'_>, sink: &mut Sink) {
     let Some(running) = &scope.machine.running else { return };
     let Some(newest) = running.configuration.first().filter(|one| scope.now - one.at >= PATIENCE) else { return };
     let Some(at) = scope.deployment.sites.first().map(|site| site.head) else { return };
@@ -61,7 +61,7 @@ pub fn configuration(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
 }
 
 /// `renewal-without-deploy-hook`.
-pub fn unhooked(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
+pub fn unhooked(scope: &Scope<'_>, sink: &mut Sink) {
     let renewals = &scope.machine.renewals;
     let pairs = scope.deployment.credentials.iter().flat_map(|set| &set.pairs);
     let mut seen = BTreeSet::new();

@@ -7,7 +7,7 @@ use crate::lint::{Scope, Sink};
 const OLDEST: i64 = 30 * 86_400;
 
 /// `session-ticket-key-invalid`.
-pub fn invalid(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
+pub fn invalid(scope: &Scope<'_>, sink: &mut Sink) {
     for key in &scope.deployment.ticket_keys {
         let problem = Problem::new("session-ticket-key-invalid", key.token.span).with("path", &*key.token.text);
         match &key.found {

@@ -62,7 +62,7 @@ fn is_name(host: &str) -> bool {
 }
 
 /// `proxy-file-unusable`, and the cipher strings of the same contexts.
-pub fn files(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
+pub fn files(scope: &Scope<'_>, sink: &mut Sink) {
     let conduct = scope.deployment.conduct;
     for (_, policy) in each(scope).filter(|(one, _)| one.loads_files) {
         ciphers(scope, policy, sink);
@@ -154,7 +154,7 @@ fn readable<'s>(
 }
 
 /// `proxy-certificate-expired`: what is shown to upstream servers, and what they are held against, once for each word.
-pub fn expired(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
+pub fn expired(scope: &Scope<'_>, sink: &mut Sink) {
     let mut seen: BTreeSet<(Span, &'static str)> = BTreeSet::new();
     let mut report = |token: &Token, case: &'static str, problem: Problem| {
         if seen.insert((token.span, case)) {
@@ -223,7 +223,7 @@ pub fn expired(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
 }
 
 /// `proxy-verify-without-ca`.
-pub fn without_authority(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
+pub fn without_authority(scope: &Scope<'_>, sink: &mut Sink) {
     for (upstream, policy) in each(scope).filter(|(one, policy)| one.loads_files && is_required(policy)) {
         if policy.authorities.get() == Some(&UpstreamAuthorities::None) {
             let at = policy.verification.origin.written.unwrap_or(upstream.at);
@@ -234,7 +234,7 @@ pub fn without_authority(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
 }
 
 /// `proxy-verification-disabled`.
-pub fn unverified(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
+pub fn unverified(scope: &Scope<'_>, sink: &mut Sink) {
     for (upstream, policy) in each(scope).filter(|(_, policy)| policy.engine.get() == Some(&true)) {
         let off = policy.verification.get() == Some(&UpstreamVerification::Off);
         let Some(target) = by_tls(upstream).find(|target| !is_local(target)) else { continue };
@@ -258,7 +258,7 @@ pub fn unverified(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
 }
 
 /// `proxy-tls-engine-off`.
-pub fn engine_off(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
+pub fn engine_off(scope: &Scope<'_>, sink: &mut Sink) {
     for (upstream, policy) in each(scope).filter(|(_, policy)| policy.engine.get() == Some(&false)) {
         let Some(target) = by_tls(upstream).next() else { continue };
         let mut problem = Problem::new("proxy-tls-engine-off", upstream.at).with("target", &*target.written.text);
@@ -274,7 +274,7 @@ pub fn engine_off(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
 }
 
 /// `proxy-name-not-sent`.
-pub fn name_not_sent(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
+pub fn name_not_sent(scope: &Scope<'_>, sink: &mut Sink) {
     for (upstream, policy) in each(scope) {
         if policy.sends_name.get() != Some(&false) {
             continue;
@@ -299,7 +299,7 @@ pub fn name_not_sent(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
 }
 
 /// `proxy-client-certificate-wrong-usage`.
-pub fn wrong_usage(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
+pub fn wrong_usage(scope: &Scope<'_>, sink: &mut Sink) {
     const CLIENT: &str = "1.3.6.1.5.5.7.3.2";
     for (_, policy) in each(scope) {
         for (token, path) in policy.credentials.iter().filter_map(|pair| pair.certificate.get()) {
@@ -329,7 +329,7 @@ fn served<'s>(scope: &'s Scope<'_>, target: &UpstreamTarget) -> Option<&'s Endpo
 }
 
 /// `proxy-http-to-tls-port`.
-pub fn http_to_tls(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
+pub fn http_to_tls(scope: &Scope<'_>, sink: &mut Sink) {
     for (upstream, _) in each(scope) {
         let plain = upstream.targets.iter().filter(|one| one.transport == UpstreamTransport::Plain);
         for target in plain.filter(|one| one.written.text.to_ascii_lowercase().starts_with("http://")) {
@@ -366,7 +366,7 @@ fn sent(
 }
 
 /// `proxy-name-mismatch`.
-pub fn name_mismatch(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
+pub fn name_mismatch(scope: &Scope<'_>, sink: &mut Sink) {
     for (upstream, policy) in each(scope).filter(|(_, policy)| policy.checks_name.get() == Some(&true)) {
         for target in by_tls(upstream) {
             let Some((name, chain)) = sent(scope, policy, target) else { continue };
@@ -386,7 +386,7 @@ pub fn name_mismatch(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
 }
 
 /// `proxy-trusted-ca-missing`.
-pub fn untrusted(scope: &Scope<'_>, _: &[Problem], sink: &mut Sink) {
+pub fn untrusted(scope: &Scope<'_>, sink: &mut Sink) {
     for (upstream, policy) in each(scope).filter(|(_, policy)| is_required(policy)) {
         let Some(UpstreamAuthorities::Own { file: Some(file), folder: None }) = policy.authorities.get() else {
             continue;

@@ -15,8 +15,10 @@ mod value;
 mod webroot;
 
 use std::ffi::OsString;
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
 
-use foldhash::{HashMap, HashMapExt};
+use foldhash::HashMap;
 use rayon::prelude::*;
 
 use self::level::Level;
@@ -141,8 +143,8 @@ pub(super) struct Lowering<'a> {
     unjudged_sockets: bool,
     /// Files that are empty, with the rule that speaks of them: httpd looks while reading.
     empty_files: Vec<(&'static str, Token)>,
-    /// Whether a file that was looked at is empty, by its path.
-    emptiness: HashMap<OsString, bool>,
+    /// Whether a file that was looked at is empty, by its path; the same for all stretches.
+    emptiness: Arc<Mutex<HashMap<OsString, bool>>>,
     problems: Vec<Problem>,
     unjudged: Vec<Unjudged>,
 }
@@ -160,33 +162,46 @@ pub fn lower(
     deployment.problems = std::mem::take(&mut loaded.problems);
     deployment.unjudged = std::mem::take(&mut loaded.unjudged);
     deployment.frames = std::mem::take(&mut loaded.frames);
-    let mut lowering = Lowering {
-        files,
-        loaded,
-        fragment,
-        library: deployment.platform.tls_library.clone(),
-        compresses: deployment.platform.system_profiles,
-        all_protocols: all_protocols(&deployment.platform),
-        server: Box::default(),
-        spare: None,
-        hosts: Vec::new(),
-        sockets: Vec::new(),
-        managed: Managed::default(),
-        stapling_cache: None,
-        keeps_apart: None,
-        run_as: RunAs::default(),
-        ticket_keys: Vec::new(),
-        unjudged_sockets: false,
-        empty_files: Vec::new(),
-        emptiness: HashMap::new(),
-        problems: Vec::new(),
-        unjudged: Vec::new(),
-    };
+    let mut lowering = Lowering::new(files, loaded, fragment, &deployment.platform);
     lowering.walk(context, &deployment.platform);
     deployment.run_as = std::mem::take(&mut lowering.run_as);
     deployment.keeps_apart = lowering.keeps_apart.unwrap_or(deployment.keeps_apart);
     bind::build(&mut deployment, lowering);
     deployment
+}
+
+/// How many statements one worker takes at a time.
+const AT_ONCE: usize = 1024;
+
+/// Statements that are walked together; the sections among them end there too.
+struct Stretch {
+    range: Range<usize>,
+    /// Whether they are whole virtual hosts and nothing else.
+    is_of_hosts: bool,
+}
+
+/// Cuts the statements into what stands outside of virtual hosts, and virtual hosts, several at a time.
+fn stretches(loaded: &Loaded) -> Vec<Stretch> {
+    let mut found: Vec<Stretch> = Vec::new();
+    let mut depth = 0_usize;
+    let mut is_of_hosts = false;
+    for (at, statement) in loaded.statements.iter().enumerate() {
+        let begins = depth == 0;
+        if begins {
+            is_of_hosts = statement.kind == Kind::Open && loaded.name(statement).eq_ignore_ascii_case(b"virtualhost");
+        }
+        match statement.kind {
+            Kind::Open => depth += 1,
+            Kind::Close => depth = depth.saturating_sub(1),
+            Kind::Directive => {}
+        }
+        let is_full = |last: &Stretch| is_of_hosts && begins && last.range.len() >= AT_ONCE;
+        match found.last_mut() {
+            Some(last) if last.is_of_hosts == is_of_hosts && !is_full(last) => last.range.end = at + 1,
+            _ => found.push(Stretch { range: at..at + 1, is_of_hosts }),
+        }
+    }
+    found
 }
 
 /// `all`: TLS 1.3 from 2.4.36 and OpenSSL 1.1.1 on; SSL 3.0 is compiled into no library of the tables.
@@ -199,11 +214,54 @@ fn all_protocols(platform: &Platform) -> Protocols {
 }
 
 impl<'a> Lowering<'a> {
-    /// The context of each statement, absent where nothing is looked at, or it follows rules of its own.
-    fn contexts(&self, outside: Context) -> Vec<Place> {
+    fn new(files: &'a dyn FileSystem, loaded: &'a Loaded, fragment: bool, platform: &Platform) -> Self {
+        Lowering {
+            files,
+            loaded,
+            fragment,
+            library: platform.tls_library.clone(),
+            compresses: platform.system_profiles,
+            all_protocols: all_protocols(platform),
+            server: Box::default(),
+            spare: None,
+            hosts: Vec::new(),
+            sockets: Vec::new(),
+            managed: Managed::default(),
+            stapling_cache: None,
+            keeps_apart: None,
+            run_as: RunAs::default(),
+            ticket_keys: Vec::new(),
+            unjudged_sockets: false,
+            empty_files: Vec::new(),
+            emptiness: Arc::default(),
+            problems: Vec::new(),
+            unjudged: Vec::new(),
+        }
+    }
+
+    /// One that has collected nothing, for a stretch of virtual hosts.
+    fn beside(&self, platform: &Platform) -> Self {
+        let emptiness = Arc::clone(&self.emptiness);
+        Lowering { emptiness, ..Lowering::new(self.files, self.loaded, self.fragment, platform) }
+    }
+
+    /// Takes over what a stretch of virtual hosts says, which stands behind all that was collected.
+    fn append(&mut self, other: Lowering<'a>) {
+        self.hosts.extend(other.hosts);
+        self.managed.append(other.managed);
+        self.stapling_cache = other.stapling_cache.or(self.stapling_cache);
+        self.keeps_apart = other.keeps_apart.or(self.keeps_apart);
+        self.ticket_keys.extend(other.ticket_keys);
+        self.empty_files.extend(other.empty_files);
+        self.problems.extend(other.problems);
+        self.unjudged.extend(other.unjudged);
+    }
+
+    /// The context of each statement of a stretch, absent where nothing is looked at, or it follows rules of its own.
+    fn contexts(&self, stretch: &[Statement], outside: Context) -> Vec<Place> {
         let mut open = vec![Place::In(outside)];
-        let mut places = Vec::with_capacity(self.loaded.statements.len());
-        for statement in &self.loaded.statements {
+        let mut places = Vec::with_capacity(stretch.len());
+        for statement in stretch {
             if statement.kind == Kind::Close {
                 if open.len() > 1 {
                     open.pop();
@@ -231,8 +289,8 @@ impl<'a> Lowering<'a> {
         places
     }
 
-    /// Holds each statement against the table, in parallel.
-    fn checked(&self, places: &[Place], platform: &Platform) -> Vec<Checked> {
+    /// Holds each statement of a stretch against the table, in parallel.
+    fn checked(&self, stretch: &'a [Statement], places: &[Place], platform: &Platform) -> Vec<Checked> {
         let loaded = self.loaded;
         let version_is_assumed = platform.assumed.iter().any(|what| what == "server_version");
         let check = |known: &mut directives::Known<'a>, (statement, place): (&'a Statement, &Place)| {
@@ -261,17 +319,38 @@ impl<'a> Lowering<'a> {
             let words = if is_kept { words } else { Vec::new() };
             Checked { row, problem: problem.map(Box::new), words }
         };
-        let statements = loaded.statements.par_iter().with_min_len(1024);
+        let statements = stretch.par_iter().with_min_len(AT_ONCE);
         statements.zip(places).map_init(directives::Known::default, check).collect()
     }
 
+    /// Walks all statements: what stands outside of virtual hosts one after another, these in parallel, each for itself.
     fn walk(&mut self, context: Context, platform: &Platform) {
+        let stretches = stretches(self.loaded);
+        let apart = |one: &Stretch| {
+            one.is_of_hosts.then(|| {
+                let mut part = self.beside(platform);
+                part.stretch(one.range.clone(), context, platform);
+                part
+            })
+        };
+        let parts: Vec<Option<Lowering<'a>>> = stretches.par_iter().with_max_len(1).map(apart).collect();
+        for (stretch, part) in stretches.into_iter().zip(parts) {
+            match part {
+                Some(part) => self.append(part),
+                None => self.stretch(stretch.range, context, platform),
+            }
+        }
+    }
+
+    /// Walks a stretch of statements, whose sections all end in it.
+    fn stretch(&mut self, range: Range<usize>, context: Context, platform: &Platform) {
         let loaded = self.loaded;
-        let places = self.contexts(context);
-        let checked = self.checked(&places, platform);
+        let stretch = &loaded.statements[range];
+        let places = self.contexts(stretch, context);
+        let checked = self.checked(stretch, &places, platform);
         let mut open: Vec<Scope> = vec![Scope::Server];
-        let mut sections: Vec<(usize, webroot::Narrowed)> = Vec::new();
-        for (statement, Checked { row, problem, words }) in loaded.statements.iter().zip(checked) {
+        let mut sections: Vec<(usize, webroot::Section<'_>)> = Vec::new();
+        for (statement, Checked { row, problem, words }) in stretch.iter().zip(checked) {
             if statement.kind == Kind::Close {
                 sections.retain(|(depth, _)| *depth + 1 < open.len());
                 if open.len() > 1
@@ -296,11 +375,7 @@ impl<'a> Lowering<'a> {
             }
             if statement.kind == Kind::Open {
                 if matches!(open[open.len() - 1], Scope::Server | Scope::Host(_) | Scope::Elsewhere) {
-                    let text = loaded.text(statement.text);
-                    let words = loaded.words(statement);
-                    let words: Vec<Token> = words.iter().map(|word| word.token(text, statement.text)).collect();
-                    let narrowed = webroot::narrowed(lower, &words, self.files, loaded);
-                    sections.extend(narrowed.map(|one| (open.len(), one)));
+                    sections.push((open.len(), webroot::Section { name: lower, statement }));
                 }
                 let next = self.enter(statement, lower, open.len() == 1);
                 open.push(next);
@@ -325,8 +400,8 @@ impl<'a> Lowering<'a> {
                     answer::read(&said, is_inside, &mut level.answers);
                 }
                 if webroot::is_read(lower) {
-                    let around: Vec<webroot::Narrowed> = sections.iter().map(|(_, one)| one.clone()).collect();
-                    webroot::read(&said, &around, self.files, loaded, &mut level.webroots);
+                    let around = sections.iter().map(|(_, section)| *section);
+                    webroot::read(&said, around, self.files, loaded, &mut level.webroots);
                 }
                 if sends_on(lower) {
                     upstream::pass(&said, &mut level.proxy);

@@ -3,10 +3,10 @@
 //! Only reading and cutting into directives happens here. A file that is included from two places is parsed once and
 //! lowered twice; circles are found while lowering, where the way to a file is known.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use foldhash::{HashMap, HashMapExt};
 use rayon::prelude::*;
 
 use super::syntax::{self, Tree};

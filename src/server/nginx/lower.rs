@@ -39,7 +39,8 @@ struct ServerDraft {
     head: Span,
     block: Span,
     via: Option<FrameId>,
-    level: Level,
+    /// What it says of TLS; absent where that is nothing.
+    level: Option<Box<Level>>,
     asked: Vec<Asked>,
     names: Vec<Name>,
     /// The block itself, and those inside of it that requests come to.
@@ -327,7 +328,7 @@ impl<'a> Lowering<'a> {
             head,
             block,
             via: way.via,
-            level: Level::default(),
+            level: None,
             asked: Vec::new(),
             names: Vec::new(),
             places: vec![Place::default()],
@@ -586,7 +587,9 @@ impl<'a> Lowering<'a> {
                     }
                 }
                 _ => {
-                    setting::read(self, &said, &mut draft.level, &mut out.problems);
+                    if setting::is_one(name) {
+                        setting::read(self, &said, draft.level.get_or_insert_default(), &mut out.problems);
+                    }
                     draft.places[0].read(self, &said);
                 }
             },

@@ -208,6 +208,8 @@ impl Reader<'_> {
                 None => {}
             }
         }
+        let lines = entered.iter().map(|file| self.files.opened(*file, &self.out).1.len());
+        self.out.statements.reserve(lines.sum());
         self.files.entered += entered.len();
         if self.files.entered > self.limits.includes {
             self.too_many(at);

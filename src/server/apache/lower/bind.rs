@@ -12,14 +12,17 @@ pub use self::fault::holds_nobody;
 
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use self::compose::Composer;
 use super::level::{self, Defaults, Engine, Level};
 use super::listen::Socket;
 use super::{Host, Lowering, answer, upstream, webroot};
 use crate::diagnostic::Unjudged;
 use crate::model::{
-    Address, Binding, BindingId, Credentials, Deployment, Endpoint, FrameId, Listen, ListenUse, NameKind, Origin,
-    Pattern, Selection, Service, Setting, Site, SiteId, Token, Transport, Unmatched, Upstream,
+    Address, Answer, Binding, BindingId, Credentials, CredentialsId, Deployment, Endpoint, FrameId, Listen, ListenUse,
+    NameKind, Origin, Pattern, PolicyId, Reply, Selection, Service, Setting, Site, SiteId, TicketKey, TlsPolicy, Token,
+    Transport, Unmatched, Upstream, UpstreamPolicy, UpstreamTarget,
 };
 use crate::platform::{self, Decider};
 use crate::source::Span;
@@ -53,18 +56,19 @@ pub fn build(deployment: &mut Deployment, mut lowering: Lowering<'_>) {
     };
     let mut composer = Composer::default();
     let hosts = std::mem::take(&mut lowering.hosts);
-    let mut members = Vec::with_capacity(hosts.len());
-    for host in &hosts {
-        let member = add(deployment, &mut composer, &lowering, host, defaults);
-        members.push(member);
-    }
+    let prepared: Vec<Prepared> = hosts.par_iter().map(|host| Prepared::of(&lowering, host, defaults)).collect();
+    let by_server = level::policy(&Level::default(), &lowering.server, defaults);
+    deployment.sites.reserve(hosts.len());
+    deployment.policies.reserve(hosts.len());
+    deployment.credentials.reserve(hosts.len());
+    let members: Vec<Member> = prepared.into_iter().map(|one| one.add(deployment, &mut composer, &by_server)).collect();
     let main = main_host(&lowering, anchor);
     let groups = socket::groups(&lowering.sockets, &hosts);
     // With TLS on for the server, it needs a certificate of its own even where virtual hosts take every connection.
     let is_on = lowering.server.engine.as_ref().and_then(|engine| engine.get()) == Some(&Engine::On);
     let has_main = is_on && !lowering.fragment || groups.iter().any(|group| group.members.is_empty());
     let main = has_main.then(|| {
-        let member = add(deployment, &mut composer, &lowering, &main, defaults);
+        let member = Prepared::of(&lowering, &main, defaults).add(deployment, &mut composer, &by_server);
         (member, &main)
     });
     // The server itself loads its files for other servers whether or not it answers anybody. What it sends on, its virtual
@@ -73,7 +77,8 @@ pub fn build(deployment: &mut Deployment, mut lowering: Lowering<'_>) {
         let mut own = lowering.server.clone();
         own.proxy.passes.clear();
         let at = own.proxy.engine.as_ref().map_or(anchor, |engine| engine.origin.anchor());
-        sent_on(deployment, &mut composer, (&own, &Level::default()), (None, at, None), defaults);
+        let sent_on = SentOn::of(&own, &Level::default(), (at, None), defaults);
+        sent_on.into_iter().for_each(|sent_on| sent_on.add(deployment, &mut composer, None));
     }
     for group in groups {
         let uses: Vec<(&Member, Option<&Token>)> = match (&group.members[..], &main) {
@@ -128,96 +133,130 @@ fn completed_elsewhere(lowering: &Lowering<'_>, host: &Host, outer: &Level, cred
 /// The largest file that is looked at for how many certificates it has, in bytes.
 const LEAF: u64 = 1 << 20;
 
-fn add(
-    deployment: &mut Deployment,
-    composer: &mut Composer,
-    lowering: &Lowering<'_>,
-    host: &Host,
-    defaults: Defaults,
-) -> Member {
-    let is_main = host.is_server;
-    let nothing = Level::default();
-    let outer = if is_main { &nothing } else { &lowering.server };
-    let own = &host.level;
-    let names: Vec<_> = own.server_name.iter().chain(&own.aliases).cloned().collect();
-    let mut credentials = level::credentials(own, outer);
-    let has_certificate = !credentials.pairs.is_empty();
-    let tls = speaks_tls(lowering, host, has_certificate);
-    completed_elsewhere(lowering, host, outer, &mut credentials);
-    let is_managed = tls || own.engine.is_none();
-    if is_managed && !has_certificate {
-        let loaded = lowering.loaded;
-        let locate = |path: &std::path::Path| loaded.locate(lowering.files, path);
-        let found = lowering.managed.credentials(lowering.files, locate, &names, host.head);
-        credentials = found.unwrap_or(credentials);
-    }
-    let tls =
-        tls || is_managed && !has_certificate && !credentials.pairs.is_empty() && speaks_tls(lowering, host, true);
-    let inherited_name = (own.server_name.is_none() && !is_main)
-        .then(|| lowering.server.server_name.as_ref().map(|name| Arc::clone(&name.token.text)))
-        .flatten();
-    if let Some(key) = own.ticket_key.as_ref().or(outer.ticket_key.as_ref()).filter(|key| tls && key.found.is_ok()) {
-        deployment.ticket_keys.push(key.clone());
-    }
-    let mut fresh = |composer: &mut Composer| composer.interner.policy(deployment, level::policy(own, outer, defaults));
-    let policy = match composer.outer {
-        Some(outer) if own.leaves_policy() && !is_main => outer,
-        _ => fresh(composer),
-    };
-    if own.leaves_policy() && !is_main {
-        composer.outer = Some(policy);
-    }
-    let credentials = composer.interner.credentials(deployment, credentials);
-    let answers = answer::build(&own.answers, &outer.answers, tls, host.head);
-    let leads_away =
-        |one: &crate::model::Answer| !one.is_conditional && matches!(one.reply, crate::model::Reply::Redirect { .. });
-    let webroots = match answers.iter().any(leads_away) {
-        true => Vec::new(),
-        false => webroot::build(&own.webroots, &outer.webroots),
-    };
-    let site = SiteId(deployment.sites.len() as u32);
-    deployment.sites.push(Site {
-        service: Service::Http,
-        head: host.head,
-        block: host.block,
-        via: host.via,
-        names,
-        policy,
-        credentials,
-        rejects: Setting::known(false, Origin::default_for(host.head)),
-        has_own_tls: own.has_tls && !is_main,
-        has_own_credentials: !own.certificates.is_empty() && !is_main,
-        loads_credentials: tls,
-        answers,
-        webroots,
-    });
-    if !lowering.fragment {
-        sent_on(deployment, composer, (own, outer), (Some(site), host.head, host.via), defaults);
-    }
-    let has_protocols = own.protocols.is_some() || outer.protocols.is_some();
-    Member { site, tls, has_protocols, inherited_name }
+/// What a virtual host comes to, before it has its place in the deployment.
+struct Prepared {
+    site: Site,
+    /// Its settings; absent where it leaves all to the server.
+    policy: Option<TlsPolicy>,
+    credentials: Credentials,
+    ticket_key: Option<TicketKey>,
+    sent_on: Option<SentOn>,
+    tls: bool,
+    has_protocols: bool,
+    inherited_name: Option<Arc<str>>,
 }
 
-/// Puts what a level sends on into the deployment, and its settings alone where they are loaded.
-fn sent_on(
-    deployment: &mut Deployment,
-    composer: &mut Composer,
-    (own, outer): (&Level, &Level),
-    (site, head, via): (Option<SiteId>, Span, Option<FrameId>),
-    defaults: Defaults,
-) {
-    let policy = upstream::policy(&own.proxy, &outer.proxy, defaults);
-    let is_on = policy.engine.get() == Some(&true);
-    if !is_on && own.proxy.passes.is_empty() {
-        return;
+impl Prepared {
+    fn of(lowering: &Lowering<'_>, host: &Host, defaults: Defaults) -> Prepared {
+        let is_main = host.is_server;
+        let nothing = Level::default();
+        let outer = if is_main { &nothing } else { &lowering.server };
+        let own = &host.level;
+        let names: Vec<_> = own.server_name.iter().chain(&own.aliases).cloned().collect();
+        let mut credentials = level::credentials(own, outer);
+        let has_certificate = !credentials.pairs.is_empty();
+        let tls = speaks_tls(lowering, host, has_certificate);
+        completed_elsewhere(lowering, host, outer, &mut credentials);
+        let is_managed = tls || own.engine.is_none();
+        if is_managed && !has_certificate {
+            let loaded = lowering.loaded;
+            let locate = |path: &std::path::Path| loaded.locate(lowering.files, path);
+            let found = lowering.managed.credentials(lowering.files, locate, &names, host.head);
+            credentials = found.unwrap_or(credentials);
+        }
+        let tls =
+            tls || is_managed && !has_certificate && !credentials.pairs.is_empty() && speaks_tls(lowering, host, true);
+        let inherited_name = (own.server_name.is_none() && !is_main)
+            .then(|| lowering.server.server_name.as_ref().map(|name| Arc::clone(&name.token.text)))
+            .flatten();
+        let ticket_key = own.ticket_key.as_ref().or(outer.ticket_key.as_ref());
+        let answers = answer::build(&own.answers, &outer.answers, tls, host.head);
+        let leads_away = |one: &Answer| !one.is_conditional && matches!(one.reply, Reply::Redirect { .. });
+        let webroots = match answers.iter().any(leads_away) {
+            true => Vec::new(),
+            false => webroot::build(&own.webroots, &outer.webroots),
+        };
+        let site = Site {
+            service: Service::Http,
+            head: host.head,
+            block: host.block,
+            via: host.via,
+            names,
+            policy: PolicyId(0),
+            credentials: CredentialsId(0),
+            rejects: Setting::known(false, Origin::default_for(host.head)),
+            has_own_tls: own.has_tls && !is_main,
+            has_own_credentials: !own.certificates.is_empty() && !is_main,
+            loads_credentials: tls,
+            answers,
+            webroots,
+        };
+        let sent_on = match lowering.fragment {
+            true => None,
+            false => SentOn::of(own, outer, (host.head, host.via), defaults),
+        };
+        Prepared {
+            site,
+            policy: (is_main || !own.leaves_policy()).then(|| level::policy(own, outer, defaults)),
+            credentials,
+            ticket_key: ticket_key.filter(|key| tls && key.found.is_ok()).cloned(),
+            sent_on,
+            tls,
+            has_protocols: own.protocols.is_some() || outer.protocols.is_some(),
+            inherited_name,
+        }
     }
-    let policy = composer.interner.upstream(deployment, policy);
-    if is_on {
-        let targets = Vec::new();
-        deployment.upstreams.push(Upstream { site, at: head, via, targets, policy, loads_files: true });
+
+    /// Gives it its place. `by_server`: the settings of those that leave all to the server.
+    fn add(self, deployment: &mut Deployment, composer: &mut Composer, by_server: &TlsPolicy) -> Member {
+        deployment.ticket_keys.extend(self.ticket_key);
+        let mut site = self.site;
+        site.policy = match self.policy {
+            Some(policy) => composer.interner.policy(deployment, policy),
+            None => composer.of_server(deployment, by_server),
+        };
+        site.credentials = composer.interner.credentials(deployment, self.credentials);
+        let id = SiteId(deployment.sites.len() as u32);
+        deployment.sites.push(site);
+        if let Some(sent_on) = self.sent_on {
+            sent_on.add(deployment, composer, Some(id));
+        }
+        let (tls, has_protocols) = (self.tls, self.has_protocols);
+        Member { site: id, tls, has_protocols, inherited_name: self.inherited_name }
     }
-    for (at, via, target) in upstream::passes(&own.proxy) {
-        deployment.upstreams.push(Upstream { site, at, via, targets: vec![target], policy, loads_files: false });
+}
+
+/// What a level sends on, and its settings alone where they are loaded.
+struct SentOn {
+    policy: UpstreamPolicy,
+    is_on: bool,
+    at: Span,
+    via: Option<FrameId>,
+    passes: Vec<(Span, Option<FrameId>, UpstreamTarget)>,
+}
+
+impl SentOn {
+    fn of(own: &Level, outer: &Level, (at, via): (Span, Option<FrameId>), defaults: Defaults) -> Option<SentOn> {
+        if own.proxy.passes.is_empty() && own.proxy.engine.is_none() && outer.proxy.engine.is_none() {
+            return None;
+        }
+        let policy = upstream::policy(&own.proxy, &outer.proxy, defaults);
+        let is_on = policy.engine.get() == Some(&true);
+        if !is_on && own.proxy.passes.is_empty() {
+            return None;
+        }
+        Some(SentOn { policy, is_on, at, via, passes: upstream::passes(&own.proxy).collect() })
+    }
+
+    fn add(self, deployment: &mut Deployment, composer: &mut Composer, site: Option<SiteId>) {
+        let policy = composer.interner.upstream(deployment, self.policy);
+        if self.is_on {
+            let (at, via, targets) = (self.at, self.via, Vec::new());
+            deployment.upstreams.push(Upstream { site, at, via, targets, policy, loads_files: true });
+        }
+        for (at, via, target) in self.passes {
+            deployment.upstreams.push(Upstream { site, at, via, targets: vec![target], policy, loads_files: false });
+        }
     }
 }
 

@@ -66,6 +66,11 @@ impl Managed {
         self.domains.len() - 1
     }
 
+    /// Puts the domains of another behind these.
+    pub fn append(&mut self, other: Managed) {
+        self.domains.extend(other.domains);
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.domains.is_empty()

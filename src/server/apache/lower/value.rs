@@ -95,13 +95,14 @@ impl Lowering<'_> {
     }
 
     /// Whether a file is there and has nothing in it; each is looked at once.
-    fn is_empty(&mut self, path: &Path) -> bool {
-        if let Some(known) = self.emptiness.get(path.as_os_str()) {
+    fn is_empty(&self, path: &Path) -> bool {
+        let known = || self.emptiness.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(known) = known().get(path.as_os_str()) {
             return *known;
         }
         let found = self.files.metadata(path);
         let is_empty = found.is_ok_and(|found| found.kind == FileKind::Regular && found.size == 0);
-        self.emptiness.insert(path.as_os_str().to_os_string(), is_empty);
+        known().insert(path.as_os_str().to_os_string(), is_empty);
         is_empty
     }
 

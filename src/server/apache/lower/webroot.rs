@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::setting::Said;
 use crate::model::{Condition, Gate, Subject, Token, Webroot};
-use crate::server::apache::include::Loaded;
+use crate::server::apache::include::{Loaded, Statement};
 use crate::source::FileSystem;
 
 /// What one level says.
@@ -34,15 +34,26 @@ enum Class {
 }
 
 /// What an open section narrows requests to.
-#[derive(Clone, Debug)]
-pub struct Narrowed {
+struct Narrowed {
     class: Class,
     condition: Condition,
 }
 
-/// What a section narrows requests to, by its name in lower case; absent where it does not.
-pub fn narrowed(name: &str, words: &[Token], files: &dyn FileSystem, loaded: &Loaded) -> Option<Narrowed> {
-    let (is_expression, text) = match words {
+/// A section that is open.
+#[derive(Clone, Copy)]
+pub struct Section<'s> {
+    /// Its name in lower case.
+    pub name: &'s str,
+    /// Its head.
+    pub statement: &'s Statement,
+}
+
+/// What a section narrows requests to; absent where it does not.
+fn narrowed(section: Section<'_>, files: &dyn FileSystem, loaded: &Loaded) -> Option<Narrowed> {
+    let Section { name, statement } = section;
+    let bytes = loaded.text(statement.text);
+    let words: Vec<Token> = loaded.words(statement).iter().map(|word| word.token(bytes, statement.text)).collect();
+    let (is_expression, text) = match &words[..] {
         [tilde, text] if &*tilde.text == "~" => (true, text),
         [text] => (false, text),
         _ => return None,
@@ -87,36 +98,46 @@ pub fn is_read(name: &str) -> bool {
 }
 
 /// Takes a directive of a level, in the sections that are open.
-pub fn read(said: &Said<'_>, sections: &[Narrowed], files: &dyn FileSystem, loaded: &Loaded, level: &mut Webroots) {
+pub fn read<'s>(
+    said: &Said<'_>,
+    sections: impl Iterator<Item = Section<'s>> + Clone,
+    files: &dyn FileSystem,
+    loaded: &Loaded,
+    level: &mut Webroots,
+) {
     let words: Vec<Token> = said.words.iter().map(|word| said.token(word)).collect();
     let located = |token: &Token| -> Option<PathBuf> {
         let path = loaded.locate(files, (*token.text).as_ref())?;
         (!token.text.contains("${")).then_some(path)
     };
     let is = |at: usize, text: &str| words.get(at).is_some_and(|word| word.text.eq_ignore_ascii_case(text));
+    // Few directives ask, of the many that stand in sections.
+    let narrowing = || sections.clone().filter_map(|section| narrowed(section, files, loaded));
+    let is_whole = || narrowing().next().is_none();
     match (said.name, &words[..]) {
         ("documentroot", [folder]) => level.root = located(folder).map(|path| (folder.clone(), path)),
-        ("alias", [prefix, folder]) if sections.is_empty() => {
+        ("alias", [prefix, folder]) if is_whole() => {
             let prefix = prefix.text.trim_end_matches('/').into();
             level.aliases.extend(located(folder).map(|path| (prefix, folder.clone(), path)));
         }
         ("proxypass", [path, target, ..]) => {
-            level.passes_all |= sections.is_empty() && &*path.text == "/" && &*target.text != "!";
+            level.passes_all |= &*path.text == "/" && &*target.text != "!" && is_whole();
         }
-        ("require", _) if is(0, "all") => level.gate(sections, is(1, "granted")),
+        ("require", _) if is(0, "all") => level.gate(narrowing(), is(1, "granted")),
         // Whoever is let in by address or password is given the files all the same.
-        ("require", _) => level.gate(sections, true),
-        ("deny", _) if is(0, "from") && is(1, "all") => level.gate(sections, false),
-        ("allow", _) if is(0, "from") => level.gate(sections, true),
+        ("require", _) => level.gate(narrowing(), true),
+        ("deny", _) if is(0, "from") && is(1, "all") => level.gate(narrowing(), false),
+        ("allow", _) if is(0, "from") => level.gate(narrowing(), true),
         _ => {}
     }
 }
 
 impl Webroots {
-    fn gate(&mut self, sections: &[Narrowed], is_open: bool) {
+    fn gate(&mut self, sections: impl Iterator<Item = Narrowed>, is_open: bool) {
+        let sections: Vec<Narrowed> = sections.collect();
         // At the level itself neither is allowed.
         let Some(class) = sections.iter().map(|one| one.class).max() else { return };
-        let takes: Vec<Condition> = sections.iter().map(|one| one.condition.clone()).collect();
+        let takes = sections.into_iter().map(|one| one.condition).collect();
         self.gates.push((class, Gate { takes, is_open }));
     }
 }

@@ -4,17 +4,20 @@
 //! `ngx_http_add_listen`, `ngx_http_add_addresses`, `ngx_http_server_names`; who decides a setting before and after the
 //! name is known is in `rules/servers/nginx.toml`.
 
-use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
+
+use foldhash::{HashMap, HashSet};
+use rayon::prelude::*;
 
 use super::level::{self, Defaults, Level};
 use super::listen::Asked;
 use super::{ServerDraft, answer, name, upstream, webroot};
 use crate::diagnostic::{Problem, Severity, Unjudged};
 use crate::model::{
-    Address, Binding, BindingId, Command, Deployment, Endpoint, Interner, Listen, ListenUse, NameKind, Origin,
-    PolicyId, Selection, Service, Setting, Site, SiteId, Token, Transport, Unmatched,
+    Address, Binding, BindingId, Command, Credentials, CredentialsId, Deployment, Endpoint, Interner, Listen,
+    ListenUse, NameKind, Origin, PolicyId, Selection, Service, Setting, Site, SiteId, TicketKey, TlsPolicy, Token,
+    Transport, Unmatched,
 };
 use crate::platform::{self, Decider, Version};
 use crate::source::Span;
@@ -33,6 +36,20 @@ pub struct Around<'a> {
     pub maps_early_data: bool,
 }
 
+impl Around<'_> {
+    /// What is known of a service's upstream servers.
+    fn of_upstreams(&self, service: Service, defaults: Defaults) -> upstream::Around<'_> {
+        upstream::Around {
+            service,
+            outer: &self.levels[service as usize],
+            groups: self.groups,
+            version: defaults.version,
+            fragment: defaults.fragment,
+            nowhere: Span::new(defaults.bites.file, 0, 0),
+        }
+    }
+}
+
 /// Turns drafts into sites, endpoints and bindings.
 #[expect(clippy::vec_box, reason = "drafts are large, and moved several times")]
 pub fn build(
@@ -42,65 +59,40 @@ pub fn build(
     defaults: [Defaults; Service::ALL.len()],
     outside: &Around<'_>,
 ) {
+    let prepare = |draft: Box<ServerDraft>| {
+        let service = draft.service as usize;
+        Prepared::of(*draft, &levels[service], defaults[service], outside)
+    };
+    let prepared: Vec<Prepared> = drafts.into_par_iter().map(prepare).collect();
     let mut composer = Composer::default();
     let mut sockets: Sockets = Sockets::default();
-    let mut http2 = Vec::with_capacity(drafts.len());
-    let mut unsaid = upstream::Unsaid::default();
-    deployment.sites.reserve(drafts.len());
+    let mut http2 = Vec::with_capacity(prepared.len());
+    let mut unsaid = upstream::Unsaid::new(|service| outside.of_upstreams(service, defaults[service as usize]));
+    let mut around_policies: [Option<PolicyId>; Service::ALL.len()] = Default::default();
+    deployment.sites.reserve(prepared.len());
+    deployment.policies.reserve(prepared.len());
+    deployment.credentials.reserve(prepared.len());
     deployment.ticket_keys.extend(levels.iter().flat_map(|level| &level.ticket_keys).cloned());
-    for mut draft in drafts {
-        if draft.service == Service::Mail {
-            draft.level.alpn = mail_protocol(&draft);
-        }
-        let (outer, defaults) = (&levels[draft.service as usize], defaults[draft.service as usize]);
-        deployment.ticket_keys.extend(draft.level.ticket_keys.iter().cloned());
+    for one in prepared {
+        deployment.ticket_keys.extend(one.ticket_keys);
+        deployment.problems.extend(one.problems);
         let id = SiteId(deployment.sites.len() as u32);
-        commands_lost(&draft.level, outer, &mut deployment.problems);
-        let policy = composer.interner.policy(deployment, level::policy(&draft.level, outer, defaults));
-        let credentials = level::credentials(&draft.level, outer, &draft.names);
-        let starttls = draft.level.starttls.or(outer.starttls).filter(|(_, on)| *on);
-        if let Some((at, _)) = starttls.filter(|_| credentials.pairs.is_empty() && !defaults.fragment) {
-            deployment.problems.push(Problem::new("no-certificate", at).case("starttls"));
+        let mut site = one.site;
+        site.policy = match one.policy {
+            Some(policy) => composer.interner.policy(deployment, *policy),
+            None => {
+                let service = site.service as usize;
+                let around = || level::policy(&Level::default(), &levels[service], defaults[service]);
+                *around_policies[service].get_or_insert_with(|| composer.interner.policy(deployment, around()))
+            }
+        };
+        site.credentials = composer.interner.credentials(deployment, one.credentials);
+        for upstream in one.upstreams {
+            upstream.add(deployment, &mut composer.interner, &mut unsaid, id);
         }
-        let credentials = composer.interner.credentials(deployment, credentials);
-        let around = upstream::Around {
-            service: draft.service,
-            outer: &outside.levels[draft.service as usize],
-            groups: outside.groups,
-            version: defaults.version,
-            fragment: defaults.fragment,
-            nowhere: Span::new(defaults.bites.file, 0, 0),
-        };
-        upstream::build(deployment, &mut composer.interner, &mut unsaid, id, &draft.places, &around);
-        http2.push(level::http2(&draft.level, outer));
-        let has_own_credentials = !draft.level.certificates.is_empty() || !draft.level.keys.is_empty();
-        let mut answers = match draft.service {
-            Service::Http => answer::build(&draft.places, outside.answer, draft.head),
-            Service::Stream | Service::Mail => Vec::new(),
-        };
-        let webroots = match draft.service {
-            Service::Http => webroot::build(&draft.places, outside.files),
-            Service::Stream | Service::Mail => Vec::new(),
-        };
-        answers.iter_mut().for_each(|answer| answer.tells_early_data |= outside.maps_early_data);
-        deployment.sites.push(Site {
-            service: draft.service,
-            head: draft.head,
-            block: draft.block,
-            via: draft.via,
-            names: draft.names,
-            policy,
-            credentials,
-            rejects: level::rejects(&draft.level, outer, defaults),
-            has_own_tls: draft.level.has_tls,
-            has_own_credentials,
-            loads_credentials: true,
-            answers,
-            webroots,
-        });
-        let is_unwritten = draft.asked.is_empty() && !defaults.fragment && draft.service == Service::Http;
-        let asked = if is_unwritten { vec![unwritten(draft.head)] } else { draft.asked };
-        sockets.add(deployment, id, asked, draft.ssl_on.is_some());
+        http2.push(one.http2);
+        deployment.sites.push(site);
+        sockets.add(deployment, id, one.asked, one.ssl_on);
     }
     let Sockets { endpoints, .. } = sockets;
     check_binds(deployment, &endpoints);
@@ -111,9 +103,78 @@ pub fn build(
     deployment.endpoints = bound;
 }
 
+/// What a server block comes to, before it has its place in the deployment.
+struct Prepared {
+    site: Site,
+    /// Absent where it says nothing of TLS: then all is as the level around says.
+    policy: Option<Box<TlsPolicy>>,
+    credentials: Credentials,
+    ticket_keys: Vec<TicketKey>,
+    upstreams: Vec<upstream::Prepared>,
+    http2: bool,
+    asked: Vec<Asked>,
+    ssl_on: bool,
+    problems: Vec<Problem>,
+}
+
+impl Prepared {
+    fn of(mut draft: ServerDraft, outer: &Level, defaults: Defaults, outside: &Around<'_>) -> Prepared {
+        let is_mail = draft.service == Service::Mail;
+        let has_own = draft.level.is_some() || is_mail;
+        let mut own = draft.level.take().unwrap_or_default();
+        if is_mail {
+            own.alpn = mail_protocol(&draft, &own);
+        }
+        let policy = has_own.then(|| Box::new(level::policy(&own, outer, defaults)));
+        let mut problems = Vec::new();
+        commands_lost(&own, outer, &mut problems);
+        let credentials = level::credentials(&own, outer, &draft.names);
+        let starttls = own.starttls.or(outer.starttls).filter(|(_, on)| *on);
+        if let Some((at, _)) = starttls.filter(|_| credentials.pairs.is_empty() && !defaults.fragment) {
+            problems.push(Problem::new("no-certificate", at).case("starttls"));
+        }
+        let has_own_credentials = !own.certificates.is_empty() || !own.keys.is_empty();
+        let mut answers = match draft.service {
+            Service::Http => answer::build(&draft.places, outside.answer, draft.head),
+            Service::Stream | Service::Mail => Vec::new(),
+        };
+        answers.iter_mut().for_each(|answer| answer.tells_early_data |= outside.maps_early_data);
+        let webroots = match draft.service {
+            Service::Http => webroot::build(&draft.places, outside.files),
+            Service::Stream | Service::Mail => Vec::new(),
+        };
+        let is_unwritten = draft.asked.is_empty() && !defaults.fragment && draft.service == Service::Http;
+        Prepared {
+            policy,
+            credentials,
+            upstreams: upstream::prepared(&draft.places, &outside.of_upstreams(draft.service, defaults)),
+            http2: level::http2(&own, outer),
+            asked: if is_unwritten { vec![unwritten(draft.head)] } else { draft.asked },
+            ssl_on: draft.ssl_on.is_some(),
+            problems,
+            site: Site {
+                service: draft.service,
+                head: draft.head,
+                block: draft.block,
+                via: draft.via,
+                names: draft.names,
+                policy: PolicyId(0),
+                credentials: CredentialsId(0),
+                rejects: level::rejects(&own, outer, defaults),
+                has_own_tls: own.has_tls,
+                has_own_credentials,
+                loads_credentials: true,
+                answers,
+                webroots,
+            },
+            ticket_keys: own.ticket_keys,
+        }
+    }
+}
+
 /// What a mail server answers in ALPN: its protocol, which the port tells where none is written (`ngx_mail_ssl_alpn_select`).
-fn mail_protocol(draft: &ServerDraft) -> Option<Setting<Arc<[Token]>>> {
-    if let Some(written) = &draft.level.protocol {
+fn mail_protocol(draft: &ServerDraft, own: &Level) -> Option<Setting<Arc<[Token]>>> {
+    if let Some(written) = &own.protocol {
         return Some(Setting::known(Arc::from([written.clone()]), Origin::written(written.span, draft.via)));
     }
     let name = match draft.asked.first()?.sockets.first()?.port {
@@ -181,7 +242,7 @@ struct Sockets {
 
 impl Sockets {
     fn add(&mut self, deployment: &mut Deployment, site: SiteId, asked: Vec<Asked>, ssl_on: bool) {
-        let mut own: HashMap<usize, Span> = HashMap::new();
+        let mut own: HashMap<usize, Span> = HashMap::default();
         for asked in asked {
             for listen in &asked.sockets {
                 if let Address::Host(host) = &listen.address {
@@ -258,7 +319,7 @@ fn check_binds(deployment: &mut Deployment, endpoints: &[Endpoint]) {
     let all_v4 = Address::Ip(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     let service = |one: &Endpoint| deployment.site(one.uses[0].site).service;
     let mut found = Vec::new();
-    let mut by_port: HashMap<u16, Vec<&Endpoint>> = HashMap::new();
+    let mut by_port: HashMap<u16, Vec<&Endpoint>> = HashMap::default();
     for one in endpoints.iter().filter(|one| one.transport != Transport::Quic && one.listen.port != 0) {
         let others = by_port.entry(one.listen.port).or_default();
         let apart = others

@@ -165,18 +165,39 @@ pub struct Around<'a> {
     pub nowhere: Span,
 }
 
-/// The policy of places where nothing is said, by service.
-pub type Unsaid = [Option<UpstreamPolicyId>; Service::ALL.len()];
+/// The policies of places where nothing is said, by service: nearly all are such.
+pub struct Unsaid {
+    policies: [UpstreamPolicy; Service::ALL.len()],
+    ids: [Option<UpstreamPolicyId>; Service::ALL.len()],
+}
 
-/// Puts the upstreams of a server into the deployment.
-pub fn build(
-    deployment: &mut Deployment,
-    interner: &mut Interner,
-    unsaid: &mut Unsaid,
-    site: SiteId,
-    places: &[Place],
-    around: &Around<'_>,
-) {
+impl Unsaid {
+    /// `around` says what is known of a service.
+    pub fn new<'a>(around: impl Fn(Service) -> Around<'a>) -> Unsaid {
+        let policies = Service::ALL.map(|service| policy(Level::default(), &around(service)));
+        Unsaid { policies, ids: Default::default() }
+    }
+
+    fn id(&mut self, deployment: &mut Deployment, interner: &mut Interner, service: Service) -> UpstreamPolicyId {
+        let fresh = || interner.upstream(deployment, self.policies[service as usize].clone());
+        *self.ids[service as usize].get_or_insert_with(fresh)
+    }
+}
+
+/// What a place sends on, before it has its place in the deployment.
+pub struct Prepared {
+    service: Service,
+    at: Span,
+    via: Option<FrameId>,
+    targets: Vec<UpstreamTarget>,
+    loads_files: bool,
+    /// Absent where nothing is said.
+    policy: Option<Box<UpstreamPolicy>>,
+}
+
+/// The upstreams of a server.
+pub fn prepared(places: &[Place], around: &Around<'_>) -> Vec<Prepared> {
+    let mut found = Vec::new();
     for place in places.iter().filter(|place| !place.passes.is_empty()) {
         for pass in &place.passes {
             let mut level = place.levels[pass.family as usize].as_deref().cloned();
@@ -192,22 +213,28 @@ pub fn build(
             }
             take_over(around.outer);
             let transport = transport(pass, level.as_ref(), around.service);
-            let targets = targets(pass, transport, around);
-            let loads_files = transport != Some(UpstreamTransport::Plain);
-            let policy = match level {
-                Some(level) => interner.upstream(deployment, policy(level, around)),
-                // Nearly all say nothing: one policy for all.
-                None => match unsaid[around.service as usize] {
-                    Some(policy) => policy,
-                    None => {
-                        let policy = interner.upstream(deployment, policy(Level::default(), around));
-                        *unsaid[around.service as usize].insert(policy)
-                    }
-                },
-            };
-            let at = pass.target.span;
-            deployment.upstreams.push(Upstream { site: Some(site), at, via: pass.via, targets, policy, loads_files });
+            found.push(Prepared {
+                service: around.service,
+                at: pass.target.span,
+                via: pass.via,
+                targets: targets(pass, transport, around),
+                loads_files: transport != Some(UpstreamTransport::Plain),
+                policy: level.map(|level| Box::new(policy(level, around))),
+            });
         }
+    }
+    found
+}
+
+impl Prepared {
+    /// Gives it its place.
+    pub fn add(self, deployment: &mut Deployment, interner: &mut Interner, unsaid: &mut Unsaid, site: SiteId) {
+        let policy = match self.policy {
+            Some(policy) => interner.upstream(deployment, *policy),
+            None => unsaid.id(deployment, interner, self.service),
+        };
+        let Prepared { at, via, targets, loads_files, .. } = self;
+        deployment.upstreams.push(Upstream { site: Some(site), at, via, targets, policy, loads_files });
     }
 }
 

@@ -3,19 +3,23 @@
 use foldhash::HashMap;
 use std::sync::Arc;
 
-use crate::model::{Command, Deployment, Interner, PolicyId, Setting};
+use crate::model::{Command, Deployment, Interner, PolicyId, Setting, TlsPolicy};
 use crate::platform::{self, Decider};
 
 /// Policies that two virtual hosts make together, interned.
 #[derive(Default)]
 pub struct Composer {
     pub interner: Interner,
-    /// The policy of virtual hosts that leave it to the server.
-    pub outer: Option<PolicyId>,
+    of_server: Option<PolicyId>,
     composed: HashMap<(PolicyId, PolicyId, bool), PolicyId>,
 }
 
 impl Composer {
+    /// The policy of virtual hosts that leave all to the server.
+    pub fn of_server(&mut self, deployment: &mut Deployment, policy: &TlsPolicy) -> PolicyId {
+        *self.of_server.get_or_insert_with(|| self.interner.policy(deployment, policy.clone()))
+    }
+
     /// The policy that holds in the end. `has_protocols`: whether `SSLProtocol` is written for the named one.
     pub fn compose(
         &mut self,
