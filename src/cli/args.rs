@@ -366,7 +366,8 @@ pub struct HandshakeArguments {
 #[derive(Debug, Args)]
 #[command(after_help = examples::LINT)]
 pub struct LintArguments {
-    /// Files or folders; none: the live configuration of whatever server is installed; -: standard input
+    /// Files or folders; copies of machines, each a root of its own: folders with their etc/, archives of it (.tar,
+    /// .tar.gz); none: the live configuration of whatever server is installed; -: standard input
     #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
 
@@ -557,6 +558,7 @@ Look:
   shakedown lint sites-enabled/shop.conf         a part, inside the main file that includes it
   shakedown lint --now +30d                      what breaks within a month
   shakedown lint --root /mnt/snapshot            another machine's files
+  shakedown lint hosts/*/ archives/*.tar.gz      many machines', each below its own root
 
 Repair:
   shakedown lint --diff nginx.conf               as a patch; nothing is written

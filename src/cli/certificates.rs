@@ -1,6 +1,7 @@
 //! `shakedown certificates`.
 
 use super::args::{CertificatesArguments, CertificatesFormat};
+use super::hosts::Host;
 use super::{CLEAN, output, settle, style};
 use crate::lint;
 use crate::pipeline::{self, Calendar, Failure};
@@ -40,5 +41,13 @@ fn look(arguments: &CertificatesArguments) -> Result<(Calendar, i64), Failure> {
     if let Some(config) = config {
         options.settle(config);
     }
-    Ok((pipeline::calendar(&files, &paths, &options)?, options.now))
+    let host = match (&arguments.path, &arguments.target.root) {
+        (Some(path), None) => Host::open(path, &files, options.server)?,
+        _ => None,
+    };
+    let calendar = match host {
+        Some(host) => pipeline::calendar(&*host.files, &host.paths, &host.settle(&options))?,
+        None => pipeline::calendar(&files, &paths, &options)?,
+    };
+    Ok((calendar, options.now))
 }

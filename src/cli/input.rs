@@ -86,6 +86,18 @@ fn plain(path: &Path, disk: &Disk) -> Opened {
 
 /// An archive, where the file is one.
 fn archived(path: &Path, disk: &Disk) -> Result<Option<Opened>, Failure> {
+    let Some(tree) = tree(path, disk)? else { return Ok(None) };
+    let main = main(&tree);
+    let home = main.as_deref().and_then(Path::parent).map(Path::to_path_buf).unwrap_or_default();
+    let paths = vec![main.unwrap_or_else(|| PathBuf::from("."))];
+    Ok(Some(Opened { files: Box::new(Archive::new(tree, home)), paths, saved: None, is_plain: false }))
+}
+
+/// What an archive holds, read as a stream; absent where the file is none.
+///
+/// # Errors
+/// Where the file cannot be read, or is more than is read of an archive.
+pub fn tree(path: &Path, disk: &Disk) -> Result<Option<Tree>, Failure> {
     let shown = path.display();
     let real = disk.canonical(path).map_err(|error| Failure::new(format!("cannot read {shown}: {error}")))?;
     let failed = |error: std::io::Error| Failure::new(format!("cannot read {shown}: {error}"));
@@ -99,14 +111,11 @@ fn archived(path: &Path, disk: &Disk) -> Result<Option<Opened>, Failure> {
     let tree = archive::read(whole, Bounds::default()).map_err(|error| {
         Failure::new(format!("cannot read {shown}: {error}")).help("name an archive that `tar -t` lists")
     })?;
-    let main = main(&tree);
-    let home = main.as_deref().and_then(Path::parent).map(Path::to_path_buf).unwrap_or_default();
-    let paths = vec![main.unwrap_or_else(|| PathBuf::from("."))];
-    Ok(Some(Opened { files: Box::new(Archive::new(tree, home)), paths, saved: None, is_plain: false }))
+    Ok(Some(tree))
 }
 
 /// The main file that lies highest.
-fn main(tree: &Tree) -> Option<PathBuf> {
+pub fn main(tree: &Tree) -> Option<PathBuf> {
     let is_main =
         |path: &Path| path.file_name().and_then(|name| name.to_str()).is_some_and(|name| main_file(name).is_some());
     let all = tree.iter().map(|(path, _)| path).filter(|path| is_main(path));

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use super::args::{LintArguments, LintFormat};
-use super::input;
 use super::progress::Progress;
 use super::settle::{self, Asked};
 use super::{CLEAN, FINDINGS, output, style};
+use super::{fleet, input};
 use crate::diagnostic::Safety;
 use crate::pipeline::{self, Changed, Failure, Run};
 use crate::source::{Disk, FileSystem};
@@ -19,6 +19,9 @@ use crate::{fix, report};
 pub fn run(arguments: &LintArguments) -> Result<u8, Failure> {
     let disk = arguments.target.files();
     let asked = settle::lint(&disk, arguments)?;
+    if fleet::is_wanted(arguments, &disk, &asked)? {
+        return fleet::run(arguments, &disk, &asked);
+    }
     let progress = Progress::start(&disk, &arguments.shared);
     let files: &dyn FileSystem = &progress;
     let (options, paths) = (&asked.options, &asked.paths);
@@ -121,17 +124,20 @@ fn plural(count: usize) -> &'static str {
     if count == 1 { "" } else { "s" }
 }
 
-fn unwritable(error: impl std::fmt::Display) -> Failure {
+pub(super) fn unwritable(error: impl std::fmt::Display) -> Failure {
     Failure::new(format!("cannot write the report: {error}"))
 }
 
 /// Shows a run in the wanted format.
-fn show(run: &Run, arguments: &LintArguments) -> Result<(), Failure> {
+pub(super) fn show(run: &Run, arguments: &LintArguments) -> Result<(), Failure> {
     let report = match arguments.format {
         LintFormat::Pretty => report::pretty(run, style(&arguments.shared, &std::io::stdout())),
         LintFormat::Concise => report::concise(run),
         LintFormat::Json => serde_json::to_string_pretty(&report::json::document(run)).map_err(unwritable)?,
-        LintFormat::Ndjson => report::ndjson::ndjson(run).map_err(unwritable)?,
+        LintFormat::Ndjson => {
+            let first = run.targets.first().map_or(Path::new("/"), |target| &target.path);
+            report::ndjson::target(first, run).map_err(unwritable)?
+        }
         LintFormat::Sarif => report::sarif::sarif(run).map_err(unwritable)?,
         LintFormat::Github => report::github::github(run),
         LintFormat::Gitlab => report::gitlab::gitlab(run).map_err(unwritable)?,
@@ -150,7 +156,7 @@ fn show(run: &Run, arguments: &LintArguments) -> Result<(), Failure> {
 }
 
 /// What remains decides the exit code.
-fn code(run: &Run, asked: &Asked) -> u8 {
+pub(super) fn code(run: &Run, asked: &Asked) -> u8 {
     let fails = asked.fail_on.severity().is_some_and(|least| run.worst().is_some_and(|worst| worst >= least));
     let is_open = asked.strict && !run.unjudged.is_empty();
     if fails || is_open { FINDINGS } else { CLEAN }

@@ -8,7 +8,9 @@ mod completions;
 mod demo;
 mod examples;
 mod explain;
+mod fleet;
 mod handshake;
+mod hosts;
 mod init;
 mod input;
 mod lint;
@@ -148,6 +150,11 @@ fn output(shared: &Shared, report: &[u8]) -> Result<(), Failure> {
             })
         }
     };
+    self::written(shared, written)
+}
+
+/// What became of writing a report: that nobody reads on is none of its failures.
+fn written(shared: &Shared, written: std::io::Result<()>) -> Result<(), Failure> {
     match written {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(match &shared.output_file {
             Some(path) => Failure::new(format!("cannot write the report to {}: {error}", path.display()))

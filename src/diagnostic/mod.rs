@@ -131,6 +131,17 @@ pub struct Finding {
     pub fingerprint: String,
 }
 
+impl Finding {
+    /// The same in a registry of texts that has `before` others first.
+    pub fn behind(mut self, before: u32) -> Self {
+        let moved = |span: &mut Span| *span = span.behind(before);
+        moved(&mut self.primary.span);
+        self.related.iter_mut().for_each(|label| moved(&mut label.span));
+        self.fix.iter_mut().flat_map(|fix| &mut fix.edits).for_each(|edit| moved(&mut edit.span));
+        self
+    }
+}
+
 /// Something a front end met while reading. The page of `rule` gives it words: `arguments` fill its placeholders.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {

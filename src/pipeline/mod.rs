@@ -35,7 +35,7 @@ pub use self::handshake::{Handshakes, Question, Row, Start, handshake};
 pub use self::ignoring::{Added, add_ignores};
 pub use self::load::{Loaded, Reading, load};
 pub use self::suppress::{By, Suppressed};
-pub use self::target::main_file;
+pub use self::target::{installed, main_file, main_of};
 use crate::compare;
 use crate::config::Config;
 use crate::diagnostic::{Finding, RuleName, Severity, Unjudged};
@@ -218,6 +218,24 @@ impl Run {
         self.suppressed.extend(known.into_iter().map(by));
     }
 
+    /// Takes over what another run says, of another target.
+    pub fn append(&mut self, other: Run) {
+        let before = self.sources.append(other.sources);
+        self.targets.extend(other.targets);
+        self.findings.extend(other.findings.into_iter().map(|finding| finding.behind(before)));
+        let moved = |one: Unjudged| Unjudged { at: one.at.map(|span| span.behind(before)), ..one };
+        self.unjudged.extend(other.unjudged.into_iter().map(moved));
+        let left_out = other.suppressed.into_iter();
+        self.suppressed.extend(left_out.map(|one| Suppressed { finding: one.finding.behind(before), ..one }));
+        self.counts.files += other.counts.files;
+        self.counts.sites += other.counts.sites;
+        self.counts.certificates += other.counts.certificates;
+        self.gone.extend(other.gone);
+        self.servers.extend(other.servers);
+        self.names.extend(other.names.into_iter().map(|(file, name)| (FileId(file.0 + before), name)));
+        self.kept.readings.extend(other.kept.readings);
+    }
+
     /// Where the sites stand.
     fn ground(&self) -> compare::Ground {
         compare::Ground::new(&self.sources, self.kept.readings.iter().map(|reading| reading.understood.deployment()))
@@ -295,12 +313,12 @@ fn judge(files: &dyn FileSystem, mut loaded: Loaded, options: &Options) -> Run {
         let scope = lint::Scope::new(deployment, &reading.system, &loaded.library, &loaded.sources, &*editor, question);
         let judged = lint::run(&scope, &options.lint);
         let is_shown = |span| reading.shows(&loaded.sources, span);
+        let mut own: Vec<Finding> = Vec::with_capacity(judged.findings.len());
         let shown = judged.findings.into_iter().filter(|finding| is_shown(finding.primary.span));
         let mut comments = suppress::Comments::read(&loaded, reading, options);
         let told = |problem| lint::told(deployment.server.name(), problem, &options.lint);
         let malformed = std::mem::take(&mut comments.problems);
         let has_malformed = !malformed.is_empty();
-        let mut own: Vec<Finding> = Vec::new();
         for finding in shown.chain(malformed.into_iter().map(told)) {
             let file = loaded.sources.place(finding.primary.span).span.file;
             let path = names.of(&loaded.sources, file);

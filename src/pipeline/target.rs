@@ -56,18 +56,23 @@ const LIVE: &[&str] = &[
     "/etc/caddy/Caddyfile",
 ];
 
-/// The main files of what is installed.
+/// The main files of the servers that are installed, or of the one that is meant.
+pub fn installed(files: &dyn FileSystem, server: Option<ServerKind>) -> Vec<PathBuf> {
+    let located = LIVE.iter().map(|path| files.locate(Path::new("/"), Path::new(path)));
+    let is_wanted = |path: &PathBuf| {
+        let own = MAIN_FILES.iter().find(|(name, _)| path.ends_with(name)).map(|(_, server)| *server);
+        server.is_none() || server == own
+    };
+    let is_file = |path: &PathBuf| files.metadata(path).is_ok_and(|found| found.kind == FileKind::Regular);
+    located.filter(|path| is_wanted(path) && is_file(path)).collect()
+}
+
+/// The same, where there is one.
 ///
 /// # Errors
 /// Where nothing is.
 pub fn live(files: &dyn FileSystem, options: &Options) -> Result<Vec<PathBuf>, Failure> {
-    let located = LIVE.iter().map(|path| files.locate(Path::new("/"), Path::new(path)));
-    let is_wanted = |path: &PathBuf| {
-        let server = MAIN_FILES.iter().find(|(name, _)| path.ends_with(name)).map(|(_, server)| *server);
-        options.server.is_none() || options.server == server
-    };
-    let is_file = |path: &PathBuf| files.metadata(path).is_ok_and(|found| found.kind == FileKind::Regular);
-    let found: Vec<PathBuf> = located.filter(|path| is_wanted(path) && is_file(path)).collect();
+    let found = installed(files, options.server);
     match found.is_empty() {
         true => {
             Err(Failure::new("no server's configuration was found").help(format!("looked for {}", LIVE.join(", "))))
@@ -154,17 +159,20 @@ fn read(files: &dyn FileSystem, path: &Path, limits: &Limits) -> Result<Arc<[u8]
     files.read(path, limits.config_file).map_err(|error| cannot_read(files, path, &error))
 }
 
+/// The main file that a folder is entered at, and its server.
+pub fn main_of(files: &dyn FileSystem, folder: &Path, wanted: Option<ServerKind>) -> Option<(PathBuf, ServerKind)> {
+    let wanted = MAIN_FILES.iter().filter(|(_, server)| wanted.is_none_or(|wanted| wanted == *server));
+    let mut found = wanted.map(|(name, server)| (folder.join(name), *server));
+    found.find(|(main, _)| files.metadata(main).is_ok_and(|found| found.kind == FileKind::Regular))
+}
+
 /// A folder: entered at its main file, else all its files together.
 fn folder(files: &dyn FileSystem, path: &Path, options: &Options) -> Result<Target, Failure> {
-    for (name, server) in MAIN_FILES {
-        let main = path.join(name);
-        let is_wanted = options.server.is_none_or(|wanted| wanted == *server);
-        if is_wanted && files.metadata(&main).is_ok_and(|found| found.kind == FileKind::Regular) {
-            let bytes = read(files, &main, &options.limits)?;
-            let roots = vec![Root { path: main, bytes, text: Text::File }];
-            let input = Input { roots, form: Form::Whole, definitions: options.definitions.clone() };
-            return Ok(Target { path: path.to_path_buf(), server: *server, input, mains: Vec::new() });
-        }
+    if let Some((main, server)) = main_of(files, path, options.server) {
+        let bytes = read(files, &main, &options.limits)?;
+        let roots = vec![Root { path: main, bytes, text: Text::File }];
+        let input = Input { roots, form: Form::Whole, definitions: options.definitions.clone() };
+        return Ok(Target { path: path.to_path_buf(), server, input, mains: Vec::new() });
     }
     let entries = files.list(path).map_err(|error| cannot_read(files, path, &error))?;
     let is_shown = |entry: &Entry| {

@@ -13,25 +13,9 @@ pub struct Document {
     version: u32,
     tool: Tool,
     targets: Vec<Target>,
-    pub(super) findings: Vec<WireFinding>,
-    pub(super) unjudged: Vec<WireUnjudged>,
+    findings: Vec<WireFinding>,
+    unjudged: Vec<WireUnjudged>,
     summary: Summary,
-}
-
-/// What a document says beside its findings.
-#[derive(Debug, Serialize)]
-pub(super) struct Closing<'d> {
-    version: u32,
-    tool: &'d Tool,
-    targets: &'d [Target],
-    summary: &'d Summary,
-}
-
-impl Document {
-    /// What it says beside its findings.
-    pub(super) fn closing(&self) -> Closing<'_> {
-        Closing { version: self.version, tool: &self.tool, targets: &self.targets, summary: &self.summary }
-    }
 }
 
 /// The document of a run that failed.

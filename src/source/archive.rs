@@ -135,15 +135,20 @@ const HOMES: &[&str] = &[
 /// found in that.
 pub struct Archive {
     tree: Tree,
-    home: PathBuf,
+    home: Option<PathBuf>,
     /// Files that are known to lie on the server, and whose content is not here.
     hidden: std::collections::BTreeSet<PathBuf>,
 }
 
 impl Archive {
-    /// `home` is the folder of the main file in the archive.
+    /// An archive of a server's folder: `home`, where its main file lies.
     pub fn new(tree: Tree, home: PathBuf) -> Archive {
-        Archive { tree, home, hidden: Default::default() }
+        Archive { tree, home: Some(home), hidden: Default::default() }
+    }
+
+    /// An archive of a whole machine.
+    pub fn of_machine(tree: Tree) -> Archive {
+        Archive { tree, home: None, hidden: Default::default() }
     }
 
     /// What it holds.
@@ -184,8 +189,8 @@ impl FileSystem for Archive {
         if self.tree.follow(rest).is_ok() {
             return rest.to_path_buf();
         }
-        let home = HOMES.iter().find_map(|home| written.strip_prefix(home).ok());
-        match home.map(|rest| self.home.join(rest)) {
+        let inside = HOMES.iter().find_map(|home| written.strip_prefix(home).ok());
+        match self.home.as_ref().zip(inside).map(|(home, rest)| home.join(rest)) {
             Some(moved) if self.tree.follow(&rest.join("..")).is_err() => moved,
             _ => rest.to_path_buf(),
         }

@@ -25,6 +25,11 @@ impl Span {
         Span { file, start, end }
     }
 
+    /// The same bytes in a registry of texts that has `before` others first.
+    pub fn behind(self, before: u32) -> Span {
+        Span { file: FileId(self.file.0 + before), ..self }
+    }
+
     /// The smallest span that covers both; both lie in one text.
     pub fn to(self, other: Span) -> Span {
         debug_assert_eq!(self.file, other.file, "a span stays in one text");
@@ -252,6 +257,23 @@ impl Sources {
         let id = self.add(path, bytes, Text::File);
         self.files[id.0 as usize].secret = true;
         id
+    }
+
+    /// Takes over all texts of another registry, behind these; spans of the other lie in these after [`Span::behind`] with
+    /// the number that is given back.
+    pub fn append(&mut self, other: Sources) -> u32 {
+        let before = u32::try_from(self.files.len()).expect("fewer texts than the include limit allows");
+        self.files.extend(other.files.into_iter().map(|mut file| {
+            if let Text::Substituted(segments) = &mut file.text {
+                for segment in segments {
+                    segment.from = segment.from.behind(before);
+                    segment.defined = segment.defined.map(|span| span.behind(before));
+                    segment.used = segment.used.map(|span| span.behind(before));
+                }
+            }
+            file
+        }));
+        before
     }
 
     /// The text of an id that this registry gave.

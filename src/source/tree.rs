@@ -61,6 +61,24 @@ impl Tree {
         self.nodes.get(path)
     }
 
+    /// The one folder at the top that all else lies in; absent where there are several, or files beside it.
+    pub fn only_folder(&self) -> Option<PathBuf> {
+        let mut tops = self.nodes.keys().filter_map(|path| path.iter().next());
+        let first = Path::new(tops.next()?);
+        (tops.all(|other| other == first) && !self.nodes.contains_key(first)).then(|| first.to_path_buf())
+    }
+
+    /// What lies in a folder, with that as the root.
+    pub fn below(&self, folder: &Path) -> Tree {
+        let mut tree = Tree::default();
+        for (path, node) in &self.nodes {
+            if let Ok(rest) = path.strip_prefix(folder) {
+                tree.insert(rest.to_path_buf(), node.clone());
+            }
+        }
+        tree
+    }
+
     /// What a link names, below the root; absent where the path is none.
     pub fn link(&self, path: &Path) -> Option<PathBuf> {
         let Some(Node::Link(target)) = self.nodes.get(&inside(path)?) else { return None };
