@@ -342,7 +342,10 @@ fn judge(files: &dyn FileSystem, mut loaded: Loaded, options: &Options) -> Run {
         if !is_in_order {
             lint::in_order(&loaded.sources, &mut own);
         }
-        findings.extend(own);
+        match findings.is_empty() {
+            true => findings = own,
+            false => findings.extend(own),
+        }
         unjudged.extend(judged.unjudged.into_iter().filter(|one| one.at.is_none_or(is_shown)));
     }
     for finding in &findings {
@@ -351,7 +354,8 @@ fn judge(files: &dyn FileSystem, mut loaded: Loaded, options: &Options) -> Run {
     let whole = if options.baseline.is_some() { whole(&loaded, &mut names) } else { HashSet::new() };
     let names = names.known;
     let order = findings.len();
-    let mut all: Vec<Finding> = findings.into_iter().chain(suppressed.iter().map(|one| one.finding.clone())).collect();
+    let mut all = findings;
+    all.extend(suppressed.iter().map(|one| one.finding.clone()));
     suppress::fingerprint(&loaded, &names, &mut all);
     for (one, finding) in suppressed.iter_mut().zip(all.drain(order..)) {
         one.finding = finding;

@@ -406,7 +406,9 @@ impl<'a> Lowering<'a> {
                 if sends_on(lower) {
                     upstream::pass(&said, &mut level.proxy);
                 }
-                level.proxy.is_refined |= lower.starts_with("sslproxy");
+                if lower.starts_with("sslproxy") {
+                    level.proxy.get_or_insert_default().is_refined = true;
+                }
             }
         }
     }

@@ -44,6 +44,8 @@ pub struct Lowering<'a> {
     folder: &'a Path,
     /// The main text, where it is JSON.
     json: &'a [u8],
+    /// Whether the text could not be cut into words and blocks.
+    is_broken: bool,
     problems: Vec<Problem>,
     unjudged: Vec<Unjudged>,
     /// Files of client authorities that were looked at, and what is wrong with them.
@@ -66,6 +68,7 @@ pub fn caddyfile(reading: Reading<'_>, loaded: &mut Loaded, deployment: &mut Dep
     let mut lowering = Lowering::new(reading, &platform, base);
     lowering.problems.append(&mut loaded.problems);
     lowering.unjudged.append(&mut loaded.unjudged);
+    lowering.is_broken = lowering.problems.iter().any(|one| one.rule.as_str() == "syntax-error");
     undefined::tell(&mut lowering, &loaded.sections);
     let config = serve::adapt(&mut lowering, &loaded.sections);
     deployment.frames = std::mem::take(&mut loaded.frames);
@@ -88,10 +91,24 @@ impl<'a> Lowering<'a> {
             platform,
             folder: base.folder,
             json: base.json,
+            is_broken: false,
             problems: Vec::new(),
             unjudged: Vec::new(),
             authorities: HashMap::new(),
         }
+    }
+
+    /// One that has found nothing, for a stretch of sites.
+    fn beside(&self) -> Self {
+        let (problems, unjudged, authorities) = (Vec::new(), Vec::new(), HashMap::new());
+        Lowering { problems, unjudged, authorities, ..*self }
+    }
+
+    /// Takes over what was found in a stretch, which stands behind all that was found before.
+    fn append(&mut self, other: Lowering<'a>) {
+        self.problems.extend(other.problems);
+        self.unjudged.extend(other.unjudged);
+        self.authorities.extend(other.authorities);
     }
 
     fn finish(mut self, config: &Config, deployment: &mut Deployment, start: Span) {

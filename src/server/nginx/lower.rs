@@ -397,6 +397,7 @@ impl<'a> Lowering<'a> {
                     let end = tree.directives[index].end;
                     let mut draft = self.draft(service, head_word, Span::new(file.id, head_word.start, end), way);
                     self.block(file, tree.children(index), inner, check, way, out, &mut Scope::Server(&mut draft));
+                    draft.places.shrink_to_fit();
                     out.servers.push(draft);
                 }
                 (Context::Http | Context::Stream, b"upstream") => {

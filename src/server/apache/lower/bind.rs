@@ -75,8 +75,8 @@ pub fn build(deployment: &mut Deployment, mut lowering: Lowering<'_>) {
     // hosts do, with settings of their own.
     if main.is_none() && !lowering.fragment {
         let mut own = lowering.server.clone();
-        own.proxy.passes.clear();
-        let at = own.proxy.engine.as_ref().map_or(anchor, |engine| engine.origin.anchor());
+        own.proxy.iter_mut().for_each(|proxy| proxy.passes.clear());
+        let at = own.proxy().engine.as_ref().map_or(anchor, |engine| engine.origin.anchor());
         let sent_on = SentOn::of(&own, &Level::default(), (at, None), defaults);
         sent_on.into_iter().for_each(|sent_on| sent_on.add(deployment, &mut composer, None));
     }
@@ -93,6 +93,8 @@ pub fn build(deployment: &mut Deployment, mut lowering: Lowering<'_>) {
     let all: Vec<(&Host, &Member)> =
         hosts.iter().zip(&members).chain(main.iter().map(|(member, host)| (*host, member))).collect();
     fault::check(deployment, &lowering, &all);
+    // Levels are large: their memory is given back beside what follows.
+    rayon::spawn(move || drop(hosts));
 }
 
 /// The server itself, which answers where no virtual host does. It is never asked for TLS by its address.
@@ -237,15 +239,16 @@ struct SentOn {
 
 impl SentOn {
     fn of(own: &Level, outer: &Level, (at, via): (Span, Option<FrameId>), defaults: Defaults) -> Option<SentOn> {
-        if own.proxy.passes.is_empty() && own.proxy.engine.is_none() && outer.proxy.engine.is_none() {
+        let (own, outer) = (own.proxy(), outer.proxy());
+        if own.passes.is_empty() && own.engine.is_none() && outer.engine.is_none() {
             return None;
         }
-        let policy = upstream::policy(&own.proxy, &outer.proxy, defaults);
+        let policy = upstream::policy(own, outer, defaults);
         let is_on = policy.engine.get() == Some(&true);
-        if !is_on && own.proxy.passes.is_empty() {
+        if !is_on && own.passes.is_empty() {
             return None;
         }
-        Some(SentOn { policy, is_on, at, via, passes: upstream::passes(&own.proxy).collect() })
+        Some(SentOn { policy, is_on, at, via, passes: upstream::passes(own).collect() })
     }
 
     fn add(self, deployment: &mut Deployment, composer: &mut Composer, site: Option<SiteId>) {

@@ -5,7 +5,7 @@
 //! `modssl_ctx_cfg_merge` and `ssl_config_server_merge`.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::answer::Answers;
 use super::upstream::Proxy;
@@ -65,8 +65,8 @@ pub struct Level {
     pub managed_stapling: Option<Setting<bool>>,
     pub session_tickets: Option<Setting<bool>>,
     pub ticket_key: Option<TicketKey>,
-    /// TLS with other servers.
-    pub proxy: Proxy,
+    /// TLS with other servers, in a place of its own: it is large, and few levels speak of it.
+    pub proxy: Option<Box<Proxy>>,
     /// What requests get.
     pub answers: Answers,
     /// What files they get.
@@ -88,6 +88,12 @@ pub struct Level {
 }
 
 impl Level {
+    /// What it says of TLS with other servers.
+    pub fn proxy(&self) -> &Proxy {
+        static NOTHING: LazyLock<Proxy> = LazyLock::new(Proxy::default);
+        self.proxy.as_deref().unwrap_or(&NOTHING)
+    }
+
     /// Whether [`policy`] takes all from the level around.
     pub fn leaves_policy(&self) -> bool {
         // Every field is named, so that a new one is not forgotten.

@@ -79,7 +79,7 @@ pub fn read(lowering: &mut Lowering<'_>, said: &Said<'_>, level: &mut Level) {
     };
     level.has_tls |= said.name.starts_with("ssl") && !said.name.starts_with("sslproxy");
     if let Some(name) = said.name.strip_prefix("sslproxy") {
-        upstream::read(lowering, said, name, &first, &mut level.proxy);
+        upstream::read(lowering, said, name, &first, level.proxy.get_or_insert_default());
         return;
     }
     match said.name {

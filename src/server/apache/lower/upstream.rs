@@ -52,7 +52,7 @@ pub struct Pass {
 
 /// Takes a directive that sends requests on, wherever in a level it stands: `ProxyPass`, `BalancerMember`, or `RewriteRule`
 /// with the flag `P`.
-pub fn pass(said: &Said<'_>, proxy: &mut Proxy) {
+pub fn pass(said: &Said<'_>, proxy: &mut Option<Box<Proxy>>) {
     let words = || said.words.iter().map(|word| said.token(word));
     if said.name == "rewriterule" {
         let is_proxy = |flag: &str| flag.eq_ignore_ascii_case("p") || flag.eq_ignore_ascii_case("proxy");
@@ -66,7 +66,9 @@ pub fn pass(said: &Said<'_>, proxy: &mut Proxy) {
         scheme.is_some_and(|scheme| matches!(&*scheme, "https" | "wss" | "h2"))
     };
     let found = words().take(2).find(by_tls);
-    proxy.passes.extend(found.map(|target| Pass { target, via: said.statement.via }));
+    if let Some(target) = found {
+        proxy.get_or_insert_default().passes.push(Pass { target, via: said.statement.via });
+    }
 }
 
 /// Where a pass leads to.

@@ -5,6 +5,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use super::global::{self, Options};
 use super::policy;
 use super::provide;
@@ -45,14 +47,17 @@ pub fn adapt(lowering: &mut Lowering<'_>, sections: &[Section]) -> Config {
         _ => (&[][..], sections),
     };
     let options = global::read(lowering, globals);
-    let mut sites = Vec::new();
-    for section in rest.iter().filter(|section| !section.is_route) {
-        if section.keys.is_empty() && !section.is_inside {
-            let problem = Problem::new("directive-not-allowed-here", section.block.open).case("second-global");
-            lowering.problem(problem.with("name", "{").with("context", "the middle of a Caddyfile"));
-            continue;
-        }
-        sites.push(site::read(lowering, section, &options));
+    // Each stretch for itself, put together in order.
+    let stretch = |some: &[Section]| {
+        let mut part = lowering.beside();
+        let sites = read_sites(&mut part, some, &options);
+        (part, sites)
+    };
+    let parts: Vec<(Lowering<'_>, Vec<Site>)> = rest.par_chunks(AT_ONCE).map(stretch).collect();
+    let mut sites = Vec::with_capacity(rest.len());
+    for (part, some) in parts {
+        lowering.append(part);
+        sites.extend(some);
     }
     let mut config = Config {
         http_port: options.http_port,
@@ -71,6 +76,23 @@ pub fn adapt(lowering: &mut Lowering<'_>, sections: &[Section]) -> Config {
     config.storage = options.storage;
     config.sites = sites.into_iter().map(|site| site.draft).collect();
     config
+}
+
+/// How many sites one worker reads at a time.
+const AT_ONCE: usize = 64;
+
+/// The sites of some sections, by themselves.
+fn read_sites(lowering: &mut Lowering<'_>, sections: &[Section], options: &Options<'_>) -> Vec<Site> {
+    let mut sites = Vec::with_capacity(sections.len());
+    for section in sections.iter().filter(|section| !section.is_route) {
+        if section.keys.is_empty() && !section.is_inside {
+            let problem = Problem::new("directive-not-allowed-here", section.block.open).case("second-global");
+            lowering.problem(problem.with("name", "{").with("context", "the middle of a Caddyfile"));
+            continue;
+        }
+        sites.push(site::read(lowering, section, options));
+    }
+    sites
 }
 
 /// Which socket each address listens on. Caddy takes them in the order of their text.

@@ -37,7 +37,7 @@ pub fn read(lowering: &mut Lowering<'_>, section: &Section, options: &Options<'_
     let mut problems = Vec::new();
     directives::check_site(&lowering.reading, section, &options.ordered, &mut problems);
     // Words that a quote or a heredoc has swallowed are not counted.
-    if lowering.problems.iter().any(|one| one.rule.as_str() == "syntax-error") {
+    if lowering.is_broken {
         problems.retain(|one: &Problem| one.rule.as_str() != "invalid-argument");
     }
     if !section.has_braces {

@@ -13,16 +13,16 @@ use crate::source::Span;
 /// The variable that tells whether a request came as early data, without its mark.
 const EARLY_DATA: &[u8] = b"ssl_early_data";
 
-/// What one place says.
+/// What one place says. Places are many, and few of them set these headers.
 #[derive(Clone, Debug, Default)]
 pub struct Level {
     /// Whether it sets headers of answers, so that those of the places around are lost.
     has_headers: bool,
     /// Whether headers of the places around are kept beside its own (`add_header_inherit merge`), or lost in any case.
     inherits_headers: Option<bool>,
-    strict_transport: Option<Token>,
+    strict_transport: Option<Box<Token>>,
     /// A header that `more_set_headers` sets, which is never lost below.
-    lasting_strict_transport: Option<Token>,
+    lasting_strict_transport: Option<Box<Token>>,
     /// Whether it sets headers or parameters of requests that are passed on.
     has_request_headers: bool,
     /// Whether one of them says that a request came as early data, or such requests are treated on their own.
@@ -74,7 +74,7 @@ impl Level {
                 let is_it =
                     |word: &Word| word.value(&said.file.bytes).eq_ignore_ascii_case(b"strict-transport-security");
                 if said.words.first().is_some_and(is_it) {
-                    self.strict_transport = said.words.get(1).map(|word| said.token(word));
+                    self.strict_transport = said.words.get(1).map(|word| Box::new(said.token(word)));
                 }
             }
             b"add_header_inherit" => {
@@ -88,7 +88,7 @@ impl Level {
                 let words = said.words.iter().map(|word| said.token(word));
                 let is_ours = |word: &Token| word.text.to_ascii_lowercase().starts_with("strict-transport-security");
                 self.lasting_strict_transport =
-                    words.into_iter().find(is_ours).or(self.lasting_strict_transport.take());
+                    words.into_iter().find(is_ours).map(Box::new).or(self.lasting_strict_transport.take());
             }
             b"return" => self.returns = self.returns.or(Some((returned(said), said.span()))),
             b"rewrite" => self.returns = self.returns.or(rewritten(said).map(|reply| (reply, said.span()))),
@@ -212,13 +212,13 @@ fn chain(places: &[Place], place: usize) -> impl Iterator<Item = usize> {
 fn strict_transport(places: &[Place], place: usize, outer: &Level) -> (Option<Token>, Option<Span>) {
     let levels = || chain(places, place).map(|at| &places[at].answer).chain([outer]);
     if let Some(lasting) = levels().find_map(|level| level.lasting_strict_transport.clone()) {
-        return (Some(lasting), None);
+        return (Some(*lasting), None);
     }
     let mut is_lost = false;
     for level in levels() {
         match &level.strict_transport {
             Some(found) if is_lost => return (None, Some(found.span)),
-            Some(found) => return (Some(found.clone()), None),
+            Some(found) => return (Some((**found).clone()), None),
             None => is_lost |= !level.inherits_headers.unwrap_or(!level.has_headers),
         }
     }

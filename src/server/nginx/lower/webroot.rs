@@ -15,7 +15,7 @@ use crate::model::{Condition, Gate, Subject, Token, Webroot};
 #[derive(Clone, Debug, Default)]
 pub struct Level {
     /// The folder: known, or one that hangs on a variable.
-    folder: Option<Folder>,
+    folder: Option<Box<Folder>>,
     /// The requests that a location takes.
     takes: Option<Taken>,
 }
@@ -79,7 +79,7 @@ impl Level {
         if matches!(said.name, b"root" | b"alias") {
             let has_variable = said.first().text.contains('$');
             let known = setting::file(lowering, said).get().filter(|_| !has_variable).cloned();
-            self.folder = Some(Folder { known, is_alias: said.name == b"alias" });
+            self.folder = Some(Box::new(Folder { known, is_alias: said.name == b"alias" }));
         }
     }
 
@@ -173,5 +173,5 @@ fn gives(places: &[Place], place: usize) -> bool {
 
 fn folder<'p>(places: &'p [Place], place: usize, outer: &'p Level) -> Option<&'p Folder> {
     let mut around = std::iter::successors(Some(place), |at| places[*at].parent);
-    around.find_map(|at| places[at].files.folder.as_ref()).or(outer.folder.as_ref())
+    around.find_map(|at| places[at].files.folder.as_deref()).or(outer.folder.as_deref())
 }

@@ -39,8 +39,8 @@ pub fn check(deployment: &mut Deployment, lowering: &Lowering<'_>, all: &[(&Host
         found.push(problem.with("reason", "it is empty"));
     }
     if !lowering.fragment {
-        let outer = &lowering.server.proxy;
-        let levels = all.iter().map(|(host, _)| &host.level.proxy).chain([outer]);
+        let outer = lowering.server.proxy();
+        let levels = all.iter().map(|(host, _)| host.level.proxy()).chain([outer]);
         found.extend(levels.flat_map(|own| upstream::faults(lowering, own, outer)));
     }
     if !lowering.fragment {
@@ -211,7 +211,7 @@ fn missing_files(deployment: &Deployment, lowering: &Lowering<'_>, all: &[(&Host
         let keys = level.keys.iter().map(|file| ("key-file-missing", file));
         let own = certificates.chain(keys).filter(|_| !is_told);
         let chain = level.chain.iter().map(|file| ("certificate-file-missing", file));
-        let proxy = level.proxy.named.iter().map(|file| ("certificate-file-missing", file));
+        let proxy = level.proxy().named.iter().map(|file| ("certificate-file-missing", file));
         // Where it is told, a check of rules speaks of the file of authorities.
         let authorities = level.authorities.iter().chain(&level.revocations).filter(|_| !is_told);
         let folders = level.authority_folder.iter().chain(&level.revocation_folder);
