@@ -283,3 +283,33 @@ fn a_report_in_a_file_is_the_one_on_standard_output() {
     let document = json(&String::from_utf8(output.stdout).expect("UTF-8"));
     assert_eq!(document["runs"][0]["invocations"][0]["executionSuccessful"], false);
 }
+
+/// A check that failed inside is an error of its rule in every format, however little of a run it tells.
+#[test]
+fn a_defect_is_told_in_every_format() {
+    use shakedown::{diagnostic, lint, pipeline, report, source};
+    let mut files = source::Memory::new();
+    files.insert("nginx.conf", b"events {}\n".to_vec());
+    let options = pipeline::Options { platform: Some("debian-12".into()), ..pipeline::Options::default() };
+    let mut run = pipeline::lint(&files, &[PathBuf::from("nginx.conf")], &options).expect("a run");
+    assert!(run.findings.is_empty());
+    let reason = "the check failed (index out of bounds): this is a defect of shakedown, please report it";
+    run.findings.push(lint::defect(diagnostic::RuleName::new("certificate-expired"), reason));
+    let style = report::Style { color: false, width: 200 };
+    let told = [
+        report::pretty(&run, style),
+        report::concise(&run),
+        serde_json::to_string(&report::json::document(&run)).expect("JSON"),
+        report::ndjson::ndjson(&run).expect("JSON"),
+        report::sarif::sarif(&run).expect("JSON"),
+        report::github::github(&run),
+        report::gitlab::gitlab(&run).expect("JSON"),
+        report::junit::junit(&run).expect("XML"),
+        report::checkstyle::checkstyle(&run).expect("XML"),
+        report::prometheus::prometheus(&run),
+    ];
+    for (format, text) in FORMATS.iter().zip(told) {
+        assert!(text.contains("certificate-expired"), "{format}: {text}");
+        assert!(text.contains("defect of shakedown") || *format == "prometheus", "{format}: {text}");
+    }
+}

@@ -9,8 +9,8 @@ use std::process::{Command, Output};
 
 use shakedown_testing::recipe::{self, file};
 
-/// Address space of the child, in bytes.
-const MEMORY: &str = "--as=4294967296";
+/// Address space of the child, in bytes, where a test does not ask for less.
+const MEMORY: u64 = 4 << 30;
 /// After this many seconds a run is called a hang. A debug build on a busy machine takes a small part of it.
 const PATIENCE: &str = "600";
 
@@ -19,15 +19,22 @@ const FORMATS: &[&str] =
 
 struct Tree {
     folder: tempfile::TempDir,
+    /// Address space of the child, in bytes.
+    memory: u64,
 }
 
 impl Tree {
     fn new() -> Tree {
-        Tree { folder: tempfile::tempdir().expect("a temporary folder") }
+        Tree { folder: tempfile::tempdir().expect("a temporary folder"), memory: MEMORY }
     }
 
     fn of(main: &str, text: impl AsRef<[u8]>) -> Tree {
         Tree::new().with(main, text)
+    }
+
+    /// With less memory.
+    fn bounded(self, memory: u64) -> Tree {
+        Tree { memory, ..self }
     }
 
     fn with(self, path: &str, text: impl AsRef<[u8]>) -> Tree {
@@ -40,7 +47,8 @@ impl Tree {
     /// Lints it within the bounds: neither hangs, nor runs out of memory, nor panics.
     fn lint(&self, more: &[&str]) -> Output {
         let mut command = Command::new("prlimit");
-        command.args([MEMORY, "timeout", PATIENCE, env!("CARGO_BIN_EXE_shakedown"), "lint", "--isolated"]);
+        let memory = format!("--as={}", self.memory);
+        command.args([&memory, "timeout", PATIENCE, env!("CARGO_BIN_EXE_shakedown"), "lint", "--isolated"]);
         command.args(["--platform", "debian-12", "--jobs", "2"]).args(more).current_dir(self.folder.path());
         let output = command.output().expect("prlimit and timeout are installed");
         let said = String::from_utf8_lossy(&output.stderr);
@@ -139,6 +147,29 @@ fn a_limit_may_be_moved() {
     assert!(!lint(&[]).contains("include-"));
     assert!(lint(&["--max-file-size", "1"]).contains("nginx.conf:3:9: error[include-missing]"));
     assert!(lint(&["--max-includes", "1"]).contains("nginx.conf:4:9: error[include-cycle]"));
+    assert!(lint(&["--max-total-size", "1"]).contains("nginx.conf:3:9: error[include-missing]"));
+    let tree = Tree::of("nginx.conf", format!("{HTTP}include one;\nserver {{ location / {{ a; b; }} }}\n}}\n"))
+        .with("one", "include two;\n")
+        .with("two", "#\n");
+    let lint = |more: &[&str]| {
+        let output = tree.lint(&[&["--format", "concise"], more, &["."]].concat());
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+    };
+    let plain = lint(&[]);
+    assert!(plain.contains("nginx.conf:4:") && !plain.contains("include-") && !plain.contains("nest"), "{plain}");
+    assert!(
+        lint(&["--max-words", "10"]).contains("one:1:9: error[include-missing]"),
+        "{}",
+        lint(&["--max-words", "10"])
+    );
+    assert!(lint(&["--max-words", "2"]).contains("nginx.conf:1:1: error[syntax-error]"));
+    assert!(lint(&["--max-include-depth", "1"]).contains("one:1:9: error[include-cycle]"));
+    assert!(lint(&["--max-nesting", "2"]).contains("blocks nest deeper than 2"));
+    assert_eq!(lint(&["--max-findings", "1"]).lines().count(), 1);
+    let json = tree.lint(&["--max-findings", "1", "--format", "json", "."]);
+    assert!(String::from_utf8_lossy(&json.stdout).contains("see --max-findings"));
+    // A limit that makes no sense is refused.
+    assert_eq!(tree.lint(&["--max-nesting", "100000", "."]).status.code(), Some(2));
 }
 
 #[test]
@@ -152,10 +183,10 @@ fn three_hundred_thousand_directives_and_names() {
     Tree::of("apache2.conf", apache).concise();
 }
 
-/// Each name of Caddy is a site, and may have a certificate of its own: a third of the others' names takes as long.
+/// Each name of Caddy is a site, and may have a certificate of its own.
 #[test]
-fn a_hundred_thousand_names_of_caddy() {
-    let names: Vec<String> = (0..100_000).map(|number| format!("n{number}.test")).collect();
+fn three_hundred_thousand_names_of_caddy() {
+    let names: Vec<String> = (0..300_000).map(|number| format!("n{number}.test")).collect();
     Tree::of("Caddyfile", format!("{} {{\n\trespond ok\n}}\n", names.join(", "))).says(&["acme-impossible-name"]);
 }
 
@@ -166,6 +197,80 @@ fn fifty_thousand_servers_of_one_name() {
     let host = "<VirtualHost *:443>\nServerName a.test\nSSLEngine on\n</VirtualHost>\n";
     Tree::of("apache2.conf", format!("Listen 443\n{}", host.repeat(50_000))).says(&["no-certificate"]);
     Tree::of("Caddyfile", "a.test {\n\trespond ok\n}\n".repeat(50_000)).says(&["ambiguous-site"]);
+}
+
+/// A file that says one letter over and over, up to the largest size: told before it costs much, as the main file and as one
+/// that is included.
+#[test]
+fn files_of_words_without_end() {
+    let limit = "more than 3000000 words";
+    let bounded = |main: &str, text: &str| Tree::of(main, text).bounded(2 << 30);
+    let largest = "a ".repeat((64 << 19) - 64);
+    for (main, before) in [("nginx.conf", HTTP), ("apache2.conf", ""), ("Caddyfile", "")] {
+        let said = bounded(main, &format!("{before}{largest}")).says(&[limit, "[syntax-error]"]);
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
+    bounded("caddy.json", &format!("{{\"apps\":[{}1]}}", "1,".repeat((64 << 19) - 64))).says(&[limit]);
+    let lines = "a\n".repeat(3_100_000);
+    for (main, text, include) in [
+        ("nginx.conf", format!("{HTTP}{}", lines.replace('\n', ";")), format!("{HTTP}include big;\n}}\n")),
+        ("apache2.conf", lines.clone(), "Include big\n".to_owned()),
+        ("Caddyfile", lines.clone(), "import big\n".to_owned()),
+    ] {
+        bounded(main, &text).says(&[limit, "[syntax-error]"]);
+        bounded(main, &include).with("big", text).says(&[limit, "[include-missing]"]);
+    }
+}
+
+/// One large file, included thousands of times, and a thousand links to one large file.
+#[test]
+fn large_files_over_and_over() {
+    let again = 3_000;
+    for (main, text, big) in [
+        ("nginx.conf", format!("{HTTP}{}}}\n", "include big;\n".repeat(again)), "ssl_session_timeout 5m;\n"),
+        ("apache2.conf", "Include big\n".repeat(again), "SSLSessionCacheTimeout 5\n"),
+        ("Caddyfile", "import big\n".repeat(again), "a.test {\n\trespond ok\n}\n"),
+    ] {
+        let tree = Tree::of(main, text).with("big", big.repeat(5_000));
+        tree.says(&["include-cycle", if main == "Caddyfile" { "more than" } else { "more than 12000000 words" }]);
+    }
+    for (main, text, include) in [
+        ("nginx.conf", format!("{HTTP}include d/*;\n}}\n"), "nginx"),
+        ("apache2.conf", "Include d/*\n".to_owned(), "apache"),
+        ("Caddyfile", "import d/*\n".to_owned(), "caddy"),
+    ] {
+        let tree = Tree::of(main, text).with("large", vec![b'#'; 60 << 20]).with("d/0", "#\n").bounded(3 << 30);
+        for number in 1..200 {
+            let link = tree.folder.path().join(format!("d/{number}"));
+            std::os::unix::fs::symlink("../large", link).expect("a link");
+        }
+        let said = tree.says(&["more than 1073741824 bytes would be read (see --max-total-size)"]);
+        assert!(!said.contains("defect"), "{include}");
+    }
+}
+
+/// The deepest that the options allow: whoever walks a tree still has room.
+#[test]
+fn the_deepest_nesting_that_may_be_asked_for() {
+    let nested = |open: &str, close: &str, inside: &str| open.repeat(990) + inside + &close.repeat(990);
+    let deep = |tree: Tree| {
+        let told = tree.lint(&["--max-nesting", "1000", "--max-include-depth", "200", "--format", "concise", "."]);
+        String::from_utf8_lossy(&told.stdout).into_owned()
+    };
+    // Each of the files includes the next from its innermost block.
+    let chained = |main: &str, before: &str, open: &str, close: &str, include: &str, after: &str| {
+        let mut tree = Tree::of(main, format!("{before}{}{after}", nested(open, close, &include.replace('N', "f0"))));
+        for number in 0..199 {
+            let next = include.replace('N', &format!("f{}", number + 1));
+            tree = tree.with(&format!("f{number}"), nested(open, close, &next));
+        }
+        deep(tree.with("f199", "\n"))
+    };
+    chained("nginx.conf", "events {}\nhttp { server {", "location / {\n", "}\n", "include N;\n", "}}\n");
+    chained("apache2.conf", "", "<IfModule !no.c>\n", "</IfModule>\n", "Include N\n", "");
+    chained("Caddyfile", "a.test {\n", "handle {\n", "}\n", "import N\n", "}\n");
+    let json = format!("{{\"apps\":{}}}", nested("[", "]", ""));
+    assert!(!deep(Tree::of("caddy.json", json)).contains("nest"));
 }
 
 #[test]
@@ -560,6 +665,37 @@ fn repairs_that_are_killed_leave_the_old_file_or_the_new_one() {
         }
     }
     assert!(killed >= 12, "only {killed} calls were hit");
+}
+
+/// Every single call of the system from the first that writes: whichever is the last, no file is a mix, the next run ends the
+/// work, and nothing stays beside.
+#[test]
+fn repairs_that_are_killed_at_any_call() {
+    let trace = |ground: &Ground, more: &[&str]| {
+        let mut strace = Command::new("strace");
+        strace.args(["-qq", "-o", "log"]).args(more).arg(env!("CARGO_BIN_EXE_shakedown")).args(FIX);
+        strace
+            .args(["--jobs", "1"])
+            .current_dir(ground.path())
+            .output()
+            .expect("strace is installed: run tests/install")
+    };
+    let ground = Ground::new();
+    assert!(trace(&ground, &[]).status.success());
+    let log = std::fs::read_to_string(ground.path().join("log")).expect("a log");
+    let calls: Vec<&str> = log.lines().filter(|line| line.contains('(')).collect();
+    let first = calls.iter().position(|line| line.contains("O_CREAT")).expect("something is written");
+    let mut killed = 0;
+    for number in first..calls.len() {
+        let ground = Ground::new();
+        let output = trace(&ground, &["-e", &format!("inject=all:signal=KILL:when={number}")]);
+        killed += usize::from(!output.status.success());
+        ground.repaired();
+        let again = Command::new(env!("CARGO_BIN_EXE_shakedown")).args(FIX).current_dir(ground.path()).output();
+        assert!(again.expect("the program runs").status.success(), "{number}");
+        assert_eq!((ground.repaired(), ground.leftovers()), (2, 0), "{number}: {}", calls[number]);
+    }
+    assert!(killed >= 20, "only {killed} calls were hit of {}", calls.len());
 }
 
 #[test]

@@ -232,6 +232,38 @@ fn killed_at_every_write() {
     assert!(killed >= 15, "only {killed} calls were hit");
 }
 
+/// Every single call of the system from the first that writes.
+#[test]
+fn killed_at_any_call() {
+    let trace = |ground: &Ground, more: &[&str]| {
+        let mut strace = Command::new("strace");
+        strace.args(["-qq", "-o", "log"]).args(more).arg(env!("CARGO_BIN_EXE_shakedown")).args(RESTORE);
+        strace.current_dir(ground.folder.path()).env("RAYON_NUM_THREADS", "1").output().expect("strace is installed")
+    };
+    let prepared = || {
+        let ground = Ground::new();
+        ground.save();
+        ground.break_it();
+        ground
+    };
+    let ground = prepared();
+    assert!(trace(&ground, &[]).status.success());
+    let log = std::fs::read_to_string(ground.at("log")).expect("a log");
+    let calls: Vec<&str> = log.lines().filter(|line| line.contains('(')).collect();
+    let first = calls.iter().position(|line| line.contains("O_CREAT")).expect("something is written");
+    let mut killed = 0;
+    for number in first..calls.len() {
+        let ground = prepared();
+        let output = trace(&ground, &["-e", &format!("inject=all:signal=KILL:when={number}")]);
+        killed += usize::from(!output.status.success());
+        assert!(ground.has_lost_nothing(), "{number}: {}", calls[number]);
+        let again = ground.run(RESTORE);
+        assert_eq!(again.status.code(), Some(0), "{number}: {}", words(&again));
+        assert!(ground.is_as_saved() && ground.leftovers() == 0, "{number}: {}", calls[number]);
+    }
+    assert!(killed >= 40, "only {killed} calls were hit of {}", calls.len());
+}
+
 /// Each call that writes fails once, as on a full disk or one that breaks: nothing is lost, and it is said.
 #[test]
 fn failing_at_every_write() {

@@ -781,6 +781,30 @@ pub struct TargetArguments {
     #[arg(long, value_name = "N", default_value_t = 200_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000), help_heading = BOUNDS)]
     pub max_includes: u64,
 
+    /// How deep includes may nest
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=200), help_heading = BOUNDS)]
+    pub max_include_depth: u64,
+
+    /// How deep blocks may nest
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..=1000), help_heading = BOUNDS)]
+    pub max_nesting: u64,
+
+    /// How many words the files of a configuration may have together
+    #[arg(long, value_name = "N", default_value_t = 3_000_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000), help_heading = BOUNDS)]
+    pub max_words: u64,
+
+    /// How much is read of all files together, in MiB; so much of an archive too, unpacked
+    #[arg(long, value_name = "MIB", default_value_t = 1024, value_parser = clap::value_parser!(u64).range(1..=65_536), help_heading = BOUNDS)]
+    pub max_total_size: u64,
+
+    /// How many members an archive may have
+    #[arg(long, value_name = "N", default_value_t = 200_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000), help_heading = BOUNDS)]
+    pub max_archive_members: u64,
+
+    /// How many findings are told
+    #[arg(long, value_name = "N", default_value_t = 500_000, value_parser = clap::value_parser!(u64).range(1..=100_000_000), help_heading = BOUNDS)]
+    pub max_findings: u64,
+
     /// Read this file instead of the shakedown.toml that is found upward from the path
     #[arg(long, value_name = "FILE", conflicts_with = "isolated", help_heading = TARGET)]
     pub config: Option<PathBuf>,
@@ -974,11 +998,17 @@ impl TargetArguments {
 
     /// How much is read.
     fn limits(&self) -> Limits {
+        let count = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
         Limits {
             config_file: self.max_file_size << 20,
             pem_file: self.max_certificate_size << 20,
-            includes: usize::try_from(self.max_includes).unwrap_or(usize::MAX),
-            ..Limits::default()
+            whole: self.max_total_size << 20,
+            words: count(self.max_words),
+            includes: count(self.max_includes),
+            include_depth: count(self.max_include_depth),
+            block_depth: count(self.max_nesting),
+            findings: count(self.max_findings),
+            members: count(self.max_archive_members),
         }
     }
 }

@@ -29,8 +29,8 @@ pub fn run(arguments: &CompareArguments) -> Result<u8, Failure> {
     }
     let matters = matters(arguments, &options)?;
     let opened = [
-        input::open(&both[0], Some(&both[1]), &disk, &arguments.store)?,
-        input::open(&both[1], Some(&both[0]), &disk, &arguments.store)?,
+        input::open(&both[0], Some(&both[1]), &disk, &arguments.store, &options.limits)?,
+        input::open(&both[1], Some(&both[0]), &disk, &arguments.store, &options.limits)?,
     ];
     let are_plain = opened.iter().all(Opened::is_plain);
     let side = |at: usize, server: Option<ServerKind>, platform: &Option<String>| {

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use crate::pipeline::{Failure, Options, main_file};
 use crate::snapshot::{self, Store};
-use crate::source::archive::{self, Bounds};
-use crate::source::{Archive, Disk, FileKind, FileSystem, Git, Tree};
+use crate::source::archive;
+use crate::source::{Archive, Disk, FileKind, FileSystem, Git, Limits, Tree};
 
 /// A configuration that can be read.
 pub struct Opened {
@@ -45,7 +45,7 @@ impl Opened {
 ///
 /// # Errors
 /// Where nothing is there, or it cannot be read.
-pub fn open(word: &Path, beside: Option<&Path>, disk: &Disk, store: &Path) -> Result<Opened, Failure> {
+pub fn open(word: &Path, beside: Option<&Path>, disk: &Disk, store: &Path, limits: &Limits) -> Result<Opened, Failure> {
     let text = word.to_string_lossy();
     if let Some(rest) = text.strip_prefix("git:") {
         return revision(rest, beside);
@@ -55,7 +55,7 @@ pub fn open(word: &Path, beside: Option<&Path>, disk: &Disk, store: &Path) -> Re
     if named.is_none() {
         match &found {
             Ok(metadata) if metadata.kind == FileKind::Regular => {
-                if let Some(opened) = archived(word, disk)? {
+                if let Some(opened) = archived(word, disk, limits)? {
                     return Ok(opened);
                 }
                 return Ok(plain(word, disk));
@@ -85,8 +85,8 @@ fn plain(path: &Path, disk: &Disk) -> Opened {
 }
 
 /// An archive, where the file is one.
-fn archived(path: &Path, disk: &Disk) -> Result<Option<Opened>, Failure> {
-    let Some(tree) = tree(path, disk)? else { return Ok(None) };
+fn archived(path: &Path, disk: &Disk, limits: &Limits) -> Result<Option<Opened>, Failure> {
+    let Some(tree) = tree(path, disk, limits)? else { return Ok(None) };
     let main = main(&tree);
     let home = main.as_deref().and_then(Path::parent).map(Path::to_path_buf).unwrap_or_default();
     let paths = vec![main.unwrap_or_else(|| PathBuf::from("."))];
@@ -97,7 +97,7 @@ fn archived(path: &Path, disk: &Disk) -> Result<Option<Opened>, Failure> {
 ///
 /// # Errors
 /// Where the file cannot be read, or is more than is read of an archive.
-pub fn tree(path: &Path, disk: &Disk) -> Result<Option<Tree>, Failure> {
+pub fn tree(path: &Path, disk: &Disk, limits: &Limits) -> Result<Option<Tree>, Failure> {
     let shown = path.display();
     let real = disk.canonical(path).map_err(|error| Failure::new(format!("cannot read {shown}: {error}")))?;
     let failed = |error: std::io::Error| Failure::new(format!("cannot read {shown}: {error}"));
@@ -108,7 +108,7 @@ pub fn tree(path: &Path, disk: &Disk) -> Result<Option<Tree>, Failure> {
         return Ok(None);
     }
     let whole = std::io::Read::chain(&head[..], file);
-    let tree = archive::read(whole, Bounds::default()).map_err(|error| {
+    let tree = archive::read(whole, limits.of_archive()).map_err(|error| {
         Failure::new(format!("cannot read {shown}: {error}")).help("name an archive that `tar -t` lists")
     })?;
     Ok(Some(tree))

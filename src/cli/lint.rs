@@ -79,7 +79,10 @@ pub fn run(arguments: &LintArguments) -> Result<u8, Failure> {
 
 /// What lint says of an earlier configuration.
 fn earlier(since: &Path, arguments: &LintArguments, disk: &Disk, asked: &Asked) -> Result<Run, Failure> {
-    let opened = input::open(since, asked.paths.first().map(std::path::PathBuf::as_path), disk, &arguments.store)?;
+    let opened = {
+        let beside = asked.paths.first().map(std::path::PathBuf::as_path);
+        input::open(since, beside, disk, &arguments.store, &asked.options.limits)?
+    };
     let mut options = asked.options.clone();
     options.baseline = None;
     opened.settle(&mut options);
@@ -91,9 +94,15 @@ fn earlier(since: &Path, arguments: &LintArguments, disk: &Disk, asked: &Asked) 
 
 /// Replaces the files that changed.
 fn write(files: &dyn FileSystem, changed: &Changed) -> Result<(), Failure> {
+    let mut swept = std::collections::HashSet::new();
     for (path, (before, after)) in changed {
         let real =
             files.canonical(path).map_err(|error| Failure::new(format!("cannot write {}: {error}", path.display())))?;
+        let folder = real.parent().unwrap_or(Path::new("/")).to_path_buf();
+        if !swept.contains(&folder) {
+            fix::sweep(&folder);
+            swept.insert(folder);
+        }
         fix::replace(&real, before, after).map_err(|error| Failure::new(error.to_string()))?;
     }
     Ok(())

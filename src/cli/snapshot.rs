@@ -208,7 +208,11 @@ fn restore(arguments: &SnapshotArguments, store: &Store, id: &str, dry_run: bool
     }
     output(&arguments.shared, &words)?;
     for path in &plan.outside {
-        tell(&format!("left as it is, since it lies outside of {}: {}", manifest.folder.display(), path.display()));
+        tell(&format!(
+            "left as it is, since only what lies in {} is restored: {}",
+            manifest.folder.display(),
+            path.display()
+        ));
     }
     if plan.changes.is_empty() {
         tell(&format!("nothing to restore: {} is as {} has it", manifest.folder.display(), manifest.id));

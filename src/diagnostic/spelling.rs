@@ -22,6 +22,8 @@ pub fn distance(one: &str, two: &str) -> usize {
 /// The known word that is nearest, with its distance: at most `most` edits and a third of the word away, and nearer than any
 /// other.
 pub fn nearest<'k>(word: &str, known: impl Iterator<Item = &'k str>, most: usize) -> Option<(&'k str, usize)> {
+    // A third of the word: where that is no letter, only the word itself would be near.
+    let most = most.min(word.len() / 3);
     let near = known.filter(|other| other.len().abs_diff(word.len()) <= most);
     let mut found: Vec<(usize, &str)> = near.map(|other| (distance(word, other), other)).collect();
     found.retain(|(distance, _)| *distance <= most && distance * 3 <= word.len());

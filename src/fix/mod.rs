@@ -6,4 +6,4 @@ mod write;
 
 pub use choose::{apply, choose};
 pub use diff::{patch, unified};
-pub use write::{Staged, WriteError, link, remove, replace, stage};
+pub use write::{Staged, WriteError, link, remove, replace, stage, sweep};

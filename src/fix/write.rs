@@ -37,7 +37,7 @@ pub fn replace(path: &Path, before: &[u8], after: &[u8]) -> Result<(), WriteErro
         return Err(failed("it has changed since it was read".to_owned()));
     }
     let folder = real.parent().unwrap_or(Path::new("/"));
-    let mut file = tempfile::Builder::new().prefix(".shakedown-").tempfile_in(folder).map_err(explain)?;
+    let mut file = tempfile::Builder::new().prefix(&prefix()).tempfile_in(folder).map_err(explain)?;
     file.write_all(after).map_err(explain)?;
     let own = file.as_file().metadata().map_err(explain)?;
     if (own.uid(), own.gid()) != (metadata.uid(), metadata.gid()) {
@@ -48,6 +48,26 @@ pub fn replace(path: &Path, before: &[u8], after: &[u8]) -> Result<(), WriteErro
     file.as_file().sync_all().map_err(explain)?;
     file.persist(&real).map_err(|error| failed(words(&error.error)))?;
     Ok(())
+}
+
+/// How a file that lies ready begins: with whose it is, so that what a killed run left is told from what another is writing.
+fn prefix() -> String {
+    format!("{READY}{}-", std::process::id())
+}
+
+const READY: &str = ".shakedown-";
+
+/// Takes away what runs that were killed left lying ready in a folder.
+pub fn sweep(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let owner = name.to_str().and_then(|name| name.strip_prefix(READY)?.split_once('-')?.0.parse().ok());
+        let Some(owner) = owner.and_then(rustix::process::Pid::from_raw) else { continue };
+        if rustix::process::test_kill_process(owner) == Err(rustix::io::Errno::SRCH) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// What the system said, without the name of the file that lies ready, which says nothing to anybody.
@@ -69,7 +89,7 @@ pub fn stage(target: &Path, bytes: &[u8], mode: u32, owner: Option<(u32, u32)>) 
     let explain = |error: io::Error| WriteError { path: target.to_path_buf(), reason: words(&error) };
     let folder = target.parent().unwrap_or(Path::new("/"));
     // The mode of a fresh file is 0600.
-    let mut file = tempfile::Builder::new().prefix(".shakedown-").tempfile_in(folder).map_err(explain)?;
+    let mut file = tempfile::Builder::new().prefix(&prefix()).tempfile_in(folder).map_err(explain)?;
     file.write_all(bytes).map_err(explain)?;
     let own = file.as_file().metadata().map_err(explain)?;
     if let Some((uid, gid)) = owner.filter(|owner| *owner != (own.uid(), own.gid())) {
@@ -105,8 +125,7 @@ fn settle(path: &Path) -> io::Result<()> {
 pub fn link(path: &Path, target: &Path) -> Result<(), WriteError> {
     let failed = |error: io::Error| WriteError { path: path.to_path_buf(), reason: error.to_string() };
     let folder = path.parent().unwrap_or(Path::new("/"));
-    let made =
-        tempfile::Builder::new().prefix(".shakedown-").make_in(folder, |at| std::os::unix::fs::symlink(target, at));
+    let made = tempfile::Builder::new().prefix(&prefix()).make_in(folder, |at| std::os::unix::fs::symlink(target, at));
     let made = made.map_err(failed)?;
     made.persist(path).map_err(|error| failed(error.error))?;
     settle(path).map_err(failed)
@@ -125,6 +144,25 @@ pub fn remove(path: &Path) -> Result<(), WriteError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_dead_run_left_is_taken_away() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let put = |name: String| fs::write(folder.path().join(name), "x").unwrap();
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        child.wait().unwrap();
+        put(format!("{READY}{}-abc", child.id()));
+        std::os::unix::fs::symlink("a", folder.path().join(format!("{READY}{}-link", child.id()))).unwrap();
+        let kept = [format!("{}mine", prefix()), format!("{READY}other"), "a".to_owned()];
+        kept.iter().cloned().for_each(put);
+        sweep(folder.path());
+        let mut left: Vec<String> =
+            fs::read_dir(folder.path()).unwrap().map(|one| one.unwrap().file_name().into_string().unwrap()).collect();
+        left.sort();
+        let mut kept = kept.to_vec();
+        kept.sort();
+        assert_eq!(left, kept);
+    }
 
     #[test]
     fn mode_and_links_are_kept() {

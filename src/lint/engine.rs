@@ -30,8 +30,12 @@ pub struct Judged {
 }
 
 /// Runs all rules over one deployment, with what its front end reported.
-pub fn run(scope: &Scope<'_>, settings: &Settings) -> Judged {
-    let mut sink = Sink { problems: scope.deployment.problems.clone(), unjudged: scope.deployment.unjudged.clone() };
+///
+/// What a hostile text makes beyond `most` findings is left out before it costs memory.
+pub fn run(scope: &Scope<'_>, settings: &Settings, most: usize) -> Judged {
+    let mut is_cut = scope.deployment.problems.len() > most;
+    let problems = scope.deployment.problems.iter().take(most).cloned().collect();
+    let mut sink = Sink { problems, unjudged: scope.deployment.unjudged.clone() };
     let uses = Use::all(scope.deployment);
     let server = scope.deployment.server.name();
     let speaks = |rule: &&Rule| rule.speaks_of(server);
@@ -42,7 +46,9 @@ pub fn run(scope: &Scope<'_>, settings: &Settings) -> Judged {
     let parts: Vec<Sink> = work.par_iter().with_max_len(1).map(|piece| piece.run(scope)).collect();
     sink.problems.reserve(parts.iter().map(|part| part.problems.len()).sum());
     for part in parts {
-        sink.problems.extend(part.problems);
+        let room = most.saturating_sub(sink.problems.len());
+        is_cut |= part.problems.len() > room;
+        sink.problems.extend(part.problems.into_iter().take(room));
         sink.unjudged.extend(part.unjudged);
     }
     for rule in &rules {
@@ -57,6 +63,13 @@ pub fn run(scope: &Scope<'_>, settings: &Settings) -> Judged {
     let problems = silence(scope, merge(scope, sink.problems));
     let mut findings: Vec<Finding> = problems.into_par_iter().map(|problem| words(scope, problem, settings)).collect();
     sort(scope, &mut findings);
+    findings.extend(
+        sink.unjudged.iter().filter(|one| is_defect(one)).map(|one| defect(RuleName(one.what.clone()), &one.reason)),
+    );
+    if is_cut {
+        let reason = format!("there are more than {most}: the rest is left out (see --max-findings)");
+        sink.unjudged.push(Unjudged { what: "findings".into(), reason, at: None });
+    }
     let mut seen = HashSet::new();
     sink.unjudged.retain(|one| seen.insert((one.what.clone(), one.reason.clone(), one.at)));
     Judged { findings, unjudged: sink.unjudged }
@@ -150,9 +163,33 @@ fn guarded(rule: &Rule, sink: &mut Sink, look: impl FnOnce(&mut Sink)) {
         Err(payload) => {
             let text = payload.downcast_ref::<String>().map(String::as_str);
             let text = text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("no reason given");
-            let reason = format!("the check failed ({text}): this is a defect of shakedown, please report it");
+            let reason = format!("the check failed ({text}): {DEFECT}");
             sink.unjudged.push(Unjudged { what: rule.name.clone(), reason, at: None });
         }
+    }
+}
+
+/// What is said of a check that failed inside.
+const DEFECT: &str = "this is a defect of shakedown, please report it";
+
+fn is_defect(one: &Unjudged) -> bool {
+    one.at.is_none() && one.reason.ends_with(DEFECT)
+}
+
+/// A check that failed inside, as a finding of its rule at the beginning of the first text: no format leaves it out, and no
+/// run that has one ends well.
+pub fn defect(rule: RuleName, reason: &str) -> Finding {
+    Finding {
+        rule,
+        severity: Severity::Error,
+        message: reason.to_owned(),
+        primary: Label::new(Span::new(FileId(0), 0, 0), ""),
+        related: Vec::new(),
+        note: None,
+        help: None,
+        fix: None,
+        stops: false,
+        fingerprint: String::new(),
     }
 }
 
@@ -398,5 +435,6 @@ mod tests {
         let [defect] = &sink.unjudged[..] else { panic!("{:?}", sink.unjudged) };
         assert_eq!(defect.what, "certificate-expired");
         assert!(defect.reason.contains("index out of bounds") && defect.reason.contains("defect of shakedown"));
+        assert!(is_defect(defect));
     }
 }

@@ -20,7 +20,7 @@ use std::borrow::Cow;
 use std::sync::OnceLock;
 
 pub use self::checks::cipher::suggestion as cipher_suggestion;
-pub use self::engine::{Judged, in_order, run, told};
+pub use self::engine::{Judged, defect, in_order, run, told};
 pub use self::machine::{Changed, Machine, Renewal, Running};
 pub use self::page::Page;
 pub use self::permissions::{Permissions, Reader};

@@ -234,7 +234,7 @@ impl Read {
 
     /// Lints, and leaves out what the user does not want to hear of.
     fn judge(&self, scope: &lint::Scope<'_>, files: &dyn FileSystem, options: &Options) -> Judged {
-        let judged = lint::run(scope, scope.settings);
+        let judged = lint::run(scope, scope.settings, options.limits.findings);
         let reading = &self.loaded.readings[0];
         let stops: Vec<Finding> = judged.findings.iter().filter(|finding| finding.stops).cloned().collect();
         let start = start(scope.deployment, &stops, &judged.unjudged);

@@ -137,7 +137,7 @@ pub fn handshake(
     let settings = lint::Settings::default();
     let judging = lint::Question { settings: &settings, ..loaded.question(reading, options) };
     let scope = lint::Scope::new(deployment, &reading.system, &loaded.library, &loaded.sources, &*editor, judging);
-    let judged = lint::run(&scope, &settings);
+    let judged = lint::run(&scope, &settings, options.limits.findings);
     let mut causes: Vec<Finding> = judged.findings.into_iter().filter(|finding| finding.stops).collect();
     let mut names = Names::new(files, options);
     for finding in &causes {

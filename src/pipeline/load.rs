@@ -11,7 +11,7 @@ use crate::model::ServerKind;
 use crate::pki::{Anchors, Library};
 use crate::platform::{self, Platform, SystemTls};
 use crate::server::{self, Form, Input, Root, Understood};
-use crate::source::{Elsewhere, FileSystem, Sources, Span, Text};
+use crate::source::{Elsewhere, FileSystem, Metered, Sources, Span, Text};
 
 /// One configuration, read and understood.
 pub struct Reading {
@@ -117,6 +117,8 @@ pub fn load_with(
     options: &Options,
     trust: impl FnOnce() -> Result<Trusted, Failure> + Send,
 ) -> Result<Loaded, Failure> {
+    let metered = Metered::new(files, &options.limits);
+    let files: &dyn FileSystem = &metered;
     let live = if paths.is_empty() { target::live(files, options)? } else { Vec::new() };
     let targets = paths.iter().chain(&live).map(|path| target::resolve(files, path, options));
     let targets = targets.collect::<Result<Vec<_>, _>>()?;

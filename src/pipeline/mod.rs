@@ -311,7 +311,7 @@ fn judge(files: &dyn FileSystem, mut loaded: Loaded, options: &Options) -> Run {
         let editor = reading.understood.editor();
         let question = loaded.question(reading, options);
         let scope = lint::Scope::new(deployment, &reading.system, &loaded.library, &loaded.sources, &*editor, question);
-        let judged = lint::run(&scope, &options.lint);
+        let judged = lint::run(&scope, &options.lint, options.limits.findings);
         let is_shown = |span| reading.shows(&loaded.sources, span);
         let mut own: Vec<Finding> = Vec::with_capacity(judged.findings.len());
         let shown = judged.findings.into_iter().filter(|finding| is_shown(finding.primary.span));

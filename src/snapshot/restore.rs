@@ -128,6 +128,8 @@ impl Plan {
     pub fn apply(&self) -> Result<(), StoreError> {
         let untouched = |words: String| StoreError(format!("{words}; nothing was changed"));
         let is_root = rustix::process::geteuid().is_root();
+        let folders: BTreeSet<&Path> = self.changes.iter().filter_map(|change| change.path().parent()).collect();
+        folders.into_iter().for_each(fix::sweep);
         let mut staged = Vec::new();
         for change in &self.changes {
             if let Some(folder) = change.path().parent() {

@@ -95,6 +95,7 @@ impl Store {
             |what: &Path, error: &dyn fmt::Display| StoreError(format!("cannot write {}: {error}", what.display()));
         let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.folder);
         made.map_err(|error| failed(&self.folder, &error))?;
+        fix::sweep(&self.folder);
         let at = jiff::Timestamp::from_second(time).unwrap_or_default();
         manifest.saved = at.to_string();
         let base = format!("{}-{}", at.strftime("%Y%m%dT%H%M%SZ"), manifest.server);

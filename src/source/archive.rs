@@ -25,7 +25,7 @@ pub struct Bounds {
 
 impl Default for Bounds {
     fn default() -> Self {
-        Bounds { members: 200_000, member: 64 << 20, whole: 512 << 20 }
+        super::Limits::default().of_archive()
     }
 }
 
@@ -76,7 +76,10 @@ fn unpack(stream: impl Read, bounds: Bounds) -> Result<Tree, ArchiveError> {
     for (count, entry) in archive.entries().map_err(broken)?.enumerate() {
         let mut entry = entry.map_err(broken)?;
         if count >= bounds.members {
-            return Err(ArchiveError(format!("the archive has more than {} members", bounds.members)));
+            return Err(ArchiveError(format!(
+                "the archive has more than {} members (see --max-archive-members)",
+                bounds.members
+            )));
         }
         let written = entry.path().map_err(broken)?.into_owned();
         let path = inside(&written)
@@ -98,7 +101,10 @@ fn unpack(stream: impl Read, bounds: Bounds) -> Result<Tree, ArchiveError> {
             let length = entry.size();
             size += length;
             if length > bounds.member || size > bounds.whole {
-                return Err(ArchiveError(format!("{} makes the archive larger than is read", written.display())));
+                return Err(ArchiveError(format!(
+                    "{} makes the archive larger than is read (see --max-file-size and --max-total-size)",
+                    written.display()
+                )));
             }
             let header = entry.header();
             let metadata = Metadata {

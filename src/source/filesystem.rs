@@ -8,25 +8,6 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// How much a run reads before it calls a file hostile. Sizes in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// The largest configuration file.
-    pub config_file: u64,
-    /// The largest certificate or key file.
-    pub pem_file: u64,
-    /// How many times files may be included in one run.
-    pub includes: usize,
-    /// How deep includes may nest.
-    pub include_depth: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Limits { config_file: 64 << 20, pem_file: 16 << 20, includes: 200_000, include_depth: 100 }
-    }
-}
-
 /// What kind of thing stands at a path, links followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileKind {
@@ -110,6 +91,16 @@ pub enum ReadError {
         /// The limit it exceeds.
         limit: u64,
     },
+    /// With it, the files of a configuration have more words than the limit.
+    TooManyWords {
+        /// The limit.
+        limit: usize,
+    },
+    /// With it, more would be read than the limit for all files together.
+    Exhausted {
+        /// The limit in bytes.
+        limit: u64,
+    },
     /// Anything else the system said.
     Other(String),
 }
@@ -124,6 +115,12 @@ impl fmt::Display for ReadError {
             ReadError::Elsewhere => out.write_str("not at hand"),
             ReadError::NotRegular(kind) => write!(out, "{kind}"),
             ReadError::TooLarge { size, limit } => write!(out, "{size} bytes, more than the limit of {limit}"),
+            ReadError::TooManyWords { limit } => {
+                write!(out, "with it the configuration has more than {limit} words (see --max-words)")
+            }
+            ReadError::Exhausted { limit } => {
+                write!(out, "with it more than {limit} bytes would be read (see --max-total-size)")
+            }
             ReadError::Other(words) => out.write_str(words),
         }
     }

@@ -1,5 +1,7 @@
 //! Certificates that the server gets by itself: those that it never gets, and those for tests.
 
+use foldhash::{HashMap, HashMapExt};
+
 use crate::diagnostic::{Problem, Safety, Severity};
 use crate::lint::{Scope, Sink};
 use crate::model::{Authority, Change, Endpoint, EndpointId, Managed, Obstacle, SiteId, Token, Transport};
@@ -10,11 +12,16 @@ fn managed<'a>(scope: &Scope<'a>, endpoint: &Endpoint) -> Vec<(SiteId, &'a Token
         return Vec::new();
     }
     let mut found = Vec::new();
+    // A site may have as many names as bindings.
+    let mut known: HashMap<SiteId, HashMap<&str, &Token>> = HashMap::new();
     for binding in &endpoint.bindings {
         let Some(managed) = scope.deployment.managed.get(&binding.credentials) else { continue };
-        let names = &scope.deployment.site(binding.site).names;
-        let named = names.iter().find(|name| managed.name.as_deref() == Some(&*name.token.text));
-        found.extend(named.map(|name| (binding.site, &name.token, managed)));
+        let names = known.entry(binding.site).or_insert_with(|| {
+            let names = scope.deployment.site(binding.site).names.iter().rev();
+            names.map(|name| (&*name.token.text, &name.token)).collect()
+        });
+        let named = managed.name.as_deref().and_then(|name| names.get(name));
+        found.extend(named.map(|name| (binding.site, *name, managed)));
     }
     found
 }

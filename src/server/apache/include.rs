@@ -88,6 +88,8 @@ pub(super) struct Reader<'a> {
     macros: HashMap<Vec<u8>, expansion::Macro>,
     /// Bytes that substitutions made.
     made: u64,
+    /// Lines that were opened, those of a file or macro as often as it is used.
+    lines: usize,
     /// Files with virtual hosts that a pattern left out; another may take them in.
     left_out: Vec<(PathBuf, Problem)>,
     /// Whether a limit ended the reading.
@@ -132,6 +134,7 @@ pub fn read(
         sections: Vec::new(),
         macros: HashMap::new(),
         made: 0,
+        lines: 0,
         left_out: Vec::new(),
         stopped: false,
     };
@@ -146,8 +149,15 @@ pub fn read(
 
 impl Reader<'_> {
     fn add_root(&mut self, root: Root) -> usize {
-        self.files.insert(root.path.clone(), Arc::clone(&root.bytes));
-        self.add_file(root.path, root.bytes, root.text)
+        let cut = self.files.insert(root.path.clone(), Arc::clone(&root.bytes));
+        let end = u32::from(!root.bytes.is_empty());
+        let file = self.add_file(root.path, root.bytes, root.text);
+        if cut.is_err() {
+            let at = Span::new(self.files.text(file), 0, end);
+            let problem = Problem::new("syntax-error", at).case("too-many-words");
+            self.out.problems.push(problem.with("limit", self.limits.words.to_string()));
+        }
+        file
     }
 
     fn add_text(&mut self, path: PathBuf, bytes: Arc<[u8]>, text: Text) -> FileId {
@@ -161,6 +171,10 @@ impl Reader<'_> {
         let lines = if has_mark { section::without_mark(&lines).into() } else { lines };
         if has_mark {
             self.byte_order_mark(text);
+        }
+        let from = self.out.frames.outward(via).next().map_or(Span::new(text, 0, 0), |frame| frame.at);
+        if self.too_many_lines(from, lines.len()) {
+            return;
         }
         let sections = self.sections.len();
         self.open.push(Open { text, lines, at: 0, via, file: Some(file), macro_name: None, sections });
@@ -227,6 +241,18 @@ impl Reader<'_> {
         let id = self.add_text(path, text.into(), Text::Substituted(segments));
         self.out.made.insert(id);
         id
+    }
+
+    /// Counts lines that are about to be opened; true where they are too many, and nothing more is read.
+    pub(super) fn too_many_lines(&mut self, at: Span, count: usize) -> bool {
+        self.lines = self.lines.saturating_add(count);
+        let limit = self.limits.words_again();
+        if self.lines > limit && !self.stopped {
+            let problem = Problem::new("include-cycle", at).case("too-many-words").with("limit", limit.to_string());
+            self.out.problems.push(problem);
+            self.stopped = true;
+        }
+        self.stopped
     }
 
     fn too_many(&mut self, at: Span) {

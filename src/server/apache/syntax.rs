@@ -85,6 +85,12 @@ pub fn lines(text: &[u8]) -> Vec<Line> {
     found
 }
 
+/// How many words a text has at most: one a line, and one behind each blank that follows something. What comments say counts.
+pub fn words_within(text: &[u8], lines: &[Line]) -> usize {
+    let is_end = |pair: &(&u8, &u8)| *pair.0 > b' ' && matches!(*pair.1, b' ' | b'\t');
+    lines.len() + text.iter().zip(text.get(1..).unwrap_or_default()).filter(is_end).count()
+}
+
 /// Whether a line says something: a joint at its beginning is not looked at, but what stands behind it.
 fn begins(text: &[u8], line: Line) -> bool {
     let bytes = &text[line.range()];

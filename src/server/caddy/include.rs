@@ -22,7 +22,7 @@ use crate::model::Frames;
 use crate::pki;
 use crate::platform::{Environment, Version};
 use crate::server::Root;
-use crate::source::{FileId, FileSystem, Limits, ReadError, Sources, Span, Text};
+use crate::source::{FileId, FileSystem, Limits, ReadError, Sources, Span, Text, WordCount};
 
 /// One file that was read.
 pub struct LoadedFile {
@@ -63,11 +63,22 @@ impl Loaded {
 
     /// Reads the roots, one after another as one text, and what they import.
     pub fn read(reading: Reading<'_>, sources: &mut Sources, roots: Vec<Root>) -> Loaded {
-        let mut files =
-            Files { reading, sources, files: Vec::new(), known: HashMap::new(), words: 0, pool: Pool::default() };
+        let mut files = Files {
+            reading,
+            sources,
+            files: Vec::new(),
+            known: HashMap::new(),
+            words: 0,
+            count: WordCount::new(reading.limits),
+            pool: Pool::default(),
+        };
         let mut problems = Vec::new();
         for root in roots {
-            files.add(root, &mut problems);
+            if files.add(root, &mut problems).is_err() {
+                let last = files.files.last().map(|file| Span::new(file.id, 0, file.bytes.len().min(1) as u32));
+                let problem = |at| Problem::new("syntax-error", at).case("too-many-words");
+                problems.extend(last.map(|at| problem(at).with("limit", reading.limits.words.to_string())));
+            }
         }
         let roots = files.files.len();
         parser::parse(files, roots, problems)
@@ -95,7 +106,7 @@ pub struct Reading<'a> {
 
 /// Whether a text begins with a directive or a matcher, as the inside of a site block does.
 pub fn begins_in_site(bytes: &[u8]) -> bool {
-    let lexed = syntax::lex(bytes, FileId(0), 0, &[], &mut Pool::default());
+    let lexed = syntax::lex(bytes, FileId(0), 0, &[], &mut Pool::default(), Limits::default().words);
     is_in_site(&lexed.words)
 }
 
@@ -118,12 +129,16 @@ struct Files<'a> {
     known: HashMap<PathBuf, Result<usize, ReadError>>,
     /// How many words all files have together.
     words: usize,
+    count: WordCount,
     pool: Pool,
 }
 
 impl Files<'_> {
-    /// Cuts a text that was read, and keeps it.
-    fn add(&mut self, root: Root, problems: &mut Vec<Problem>) -> usize {
+    /// Cuts a text that was read, and keeps it; one with too many words is kept without any.
+    ///
+    /// # Errors
+    /// Where it has too many.
+    fn add(&mut self, root: Root, problems: &mut Vec<Problem>) -> Result<usize, ReadError> {
         let index = self.files.len();
         let id = self.sources.add(root.path.clone(), Arc::clone(&root.bytes), root.text);
         let is_root = self.known.is_empty();
@@ -140,7 +155,11 @@ impl Files<'_> {
             let text = Text::Substituted(made.segments.clone());
             self.sources.add(root.path.clone(), Arc::clone(&made.bytes), text)
         };
-        let mut lexed = syntax::lex(&made.bytes, text, index as u32, &made.unknown, &mut self.pool);
+        let mut lexed = syntax::lex(&made.bytes, text, index as u32, &made.unknown, &mut self.pool, self.count.left());
+        let counted = self.count.add(lexed.words.len());
+        if counted.is_err() {
+            lexed = syntax::Lexed::default();
+        }
         if !whole {
             let back = |span: Span| verbatim(&made.segments, span);
             for word in &mut lexed.words {
@@ -159,9 +178,9 @@ impl Files<'_> {
             problems.extend(lexed.heredocs.into_iter().map(|at| too_new(&old, at, "a heredoc", "2.7.0")));
         }
         self.words += lexed.words.len();
-        self.known.insert(root.path.clone(), Ok(index));
+        self.known.insert(root.path.clone(), counted.clone().map(|()| index));
         self.files.push(LoadedFile { path: root.path, id, bytes: root.bytes, words: lexed.words.into() });
-        index
+        counted.map(|()| index)
     }
 
     /// The files at paths, each read once in a run; those that are new are read together.
@@ -186,7 +205,8 @@ impl Files<'_> {
             }
             match bytes {
                 Ok(bytes) => {
-                    self.add(Root { path: path.clone(), bytes, text: Text::File }, problems);
+                    // What is wrong is among what is known of the path.
+                    let _ = self.add(Root { path: path.clone(), bytes, text: Text::File }, problems);
                 }
                 Err(error) => {
                     self.known.insert(path.clone(), Err(error));

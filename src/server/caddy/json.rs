@@ -5,10 +5,7 @@
 use std::sync::Arc;
 
 use crate::diagnostic::Problem;
-use crate::source::{FileId, Span};
-
-/// How deep values may nest.
-const DEPTH: usize = 200;
+use crate::source::{FileId, Limits, Span};
 
 /// A value and its place.
 #[derive(Clone, Debug)]
@@ -86,10 +83,15 @@ impl Value {
     }
 }
 
-/// Reads a text. Absent where no value begins.
-pub fn parse(bytes: &[u8], file: FileId) -> (Option<Value>, Vec<Problem>) {
-    let mut reader = Reader { bytes, file, at: 0, fault: None };
+/// Reads a text. Absent where no value begins, and where there are more values than the limit.
+pub fn parse(bytes: &[u8], file: FileId, limits: &Limits) -> (Option<Value>, Vec<Problem>) {
+    let mut reader = Reader { bytes, file, at: 0, depth: limits.block_depth, left: limits.words, fault: None };
     let value = reader.value(0);
+    if reader.left == 0 {
+        let at = Span::new(file, 0, 1.min(bytes.len() as u32));
+        let problem = Problem::new("syntax-error", at).case("too-many-words");
+        return (None, vec![problem.with("limit", limits.words.to_string())]);
+    }
     reader.space();
     if reader.fault.is_none() && reader.at < bytes.len() {
         reader.fail("something behind the end of the value");
@@ -106,6 +108,10 @@ struct Reader<'b> {
     bytes: &'b [u8],
     file: FileId,
     at: usize,
+    /// How deep values may nest.
+    depth: usize,
+    /// How many more values and names are read.
+    left: usize,
     fault: Option<(usize, &'static str)>,
 }
 
@@ -127,7 +133,12 @@ impl Reader<'_> {
     fn value(&mut self, depth: usize) -> Option<Value> {
         self.space();
         let start = self.at;
-        if depth > DEPTH {
+        self.left = self.left.saturating_sub(1);
+        if self.left == 0 {
+            self.fail("more than is read");
+            return None;
+        }
+        if depth > self.depth {
             self.fail("values that nest too deep");
             return None;
         }
@@ -298,13 +309,14 @@ mod tests {
     use super::*;
 
     fn fault(text: &str) -> Option<String> {
-        let (_, problems) = parse(text.as_bytes(), FileId(0));
+        let (_, problems) = parse(text.as_bytes(), FileId(0), &Limits::default());
         problems.first().map(|one| format!("{} {}", one.at.start, one.arguments[0].1))
     }
 
     #[test]
     fn values_keep_their_places() {
-        let (value, problems) = parse(br#" {"a": [1, "x\u00e9\ud83d\ude00"], "b": {"c": true}}"#, FileId(0));
+        let (value, problems) =
+            parse(br#" {"a": [1, "x\u00e9\ud83d\ude00"], "b": {"c": true}}"#, FileId(0), &Limits::default());
         assert!(problems.is_empty());
         let value = value.unwrap();
         let text = &value.get("A").unwrap().items()[1];

@@ -94,7 +94,7 @@ pub fn read(files: &dyn FileSystem, sources: &mut Sources, limits: &Limits, inpu
     if is_json {
         let root = roots.swap_remove(0);
         let id = sources.add(root.path.clone(), root.bytes.clone(), root.text);
-        let (value, problems) = json::parse(&root.bytes, id);
+        let (value, problems) = json::parse(&root.bytes, id, limits);
         let base = lower::Base { folder: &folder, start: Span::new(id, 0, 0), json: &root.bytes };
         match value {
             Some(value) => lower::json(reading, &value, problems, &mut deployment, &base),

@@ -2,11 +2,11 @@
 
 use super::syntax::{Pool, Word, lex};
 use crate::server::{Outline, Stretch};
-use crate::source::FileId;
+use crate::source::{FileId, Limits};
 
 /// Where comments and directives stand. A directive goes on to the end of its line, or of its block.
 pub fn outline(text: &[u8]) -> Outline {
-    let words = lex(text, FileId(0), 0, &[], &mut Pool::default()).words;
+    let words = lex(text, FileId(0), 0, &[], &mut Pool::default(), Limits::default().words).words;
     let mut out = Outline::default();
     let mut open: Vec<Option<usize>> = Vec::new();
     let mut current: Option<usize> = None;

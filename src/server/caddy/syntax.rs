@@ -10,7 +10,7 @@ mod substitute;
 
 use std::sync::Arc;
 
-pub use self::lexer::{Pool, lex};
+pub use self::lexer::{Lexed, Pool, lex};
 pub use self::substitute::{Defines, substitute};
 use crate::model::FrameId;
 use crate::source::Span;

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use super::syntax::{self, Tree};
 use crate::pki;
 use crate::server::Root;
-use crate::source::{self, FileId, FileSystem, Limits, ReadError, Sources, Text};
+use crate::source::{self, FileId, FileSystem, Limits, ReadError, Sources, Text, WordCount};
 
 /// One parsed file.
 pub struct LoadedFile {
@@ -66,7 +66,14 @@ impl Loaded {
     ) -> Loaded {
         let mut loaded = Loaded { files: Vec::new(), roots: roots.len(), prefix };
         let mut known: HashMap<PathBuf, Result<usize, ReadError>> = HashMap::new();
-        let parsed: Vec<Tree> = roots.par_iter().map(|root| syntax::parse(&root.bytes)).collect();
+        let count = WordCount::new(limits);
+        let parse = |bytes: &[u8]| {
+            let tree = syntax::parse_within(bytes, limits.block_depth);
+            count.add(tree.words.len()).map(|()| tree)
+        };
+        let whole =
+            |root: &Root| parse(&root.bytes).unwrap_or_else(|_| Tree::of_too_many_words(&root.bytes, limits.words));
+        let parsed: Vec<Tree> = roots.par_iter().map(whole).collect();
         for (root, tree) in roots.into_iter().zip(parsed) {
             known.insert(root.path.clone(), Ok(loaded.files.len()));
             loaded.add(sources, root, tree);
@@ -92,7 +99,7 @@ impl Loaded {
                         // nginx would choke on it, and no word of it may be told.
                         return Err(ReadError::Other("it holds a private key and is no configuration".into()));
                     }
-                    let tree = syntax::parse(&bytes);
+                    let tree = parse(&bytes)?;
                     Ok((bytes, tree))
                 })
                 .collect();

@@ -18,6 +18,7 @@ mod webroot;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
@@ -138,6 +139,8 @@ struct Lowering<'a> {
     /// Files whose directives were already held against the table in this context.
     checked: Mutex<HashSet<(usize, Context)>>,
     inclusions: Mutex<usize>,
+    /// Words that were looked at, those of a file as often as it is included.
+    words: AtomicUsize,
 }
 
 /// How the roots are to be read.
@@ -168,6 +171,7 @@ pub fn lower(
         frames: Mutex::default(),
         checked: Mutex::default(),
         inclusions: Mutex::new(0),
+        words: AtomicUsize::new(0),
     };
     let mut collected = Collected::default();
     for file in &loaded.files {
@@ -194,7 +198,8 @@ pub fn lower(
         lowering.file(root, *context, &way, &mut collected, &mut Scope::of(*context));
     }
     if !reading.fragment && !collected.has_events && loaded.files[0].path.ends_with("nginx.conf") {
-        let all_is_known = collected.unjudged.is_empty() && collected.problems.iter().all(|one| !is_of_include(one));
+        let all_is_known = collected.unjudged.is_empty()
+            && collected.problems.iter().all(|one| !is_of_include(one) && one.case != "too-many-words");
         let start = Span::new(loaded.files[0].id, 0, 0);
         let at = collected.heads.iter().flatten().next().copied().unwrap_or(start);
         collected.problems.extend(all_is_known.then(|| no_events(at, start)));
@@ -475,6 +480,13 @@ impl<'a> Lowering<'a> {
             out.problems.push(Problem::new("include-cycle", at).case("too-many").with("limit", limit));
             return;
         }
+        let words: usize = targets.iter().flatten().map(|index| self.loaded.files[*index].tree.words.len()).sum();
+        let limit = self.limits.words_again();
+        if self.words.fetch_add(words, Ordering::Relaxed).saturating_add(words) > limit {
+            let problem = Problem::new("include-cycle", at).case("too-many-words").with("limit", limit.to_string());
+            out.problems.push(problem);
+            return;
+        }
         let mut found = Vec::with_capacity(targets.len());
         for target in targets {
             match target {
@@ -535,7 +547,11 @@ impl<'a> Lowering<'a> {
             ReadError::NotRegular(kind) => {
                 out.problems.push(problem.case("not-regular").with("kind", kind.to_string()))
             }
-            ReadError::TooLarge { .. } | ReadError::LinkLoop | ReadError::Other(_) => {
+            ReadError::TooLarge { .. }
+            | ReadError::TooManyWords { .. }
+            | ReadError::Exhausted { .. }
+            | ReadError::LinkLoop
+            | ReadError::Other(_) => {
                 out.problems.push(problem.case("unreadable").with("reason", error.to_string()));
             }
             ReadError::Forbidden | ReadError::Elsewhere => out.unjudged.push(Unjudged {

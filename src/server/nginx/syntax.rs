@@ -10,10 +10,7 @@ use std::borrow::Cow;
 
 use self::lexer::{Lexer, Token};
 pub use self::problem::{SyntaxFault, SyntaxProblem};
-use crate::source::{FileId, Span};
-
-/// How deep blocks may nest before the text is called hostile. nginx itself has no limit but its stack.
-const DEPTH: usize = 200;
+use crate::source::{FileId, Limits, Span};
 
 /// A word: a directive's name or one of its arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,6 +119,13 @@ pub struct Tree {
 }
 
 impl Tree {
+    /// In place of a text that has more words than the limit: nothing of it is judged.
+    pub fn of_too_many_words(text: &[u8], limit: usize) -> Tree {
+        let end = text.len() as u32;
+        let fault = SyntaxFault::TooManyWords(limit);
+        Tree { problems: vec![SyntaxProblem::new(0, end.min(1), fault)], end, ..Tree::default() }
+    }
+
     /// Indices of the directives at the top.
     pub fn roots(&self) -> impl Iterator<Item = usize> + '_ {
         self.walk(0, self.directives.len())
@@ -152,15 +156,21 @@ impl Tree {
     }
 }
 
-/// Cuts a text into directives.
+/// Cuts a text into directives, as deep as blocks usually may nest.
 pub fn parse(text: &[u8]) -> Tree {
+    parse_within(text, Limits::default().block_depth)
+}
+
+/// Cuts a text into directives whose blocks may nest so deep.
+pub fn parse_within(text: &[u8], depth: usize) -> Tree {
     let ends = memchr::memchr2_iter(b';', b'{', text).count();
     let tree = Tree {
         directives: Vec::with_capacity(ends),
         words: Vec::with_capacity(ends + ends / 2 + text.len() / 32),
         ..Tree::default()
     };
-    let mut parser = Parser { text, lexer: Lexer::new(text), tree, open: Vec::new(), too_deep: false, in_quote: false };
+    let lexer = Lexer::new(text);
+    let mut parser = Parser { text, lexer, tree, depth, open: Vec::new(), too_deep: false, in_quote: false };
     parser.run();
     parser.tree.words.shrink_to_fit();
     parser.tree
@@ -170,6 +180,8 @@ struct Parser<'a> {
     text: &'a [u8],
     lexer: Lexer<'a>,
     tree: Tree,
+    /// How deep blocks may nest.
+    depth: usize,
     /// Directives whose block is open.
     open: Vec<usize>,
     too_deep: bool,
@@ -266,9 +278,9 @@ impl Parser<'_> {
             return;
         }
         self.open.push(index);
-        if self.open.len() > DEPTH {
+        if self.open.len() > self.depth {
             // Whoever walks the tree goes as deep as it is: nothing is read beyond the limit.
-            self.fault(at, at + 1, SyntaxFault::TooDeep(DEPTH));
+            self.fault(at, at + 1, SyntaxFault::TooDeep(self.depth));
             self.lexer.skip_to(self.text.len());
             self.too_deep = true;
         }

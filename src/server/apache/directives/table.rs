@@ -261,14 +261,22 @@ pub fn is_known_module(stem: &[u8]) -> bool {
     std::str::from_utf8(stem).is_ok_and(|stem| MODULES.contains(stem) || SILENT.contains(&stem))
 }
 
+/// Directives and sections that are there today: the name in lower case, and as it is written.
+static SPELLINGS: LazyLock<[HashMap<String, &'static str>; 2]> = LazyLock::new(|| {
+    [false, true].map(|section| {
+        let known = TABLE.values().flatten();
+        let known = known.filter(|entry| entry.last.is_none() && entry.name.starts_with('<') == section);
+        let name = |entry: &'static Entry| entry.name.trim_start_matches('<');
+        known.map(|entry| (name(entry).to_ascii_lowercase(), name(entry))).collect()
+    })
+});
+
 /// The one name of the table that differs from `name` by the least, at most by two edits.
 pub fn nearest(name: &str, section: bool) -> Option<(&'static str, usize)> {
     let lower = name.to_ascii_lowercase();
-    let known = TABLE.values().flatten().filter(|entry| entry.last.is_none() && entry.name.starts_with('<') == section);
-    let known: HashMap<String, &'static str> =
-        known.map(|entry| (entry.name.trim_start_matches('<').to_ascii_lowercase(), entry.name)).collect();
+    let known = &SPELLINGS[usize::from(section)];
     let (found, edits) = spelling::nearest(&lower, known.keys().map(String::as_str), 2)?;
-    known.get(found).map(|name| (name.trim_start_matches('<'), edits))
+    known.get(found).map(|name| (*name, edits))
 }
 
 /// The context in which a part is read: that of directories where more of what stands outside its sections is allowed

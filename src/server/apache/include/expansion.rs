@@ -101,6 +101,9 @@ impl Reader<'_> {
         };
         let like = found.body.first().map_or(statement.text, |(text, _)| *text);
         let lines: Arc<[Line]> = syntax::lines(&made).into();
+        if self.too_many_lines(at, lines.len()) {
+            return;
+        }
         let id = self.make(like, made, segments);
         let frame = Frame { kind: FrameKind::Macro, at: used, parent: statement.via };
         let via = Some(self.out.frames.add(frame));

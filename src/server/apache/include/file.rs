@@ -16,7 +16,7 @@ use crate::model::{Frame, FrameKind};
 use crate::pki;
 use crate::server::apache::syntax::{self, Line, Word};
 use crate::server::backup;
-use crate::source::{self, FileId, FileKind, FileSystem, Limits, ReadError, Span, Text};
+use crate::source::{self, FileId, FileKind, FileSystem, Limits, ReadError, Span, Text, WordCount};
 
 /// How deep folders are looked into.
 const FOLDERS: usize = 16;
@@ -34,6 +34,7 @@ pub(super) struct Files<'a> {
     texts: Vec<FileId>,
     by_path: HashMap<OsString, usize>,
     entered: usize,
+    count: WordCount,
 }
 
 /// The largest file that is looked at though nothing includes it, in bytes.
@@ -69,7 +70,8 @@ pub(super) fn locate(files: &dyn FileSystem, root: Option<&Path>, written: &Path
 
 impl<'a> Files<'a> {
     pub(super) fn new(files: &'a dyn FileSystem, limits: &'a Limits) -> Self {
-        Files { files, limits, contents: HashMap::new(), texts: Vec::new(), by_path: HashMap::new(), entered: 0 }
+        let count = WordCount::new(limits);
+        Files { files, limits, contents: HashMap::new(), texts: Vec::new(), by_path: HashMap::new(), entered: 0, count }
     }
 
     /// The disk itself.
@@ -85,10 +87,27 @@ impl<'a> Files<'a> {
         self.files.metadata(path).is_ok_and(|found| found.kind == FileKind::Directory)
     }
 
-    /// Puts in a text that was read already.
-    pub(super) fn insert(&mut self, path: PathBuf, bytes: Arc<[u8]>) {
-        let lines = syntax::lines(&bytes).into();
+    /// Puts in a text that was read already; one with too many words stays without lines.
+    ///
+    /// # Errors
+    /// Where it has too many.
+    pub(super) fn insert(&mut self, path: PathBuf, bytes: Arc<[u8]>) -> Result<(), ReadError> {
+        let cut = self.cut(&bytes);
+        let lines = cut.clone().unwrap_or_default();
         self.contents.insert(path.into_os_string(), Ok((bytes, lines)));
+        cut.map(|_| ())
+    }
+
+    /// The lines of a text, unless it has too many words.
+    fn cut(&self, bytes: &[u8]) -> Result<Arc<[Line]>, ReadError> {
+        let lines = syntax::lines(bytes);
+        self.count.add(syntax::words_within(bytes, &lines))?;
+        Ok(lines.into())
+    }
+
+    /// The text of a file.
+    pub(super) fn text(&self, file: usize) -> FileId {
+        self.texts[file]
     }
 
     /// The text and lines of a file that was read.
@@ -110,7 +129,7 @@ impl<'a> Files<'a> {
                 // httpd would choke on it, and no word of it may be told.
                 return Err(ReadError::Other("it holds a private key and is no configuration".into()));
             }
-            let lines = syntax::lines(&bytes).into();
+            let lines = self.cut(&bytes)?;
             Ok((bytes, lines))
         };
         let found: Vec<Content> = match fresh.len() >= AT_ONCE {
@@ -311,7 +330,11 @@ impl Reader<'_> {
             ReadError::NotRegular(kind) => {
                 self.out.problems.push(problem.case("not-regular").with("kind", kind.to_string()));
             }
-            ReadError::TooLarge { .. } | ReadError::LinkLoop | ReadError::Other(_) => {
+            ReadError::TooLarge { .. }
+            | ReadError::TooManyWords { .. }
+            | ReadError::Exhausted { .. }
+            | ReadError::LinkLoop
+            | ReadError::Other(_) => {
                 self.out.problems.push(problem.case("unreadable"));
             }
             ReadError::Forbidden | ReadError::Elsewhere => {

@@ -7,10 +7,6 @@ use super::{Cut, Here, PassedOver, Reader, Statement};
 use crate::diagnostic::{Edit, Fix, Problem, Safety};
 use crate::server::apache::syntax::{self, Kind, Line, Word};
 use crate::source::{FileId, Span};
-
-/// How deep sections may nest before the text is called hostile.
-const DEPTH: usize = 200;
-
 /// A section that is open.
 pub(super) struct Section {
     /// Its name in lower case, without `<`.
@@ -99,8 +95,8 @@ impl Reader<'_> {
     }
 
     fn push(&mut self, section: Section) {
-        if self.sections.len() >= DEPTH {
-            let problem = self.syntax_error(section.at, "too-deep").with("limit", DEPTH.to_string());
+        if self.sections.len() >= self.limits.block_depth {
+            let problem = self.syntax_error(section.at, "too-deep").with("limit", self.limits.block_depth.to_string());
             self.out.problems.push(problem);
             self.stopped = true;
         }
@@ -227,8 +223,9 @@ impl Reader<'_> {
                     let is_whole = rest && first.ends_with(b">");
                     let end = first.len() - usize::from(is_whole);
                     open.push(first[1..end.max(1)].to_ascii_lowercase());
-                    if open.len() > DEPTH {
-                        let problem = self.syntax_error(at, "too-deep").with("limit", DEPTH.to_string());
+                    if open.len() > self.limits.block_depth {
+                        let problem =
+                            self.syntax_error(at, "too-deep").with("limit", self.limits.block_depth.to_string());
                         self.out.problems.push(problem);
                         self.stopped = true;
                         return;

@@ -116,6 +116,11 @@ impl Parser<'_> {
         targets
     }
 
+    /// How many words imports may add.
+    fn most(&self) -> usize {
+        (GROWTH.0 * self.files.words + GROWTH.1).min(self.files.reading.limits.words_again())
+    }
+
     /// Puts words in the place of the directive.
     fn enter(
         &mut self,
@@ -127,7 +132,7 @@ impl Parser<'_> {
     ) {
         let mut words = Vec::new();
         for (target, node) in targets {
-            let limit = GROWTH.0 * self.files.words + GROWTH.1;
+            let limit = self.most();
             let is_free = self.graph.add(from, node);
             if !is_free {
                 let path = arguments_path(self, node);
@@ -198,8 +203,8 @@ impl Parser<'_> {
                     return;
                 }
             }
-            if self.imported > GROWTH.0 * self.files.words + GROWTH.1 {
-                let limit = GROWTH.0 * self.files.words + GROWTH.1;
+            if self.imported > self.most() {
+                let limit = self.most();
                 self.stop(
                     Problem::new("include-cycle", arguments.at).case("too-many").with("limit", limit.to_string()),
                 );

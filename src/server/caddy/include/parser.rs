@@ -14,9 +14,6 @@ use crate::model::Frames;
 use crate::server::caddy::syntax::{Block, Node, Section, Word};
 use crate::source::Span;
 
-/// How deep blocks may nest before the text is called hostile. Caddy itself has no limit but its memory.
-const DEPTH: usize = 200;
-
 /// Words that wait to be read.
 pub struct Piece {
     /// All of them.
@@ -336,8 +333,9 @@ impl Parser<'_> {
     /// One directive with all of its blocks.
     fn directive(&mut self) -> Option<Node> {
         let name = self.take()?;
+        let depth = self.files.reading.limits.block_depth;
         let mut tree =
-            Tree { stack: vec![Node { name, words: Vec::new(), block: None }], open: Vec::new(), ignored: 0 };
+            Tree { stack: vec![Node { name, words: Vec::new(), block: None }], open: Vec::new(), depth, ignored: 0 };
         loop {
             let is_new = self.is_new_line();
             let Some(word) = self.look() else {
@@ -357,7 +355,7 @@ impl Parser<'_> {
                     self.syntax(word.span, "brace-on-new-line", "{");
                 }
                 if tree.open(word) {
-                    let limit = DEPTH.to_string();
+                    let limit = depth.to_string();
                     let at = self.here();
                     self.problem(Problem::new("syntax-error", at).case("too-deep").with("limit", limit));
                 }
@@ -397,6 +395,8 @@ struct Tree {
     stack: Vec<Node>,
     /// Which of them have an open block.
     open: Vec<usize>,
+    /// How deep blocks may nest.
+    depth: usize,
     /// Blocks that nest too deep and are passed over.
     ignored: usize,
 }
@@ -420,7 +420,7 @@ impl Tree {
 
     /// Opens a block; true where it is the first that nests too deep.
     fn open(&mut self, word: Word) -> bool {
-        if self.open.len() >= DEPTH {
+        if self.open.len() >= self.depth {
             self.ignored += 1;
             return self.ignored == 1;
         }

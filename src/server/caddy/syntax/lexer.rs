@@ -12,6 +12,7 @@ use crate::diagnostic::{Problem, Severity};
 use crate::source::{FileId, Span};
 
 /// The words of a text.
+#[derive(Default)]
 pub struct Lexed {
     /// In reading order.
     pub words: Vec<Word>,
@@ -21,8 +22,9 @@ pub struct Lexed {
     pub heredocs: Vec<Span>,
 }
 
-/// Cuts a text. `unknown` are places that hold a variable without a value: no word ends inside one.
-pub fn lex(bytes: &[u8], id: FileId, file: u32, unknown: &[Range<usize>], pool: &mut Pool) -> Lexed {
+/// Cuts a text, and stops behind the word that makes more than `most`. `unknown` are places that hold a variable without a
+/// value: no word ends inside one.
+pub fn lex(bytes: &[u8], id: FileId, file: u32, unknown: &[Range<usize>], pool: &mut Pool, most: usize) -> Lexed {
     let text = String::from_utf8_lossy(bytes);
     let mut lexer = Lexer { text: &text, at: 0, line: 1, skipped: 0, id, file, unknown, next_unknown: 0, pool };
     if let Cow::Owned(_) = text {
@@ -32,7 +34,7 @@ pub fn lex(bytes: &[u8], id: FileId, file: u32, unknown: &[Range<usize>], pool: 
         lexer.at = '\u{feff}'.len_utf8();
     }
     let mut out = Lexed { words: Vec::with_capacity(bytes.len() / 8), problems: Vec::new(), heredocs: Vec::new() };
-    while lexer.next(&mut out) {}
+    while out.words.len() <= most && lexer.next(&mut out) {}
     // Invalid bytes became three bytes each: the places of later words must be led back.
     if let Cow::Owned(_) = text {
         let places = Places::of(bytes);

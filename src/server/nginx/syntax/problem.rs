@@ -24,6 +24,8 @@ pub enum SyntaxFault {
     TooLong(usize),
     /// Blocks nest deeper than this.
     TooDeep(usize),
+    /// With it, the configuration has more words than this.
+    TooManyWords(usize),
 }
 
 /// A fault and its place.
@@ -75,6 +77,9 @@ impl SyntaxProblem {
             }
             SyntaxFault::TooDeep(limit) => {
                 Problem::new("syntax-error", at).case("too-deep").with("limit", limit.to_string())
+            }
+            SyntaxFault::TooManyWords(limit) => {
+                Problem::new("syntax-error", at).case("too-many-words").with("limit", limit.to_string())
             }
         }
     }
