@@ -103,7 +103,7 @@ fn pairs_of_caddy() {
     hold("caddy");
 }
 
-/// Edits of an nginx configuration that mean nothing to clients.
+/// Edits of a configuration that mean nothing to clients.
 mod meaningless {
     use std::collections::BTreeMap;
 
@@ -111,7 +111,7 @@ mod meaningless {
 
     use super::{Pair, compare, told};
     use shakedown::report;
-    use shakedown_testing::recipe::example_files_of;
+    use shakedown_testing::recipe::{example_files_of, main_file};
 
     /// What one site says, in lines that may stand in any order.
     fn site(number: usize, lines: &[String]) -> String {
@@ -151,16 +151,201 @@ mod meaningless {
         ]
     }
 
-    fn pair(old: &str, new: &str, files: BTreeMap<String, toml::Value>) -> Pair {
-        let side = |text: &str| example_files_of("nginx", text, None, &files).0;
+    fn pair(server: &str, old: &str, new: &str, files: BTreeMap<String, toml::Value>) -> Pair {
+        let context = (server == "caddy").then_some("main");
+        let side = |text: &str| example_files_of(server, text, context, &files).0;
         Pair {
             name: "drawn".to_owned(),
-            server: "nginx".to_owned(),
+            server: server.to_owned(),
             verdict: "same".to_owned(),
             platform: "debian-12".to_owned(),
             drifts: Vec::new(),
             sides: [side(old), side(new)],
-            main: "nginx.conf",
+            main: main_file(server),
+        }
+    }
+
+    /// One virtual host of Apache, its lines in any order but the certificate before its key.
+    fn host(number: usize, lines: &[String]) -> String {
+        let own = [format!("ServerName s{number}.test"), "SSLEngine on".to_owned()];
+        let all: Vec<String> = own.iter().chain(lines).map(|line| format!("    {line}\n")).collect();
+        format!("<VirtualHost *:8443>\n{}</VirtualHost>\n", all.concat())
+    }
+
+    fn apache_settings(choices: &[u8]) -> Vec<String> {
+        let pick = |at: usize, all: &[&str]| all[choices[at] as usize % all.len()].to_owned();
+        let certificate = pick(0, &["a", "b", "rsa"]);
+        vec![
+            format!("SSLCertificateFile {certificate}.pem"),
+            format!("SSLCertificateKeyFile {certificate}.key"),
+            pick(
+                1,
+                &[
+                    "SSLProtocol -all +TLSv1.2 +TLSv1.3",
+                    "SSLProtocol TLSv1.3",
+                    "SSLProtocol -all +TLSv1.2",
+                    "SSLSessionTickets on",
+                ],
+            ),
+            pick(
+                2,
+                &[
+                    "SSLCipherSuite ECDHE+AESGCM",
+                    "SSLCipherSuite HIGH:!aNULL",
+                    "SSLHonorCipherOrder on",
+                    "SSLVerifyClient none",
+                ],
+            ),
+            pick(3, &["SSLOpenSSLConfCmd Curves X25519:P-256", "SSLVerifyDepth 2", "SSLInsecureRenegotiation off"]),
+        ]
+    }
+
+    /// One site of Caddy.
+    fn block(number: usize, lines: &[String]) -> String {
+        let all: String = lines.iter().map(|line| format!("\t{line}\n")).collect();
+        format!("https://s{number}.test:8443 {{\n{all}}}\n")
+    }
+
+    fn caddy_settings(choices: &[u8]) -> Vec<String> {
+        let pick = |at: usize, all: &[&str]| all[choices[at] as usize % all.len()].to_owned();
+        let certificate = pick(0, &["a", "b", "rsa"]);
+        let inside: Vec<String> = [
+            pick(1, &["protocols tls1.2 tls1.3", "protocols tls1.3", ""]),
+            pick(
+                2,
+                &[
+                    "curves x25519 secp256r1",
+                    "ciphers TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+                    "",
+                ],
+            ),
+        ]
+        .into_iter()
+        .filter(|line| !line.is_empty())
+        .map(|line| format!("\t\t{line}\n"))
+        .collect();
+        let body = if inside.is_empty() { String::new() } else { format!(" {{\n{}\t}}", inside.concat()) };
+        vec![
+            format!("tls {certificate}.pem {certificate}.key{body}"),
+            pick(3, &["header Strict-Transport-Security \"max-age=63072000\"", "respond ok", "encode gzip"]),
+        ]
+    }
+
+    /// What must hold of two texts that mean the same.
+    fn hold(server: &str, old: &str, new: &str, files: BTreeMap<String, toml::Value>) -> Result<(), TestCaseError> {
+        let run = compare(&pair(server, old, new, files), [0, 1]);
+        prop_assert_eq!(report::compare::verdict(&run), "same", "{}\n--- old\n{}\n--- new\n{}", told(&run), old, new);
+        Ok(())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+        #[test]
+        fn edits_without_meaning_are_the_same_in_apache(
+            choices in prop::collection::vec(prop::collection::vec(any::<u8>(), 4), 2..6),
+            edits in prop::collection::vec(any::<u8>(), 16),
+            order in any::<u64>(),
+        ) {
+            let lines: Vec<Vec<String>> = choices.iter().map(|one| apache_settings(one)).collect();
+            let hosts: String = lines.iter().enumerate().map(|(at, lines)| host(at, lines)).collect();
+            let old = format!("Listen 8443\n{hosts}");
+            let mut files: BTreeMap<String, toml::Value> = BTreeMap::new();
+            let mut blocks: Vec<String> = Vec::new();
+            for (number, lines) in lines.iter().enumerate() {
+                let edit = |at: usize| edits[(at + number) % edits.len()];
+                let mut lines = lines.clone();
+                if edit(0) % 2 == 0 {
+                    lines.reverse();
+                    lines.sort_by_key(|line| line.starts_with("SSLCertificateKeyFile"));
+                }
+                if edit(1) % 3 == 0 {
+                    lines = lines.iter().map(|line| match line.split_once(' ') {
+                        Some((name, value)) if !value.contains(' ') => format!("{} \"{value}\"", name.to_lowercase()),
+                        Some((name, value)) => format!("{}   \\\n\t  {value}", name.to_uppercase()),
+                        None => line.clone(),
+                    }).collect();
+                }
+                if edit(5) % 4 == 0 {
+                    lines = lines.iter().map(|line| format!("<IfModule ssl_module>\n{line}\n</IfModule>")).collect();
+                }
+                if edit(2) % 3 == 0 {
+                    let name = format!("part{number}.inc");
+                    files.insert(name.clone(), toml::Value::String(lines.join("\n") + "\n"));
+                    lines = vec![format!("Include {name}")];
+                }
+                let mut block = host(number, &lines);
+                if edit(3) % 2 == 0 {
+                    block = block.replace("    ", "\t").replace("SSLEngine on\n", "SSLEngine on\n\n\t# said\n");
+                }
+                if edit(4) % 4 == 0 {
+                    block = format!("<Macro Site{number} $engine>\n{}</Macro>\nUse Site{number} on\n", block.replace("SSLEngine on", "SSLEngine $engine"));
+                } else if edit(4) % 4 == 1 {
+                    let name = format!("site{number}.conf");
+                    files.insert(name.clone(), toml::Value::String(block));
+                    block = format!("IncludeOptional {name}\n");
+                }
+                blocks.push(block);
+            }
+            // The first host answers to names that nobody has: it stays the first.
+            let count = blocks.len() - 1;
+            blocks[1..].rotate_left(order as usize % count);
+            if order % 2 == 0 {
+                blocks[1..].reverse();
+            }
+            let listen = if order % 3 == 0 { "Define PORT 8443\nListen ${PORT}\n" } else { "Listen 8443\n" };
+            hold("apache", &old, &format!("{listen}{}", blocks.concat()), files)?;
+        }
+
+        #[test]
+        fn edits_without_meaning_are_the_same_in_caddy(
+            choices in prop::collection::vec(prop::collection::vec(any::<u8>(), 4), 2..6),
+            edits in prop::collection::vec(any::<u8>(), 16),
+            order in any::<u64>(),
+        ) {
+            let options = "{\n\tauto_https off\n\tadmin off\n}\n";
+            let lines: Vec<Vec<String>> = choices.iter().map(|one| caddy_settings(one)).collect();
+            let sites: String = lines.iter().enumerate().map(|(at, lines)| block(at, lines)).collect();
+            let old = format!("{options}{sites}");
+            let mut files: BTreeMap<String, toml::Value> = BTreeMap::new();
+            let (mut blocks, mut snippets) = (Vec::new(), String::new());
+            for (number, lines) in lines.iter().enumerate() {
+                let edit = |at: usize| edits[(at + number) % edits.len()];
+                let mut lines = lines.clone();
+                if edit(0) % 2 == 0 {
+                    lines.reverse();
+                }
+                if edit(1) % 3 == 0 {
+                    lines = lines.iter().map(|line| {
+                        let quoted = line.replace(".pem", ".pem\"").replace(".key", ".key\"");
+                        quoted.replace("tls a", "tls \"a").replace("tls b", "tls \"b").replace("tls rsa", "tls \"rsa")
+                            .replace(" a.key", " \"a.key").replace(" b.key", " \"b.key").replace(" rsa.key", " \"rsa.key")
+                    }).collect();
+                }
+                if edit(2) % 3 == 0 {
+                    snippets += &format!("(part{number}) {{\n{}\n}}\n", lines.join("\n"));
+                    lines = vec![format!("import part{number}")];
+                } else if edit(2) % 3 == 1 {
+                    let name = format!("part{number}.inc");
+                    files.insert(name.clone(), toml::Value::String(lines.join("\n") + "\n"));
+                    lines = vec![format!("import {name}")];
+                }
+                let mut text = block(number, &lines);
+                if edit(3) % 2 == 0 {
+                    text = text.replace('\t', "    ").replace(" {\n", " {\n\n    # said\n");
+                }
+                if edit(4) % 4 == 0 {
+                    let name = format!("site{number}.caddy");
+                    files.insert(name.clone(), toml::Value::String(text));
+                    text = format!("import {name}\n");
+                }
+                blocks.push(text);
+            }
+            let count = blocks.len();
+            blocks.rotate_left(order as usize % count);
+            if order % 2 == 0 {
+                blocks.reverse();
+            }
+            hold("caddy", &old, &format!("{options}{snippets}{}", blocks.concat()), files)?;
         }
     }
 
@@ -213,10 +398,84 @@ mod meaningless {
                 blocks.reverse();
             }
             let new = blocks.concat();
-            let run = compare(&pair(&old, &new, files), [0, 1]);
-            prop_assert_eq!(report::compare::verdict(&run), "same", "{}\n--- old\n{}\n--- new\n{}", told(&run), old, new);
+            hold("nginx", &old, &new, files)?;
         }
     }
+}
+
+fn nginx(old: &str, new: &str) -> Pair {
+    let files = std::collections::BTreeMap::new();
+    let side = |text: &str| shakedown_testing::recipe::example_files_of("nginx", text, None, &files).0;
+    Pair {
+        name: "written".to_owned(),
+        server: "nginx".to_owned(),
+        verdict: String::new(),
+        platform: "debian-12".to_owned(),
+        drifts: Vec::new(),
+        sides: [side(old), side(new)],
+        main: "nginx.conf",
+    }
+}
+
+/// Of a regular expression names are made, where that can be; what else it takes is told as not compared.
+#[test]
+fn names_of_regular_expressions_are_asked_for() {
+    let site = |name: &str, more: &str| {
+        format!(
+            "server {{ listen 8443 ssl; server_name {name}; ssl_certificate a.pem; ssl_certificate_key a.key; {more} }}\n"
+        )
+    };
+    let told = |old: &str, new: &str| {
+        let first = site("a.test", "");
+        let run = compare(&nginx(&format!("{first}{old}"), &format!("{first}{new}")), [0, 1]);
+        let kinds: Vec<String> = run
+            .compared
+            .drifts
+            .iter()
+            .map(|one| format!("{} {} {}", one.effect.name(), one.kind.name(), one.host.as_deref().unwrap_or("-")))
+            .collect();
+        let open = run.compared.unjudged.iter().filter(|one| one.0 == "server name").count();
+        (kinds.join("; "), open)
+    };
+    let both = site(r"~^(www|api)\.b\.test$", "");
+    assert_eq!(told(&both, &both), (String::new(), 0));
+    // One of its names is gone, and both are.
+    let (kinds, open) = told(&both, &site(r"~^www\.b\.test$", ""));
+    assert!(kinds.contains("worse name-lost api.b.test") && !kinds.contains("www.b.test") && open == 0, "{kinds}");
+    let (kinds, _) = told(&both, "");
+    assert!(kinds.contains("worse name-lost api.b.test") && kinds.contains("worse name-lost www.b.test"), "{kinds}");
+    // Another writing of an expression with names beyond number: what was compared is told.
+    let any = site(r#""~^(?<sub>.+)\.b\.test$""#, "");
+    assert_eq!(told(&any, &site(r"~^.+\.b\.test$", "")), (String::new(), 2));
+    let (kinds, _) = told(&any, &site(r#""~^(?<sub>.+)\.b\.test$""#, "ssl_protocols TLSv1.3;"));
+    assert!(kinds.contains(r"worse client-lost ~^(?<sub>.+)\.b\.test$"), "{kinds}");
+    // Nothing can be made of what looks around.
+    let around = site(r"~^(?!www)[a-z]+\.b\.test$", "");
+    let (kinds, _) = told(&around, &site(r"~^(?!api)[a-z]+\.b\.test$", ""));
+    assert!(kinds.contains("unknown name-lost") && kinds.contains("unknown name-gained"), "{kinds}");
+}
+
+/// A certificate that OpenSSL takes and a browser refuses is a loss.
+#[test]
+fn what_browsers_refuse_is_worse() {
+    let site = |certificate: &str| {
+        format!(
+            "server {{ listen 8443 ssl default_server; server_name a.test; ssl_certificate {certificate}.pem; ssl_certificate_key {certificate}.key; ssl_protocols TLSv1.2 TLSv1.3; }}\n"
+        )
+    };
+    let mut pair = nginx(&site("a"), &site("p"));
+    let recipes = ["leaf a.test extension=must-staple", "intermediate"];
+    for side in &mut pair.sides {
+        side.insert("p.pem".to_owned(), shakedown_testing::recipe::file(recipes));
+        side.insert("p.key".to_owned(), shakedown_testing::recipe::file(["key ec1"]));
+    }
+    let run = compare(&pair, [0, 1]);
+    let lost = run.compared.drifts.iter().find(|one| one.kind.name() == "client-lost").expect("a loss");
+    assert!(lost.message.contains("promised staple") || lost.message.contains("stapled response"), "{}", lost.message);
+    assert!(lost.clients.iter().any(|name| name.starts_with("firefox")), "{:?}", lost.clients);
+    assert!(!lost.clients.iter().any(|name| name.starts_with("openssl")), "{:?}", lost.clients);
+    assert_eq!(report::compare::verdict(&run), "worse");
+    assert_eq!(report::compare::verdict(&compare(&pair, [1, 0])), "better");
 }
 
 /// What is worse one way is better the other way about, and what is the same is the same from both sides.

@@ -295,7 +295,7 @@ fn a_defect_is_told_in_every_format() {
     assert!(run.findings.is_empty());
     let reason = "the check failed (index out of bounds): this is a defect of shakedown, please report it";
     run.findings.push(lint::defect(diagnostic::RuleName::new("certificate-expired"), reason));
-    let style = report::Style { color: false, width: 200 };
+    let style = report::Style { color: false, width: 200, quiet: false, verbose: false };
     let told = [
         report::pretty(&run, style),
         report::concise(&run),

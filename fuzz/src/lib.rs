@@ -78,7 +78,8 @@ fn tree(main: &str, data: &[u8]) -> (Memory, Arc<[u8]>) {
 /// Reads a configuration as the server would. Bounds are small, so that what multiplies is met soon.
 fn read(kind: ServerKind, part: Part, main: &str, data: &[u8]) {
     let (files, text) = tree(main, data);
-    let limits = Limits { includes: 200, include_depth: 10, config_file: 1 << 20, pem_file: 1 << 20 };
+    let limits =
+        Limits { includes: 200, include_depth: 10, config_file: 1 << 20, pem_file: 1 << 20, ..Limits::default() };
     let mut sources = Sources::new();
     let platform = platform::find("debian-12", part).expect("a platform of this project");
     let forms = [Form::Whole, Form::Fragment { prefix: None }];
@@ -283,7 +284,13 @@ pub fn fixes(data: &[u8]) {
         platform: Some("debian-12".into()),
         now: NOW,
         trust: vec![TrustSource::File("root.crt".into())],
-        limits: Limits { includes: 200, include_depth: 10, config_file: 1 << 20, pem_file: 1 << 20 },
+        limits: Limits {
+            includes: 200,
+            include_depth: 10,
+            config_file: 1 << 20,
+            pem_file: 1 << 20,
+            ..Limits::default()
+        },
         ..Options::default()
     };
     let paths = [PathBuf::from(main)];

@@ -29,6 +29,8 @@ use self::args::{Arguments, Color, Command, LintFormat, RulesCommand, Shared};
 use crate::pipeline::Failure;
 use crate::report::{self, Style};
 
+/// Stack of a worker in bytes: blocks within blocks, as deep as options allow, are walked one in another.
+const STACK: usize = 16 << 20;
 /// Where snapshots are kept, unless another folder is named.
 const STORE: &str = "/var/lib/shakedown";
 
@@ -84,10 +86,9 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Completions(_) | Command::Man(_) => (&quiet, LintFormat::Pretty),
         Command::Demo(demo) => (&demo.shared, LintFormat::Pretty),
     };
-    if let Some(jobs) = shared.jobs {
-        // Fails only where a pool exists already, and then that one serves.
-        let _ = rayon::ThreadPoolBuilder::new().num_threads(jobs.into()).build_global();
-    }
+    // Fails only where a pool exists already, and then that one serves.
+    let threads = shared.jobs.map_or(0, usize::from);
+    let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).stack_size(STACK).build_global();
     let done = match &arguments.command {
         Command::Lint(lint) => lint::run(lint),
         Command::Handshake(handshake) => handshake::run(handshake),

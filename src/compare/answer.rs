@@ -166,3 +166,17 @@ pub fn patterns(old: Option<&Names<'_>>, new: Option<&Names<'_>>) -> Vec<Drift> 
     });
     lost.chain(gained).collect()
 }
+
+/// Regular expressions that only one side has, and that a name was made of: how far others of their names fare alike is not known.
+pub fn sampled(old: Option<&Names<'_>>, new: Option<&Names<'_>>) -> Vec<(&'static str, String, Option<String>)> {
+    let (Some(old), Some(new)) = (old, new) else { return Vec::new() };
+    let only = |one: &Names<'_>, other: &Names<'_>, what: &str| -> Vec<(&'static str, String, Option<String>)> {
+        let changed = one.sampled.iter().filter(|(text, _)| !other.sampled.contains_key(*text));
+        let told = changed.map(|(text, name)| {
+            let words = format!("the pattern is {what}: of the names that it takes, only {name} was compared");
+            ("server name", words, Some(text.to_string()))
+        });
+        told.collect()
+    };
+    [only(old, new, "gone"), only(new, old, "new")].concat()
+}

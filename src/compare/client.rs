@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::drift::{Drift, Effect, Kind};
 use super::probe::Probe;
 use super::side::Side;
-use crate::handshake::{Agreed, Client, Decisive, Handshake, Outcome};
+use crate::handshake::{Agreed, Client, Decisive, Handshake, Objection, Outcome, hangs_on_answer};
 use crate::model::{Binding, Endpoint};
 use crate::pki::verify_name;
 use crate::source::Span;
@@ -56,6 +56,8 @@ struct Met {
     handshake: Handshake,
     /// The codes of what it holds against the certificate, where it came so far.
     errors: Vec<u32>,
+    /// What it refuses that OpenSSL takes.
+    objections: Vec<Objection>,
 }
 
 impl Met {
@@ -63,7 +65,10 @@ impl Met {
     /// that it knows.
     fn connects(&self, is_lenient: bool) -> Option<bool> {
         match &*self.handshake.outcome {
-            Outcome::Agreed(_) => Some(self.errors.iter().all(|code| is_lenient && matches!(code, 18..=20))),
+            Outcome::Agreed(_) => {
+                let is_trusted = self.errors.iter().all(|code| is_lenient && matches!(code, 18..=20));
+                Some(is_trusted && self.objections.is_empty())
+            }
             Outcome::Failed(_) => Some(false),
             Outcome::Unknown(_) => None,
         }
@@ -74,8 +79,10 @@ impl Met {
         match self.handshake.cause() {
             Some(cause) => (cause.code.replace('-', " "), cause.message.clone()),
             None => {
-                let names: Vec<&str> = self.errors.iter().map(|code| verify_name(*code)).collect();
-                (names.join(", "), names.join(", "))
+                let names = || self.errors.iter().map(|code| verify_name(*code).to_owned());
+                let brief = names().chain(self.objections.iter().map(|one| one.code.replace('-', " ")));
+                let exact = names().chain(self.objections.iter().map(|one| one.message.to_owned()));
+                (brief.collect::<Vec<_>>().join(", "), exact.collect::<Vec<_>>().join(", "))
             }
         }
     }
@@ -123,12 +130,14 @@ impl Meeting<'_, '_> {
         let client = &asked.clients[order];
         if let (Some(was), Some(is)) = (old.agreed(), new.agreed())
             && self.sends_the_same(&old, &new)
+            && !self.new.side.scope.predictor.sent(&new).first().is_some_and(|leaf| hangs_on_answer(leaf))
         {
             return self.strength(was, is);
         }
         let old = self.met(self.old.side, old, client, order);
         let new = self.met(self.new.side, new, client, order);
-        let is_flawless = |met: &Met| met.handshake.agreed().is_some() && met.errors.is_empty();
+        let is_flawless =
+            |met: &Met| met.handshake.agreed().is_some() && met.errors.is_empty() && met.objections.is_empty();
         // A store that one side is known by is the right one.
         let is_lenient = !asked.trust_is_given && !is_flawless(&old) && !is_flawless(&new);
         let shown = |met: &Met| met.handshake.agreed().map_or(String::new(), brief);
@@ -174,14 +183,16 @@ impl Meeting<'_, '_> {
     }
 
     fn met(&self, side: &Side<'_>, handshake: Handshake, client: &Client, order: usize) -> Met {
-        let mut errors = Vec::new();
+        let (mut errors, mut objections) = (Vec::new(), Vec::new());
         if handshake.agreed().is_some() && !side.scope.predictor.sent(&handshake).is_empty() {
             let verdict = side.verdict(&handshake, &self.probe.name, client, order);
+            let all_is_public = side.scope.trust_is_public;
+            objections = side.scope.predictor.objections(&handshake, client, &verdict, all_is_public);
             errors.extend(verdict.errors.iter().map(|error| error.code));
             errors.retain(|code| self.checks_name || !matches!(code, 62 | 64));
             errors.dedup();
         }
-        Met { handshake, errors }
+        Met { handshake, errors, objections }
     }
 
     /// Whether a client is shown the very same certificates.

@@ -31,6 +31,8 @@ impl Ground {
             let mut names: Vec<String> = site.names.iter().flat_map(probe::probes).map(|probe| probe.shown).collect();
             let others = site.names.iter().filter(|one| one.kind == NameKind::Regex);
             names.extend(others.map(|one| one.token.text.to_string()));
+            names.sort_unstable();
+            names.dedup();
             if names.is_empty() {
                 names.push(String::new());
             }

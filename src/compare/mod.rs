@@ -12,6 +12,7 @@ mod drift;
 mod finding;
 mod probe;
 mod request;
+mod sample;
 mod setting;
 mod side;
 mod upstream;
@@ -138,6 +139,7 @@ impl<'a> Comparison<'a, '_> {
         }
         for port in probes.keys() {
             compared.drifts.extend(answer::patterns(self.old.names(*port), self.new.names(*port)));
+            compared.unjudged.extend(answer::sampled(self.old.names(*port), self.new.names(*port)));
         }
         let hosts: HashSet<&str> = probes.values().flatten().map(|probe| probe.shown.as_str()).collect();
         compared.hosts = hosts.len();

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::model::{Deployment, Name, NameKind, SiteId, Token, Transport};
+use super::sample;
+use crate::model::{Deployment, Found, Name, NameKind, SiteId, Token, Transport};
 
 /// The label that stands for any.
 const LABEL: &str = "shakedown-probe";
@@ -27,6 +28,8 @@ pub struct Names<'d> {
     pub written: BTreeMap<Probe, Vec<(SiteId, &'d Token)>>,
     /// Patterns that no name can be made of, each with its site.
     pub patterns: BTreeMap<Arc<str>, (SiteId, &'d Token)>,
+    /// Regular expressions that take more names than are asked for, each with one that is.
+    pub sampled: BTreeMap<Arc<str>, String>,
 }
 
 /// The names of all ports of a deployment, port by port.
@@ -40,7 +43,18 @@ pub fn by_port(deployment: &Deployment) -> HashMap<u16, Names<'_>> {
                 continue;
             }
             for name in &deployment.site(site).names {
-                let probes = probes(name);
+                let mut probes = probes(name);
+                if name.kind == NameKind::Regex {
+                    // What a name that is more exact takes, or the expression does not, is no sample of it.
+                    probes.retain(|probe| match endpoint.named.find(&probe.name) {
+                        Found::Binding(id) => endpoint.binding(id).site == site,
+                        _ => false,
+                    });
+                    let open = probes.iter().find(|probe| probe.shown != probe.name);
+                    if let Some(probe) = open {
+                        names.sampled.insert(Arc::clone(&name.token.text), probe.name.clone());
+                    }
+                }
                 if probes.is_empty() && name.kind != NameKind::None {
                     names.patterns.entry(Arc::clone(&name.token.text)).or_insert((site, &name.token));
                 }
@@ -71,7 +85,14 @@ pub fn probes(name: &Name) -> Vec<Probe> {
             text.strip_suffix('*').map(|rest| made(format!("{rest}{LABEL}"), text)).into_iter().collect()
         }
         NameKind::Glob => vec![made(text.replace('*', LABEL).replace('?', "x"), text)],
-        NameKind::Exact | NameKind::Regex | NameKind::None => Vec::new(),
+        NameKind::Regex => {
+            let found = sample::samples(text.strip_prefix('~').unwrap_or(text), LABEL);
+            found.map_or_else(Vec::new, |found| {
+                let names = found.names.into_iter().filter(|name| is_name(name));
+                names.map(|name| if found.is_open { made(name, text) } else { plain(&name) }).collect()
+            })
+        }
+        NameKind::Exact | NameKind::None => Vec::new(),
     }
 }
 

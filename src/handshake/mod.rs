@@ -13,7 +13,7 @@ mod outcome;
 mod predict;
 
 pub use client::{Client, clients, find};
-pub use objection::{Answering, Objection, Scruples, objections};
+pub use objection::{Answering, Objection, Scruples, hangs_on_answer, objections};
 pub use offer::{Offer, written};
 pub use outcome::{Agreed, Cause, Decisive, Outcome, Stage, Story};
 pub use predict::{Handshake, Predictor, sent_name};

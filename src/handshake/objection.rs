@@ -107,6 +107,12 @@ pub fn objections(client: &Client, leaf: &Certificate, verdict: &Verdict, answer
     found
 }
 
+/// Whether what clients object to in a certificate hangs on more than the chain: on what is negotiated, or on stapling.
+pub fn hangs_on_answer(leaf: &Certificate) -> bool {
+    let is_restricted = |usage: u16| usage & SIGNING == 0 || usage & ENCIPHERING == 0;
+    leaf.must_staple || leaf.key.kind == KeyKind::Rsa && leaf.key_usage.is_some_and(is_restricted)
+}
+
 /// Whether a response comes with a first handshake, as far as the files tell.
 fn is_stapled(leaf: &Certificate, answering: Answering<'_>) -> bool {
     let Some(stapling) = answering.stapling else { return true };

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use super::client::Client;
 use super::go::{self, Candidates};
+use super::objection::{Answering, Objection, objections};
 use super::openssl::{self, Context, Contexts, Slots, Surroundings};
 use super::outcome::{Agreed, Cause, Decisive, Outcome, Stage, Story};
 use crate::model::{
@@ -372,6 +373,21 @@ impl<'a> Predictor<'a> {
                 slots.pair(pair).map_or(&[], |slot| &slot.chain[..])
             }
         }
+    }
+
+    /// What a client objects to in what it is sent beyond what OpenSSL does. `all_is_public`: all anchors count as publicly
+    /// trusted.
+    pub fn objections(
+        &self,
+        handshake: &Handshake,
+        client: &Client,
+        verdict: &Verdict,
+        all_is_public: bool,
+    ) -> Vec<Objection> {
+        let (Some(agreed), Some(leaf)) = (handshake.agreed(), self.sent(handshake).first()) else { return Vec::new() };
+        let policy = handshake.site.map(|site| self.deployment.policy(self.deployment.site(site).policy));
+        let stapling = policy.and_then(|policy| policy.stapling.get());
+        objections(client, leaf, verdict, Answering { agreed, server: self.deployment.server, stapling, all_is_public })
     }
 
     /// The client's own verdict on what it is sent.

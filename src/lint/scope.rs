@@ -37,7 +37,7 @@ pub struct Scope<'a> {
     /// What the user asks of the rules.
     pub settings: &'a Settings,
     /// Whether all anchors count as publicly trusted, beside those of Mozilla's store.
-    trust_is_public: bool,
+    pub trust_is_public: bool,
     /// What the system says to every program with the library.
     pub system: &'a SystemTls,
     /// The way back to the text.

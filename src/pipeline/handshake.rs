@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::{Failure, Names, Options, TargetInfo, certificates, dump, load, suppress};
 use crate::diagnostic::{Finding, Unjudged};
-use crate::handshake::{Answering, Client, Handshake, Objection, Outcome, Predictor, objections, sent_name};
+use crate::handshake::{Client, Handshake, Objection, Outcome, Predictor, sent_name};
 use crate::lint;
 use crate::model::{Address, Credentials, Deployment, Endpoint, EndpointId, NameKind, Transport};
 use crate::pki::{Anchors, Certificate, Verdict};
@@ -366,7 +366,7 @@ impl Asking<'_> {
             Some(_) => self.predictor.verdict(&handshake, name, client, anchors, self.options.now),
             None => Verdict::default(),
         };
-        let objections = leaf.map_or_else(Vec::new, |leaf| self.objections(&handshake, client, leaf, &verdict));
+        let objections = self.predictor.objections(&handshake, client, &verdict, self.options.trust_is_public);
         let steps = match endpoint {
             Some(endpoint) if self.question.tells_steps => self.predictor.story(endpoint, name, client),
             _ => Vec::new(),
@@ -374,20 +374,6 @@ impl Asking<'_> {
         let sent_name = sent_name(name, client.sni);
         let certificate = leaf.and_then(|leaf| self.certificate(&handshake, &sent_name, leaf));
         Row { listen, host, client: order, handshake, verdict, objections, certificate, steps }
-    }
-
-    fn objections(
-        &self,
-        handshake: &Handshake,
-        client: &Client,
-        leaf: &Certificate,
-        verdict: &Verdict,
-    ) -> Vec<Objection> {
-        let Some(agreed) = handshake.agreed() else { return Vec::new() };
-        let policy = handshake.site.map(|site| self.deployment.policy(self.deployment.site(site).policy));
-        let stapling = policy.and_then(|policy| policy.stapling.get());
-        let (server, all_is_public) = (self.deployment.server, self.options.trust_is_public);
-        objections(client, leaf, verdict, Answering { agreed, server, stapling, all_is_public })
     }
 
     fn certificate(&self, handshake: &Handshake, name: &str, leaf: &Certificate) -> Option<([u8; 32], PathBuf)> {

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use crate::diagnostic::{Problem, Severity};
-use crate::handshake::{Cause, Outcome, Stage, clients};
+use crate::handshake::{Cause, Client, Decisive, Outcome, Scruples, Stage, clients};
 use crate::lint::engine::severity_of;
 use crate::lint::{Scope, Sink};
 use crate::model::{Binding, BindingId, Endpoint, Site, SiteId, Transport};
@@ -61,11 +61,16 @@ pub fn required(scope: &Scope<'_>, sink: &mut Sink) {
             let mut lost: Vec<(Span, Cause, Vec<&str>)> = Vec::new();
             for client in named {
                 let outcome = scope.predictor.outcome(binding, client);
-                let Outcome::Failed(cause) = &*outcome else { continue };
+                let cause = match &*outcome {
+                    Outcome::Failed(cause) => Some(cause.clone()),
+                    Outcome::Agreed(_) => objection(scope, endpoint, &name.text, client),
+                    Outcome::Unknown(_) => None,
+                };
+                let Some(cause) = cause else { continue };
                 let place = scope.predictor.place(binding, cause.decisive).unwrap_or(site.head);
                 match lost.iter_mut().find(|(other, ..)| *other == place) {
                     Some((_, _, clients)) => clients.push(&client.name),
-                    None => lost.push((place, cause.clone(), vec![&client.name])),
+                    None => lost.push((place, cause, vec![&client.name])),
                 }
             }
             for (place, cause, clients) in lost {
@@ -78,6 +83,23 @@ pub fn required(scope: &Scope<'_>, sink: &mut Sink) {
             }
         }
     }
+}
+
+/// What a client refuses in the certificate that OpenSSL takes; what OpenSSL refuses too other rules tell of.
+fn objection(scope: &Scope<'_>, endpoint: &Endpoint, name: &str, client: &Client) -> Option<Cause> {
+    if client.scruples == Scruples::default() {
+        return None;
+    }
+    let handshake = scope.predictor.handshake(endpoint, name, client);
+    let verdict = scope.predictor.verdict(&handshake, name, client, scope.anchors, scope.now);
+    let found = scope.predictor.objections(&handshake, client, &verdict, scope.trust_is_public);
+    let message = found.first()?.message;
+    Some(Cause {
+        stage: Stage::Negotiate,
+        code: "refused-certificate",
+        message: message.into(),
+        decisive: Decisive::Credentials,
+    })
 }
 
 fn shown(endpoint: &Endpoint) -> String {

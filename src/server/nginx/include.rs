@@ -68,7 +68,7 @@ impl Loaded {
         let mut known: HashMap<PathBuf, Result<usize, ReadError>> = HashMap::new();
         let count = WordCount::new(limits);
         let parse = |bytes: &[u8]| {
-            let tree = syntax::parse_within(bytes, limits.block_depth);
+            let tree = syntax::parse_within(bytes, limits);
             count.add(tree.words.len()).map(|()| tree)
         };
         let whole =

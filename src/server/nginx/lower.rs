@@ -17,8 +17,8 @@ mod webroot;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use rayon::prelude::*;
 
@@ -108,8 +108,17 @@ impl Collected {
 /// The way to a place: the files that are open, and the directives that led there.
 #[derive(Clone)]
 struct Way {
-    files: Vec<usize>,
+    files: Arc<[usize]>,
     via: Option<FrameId>,
+    /// How many blocks are open, those of the files that include it too.
+    depth: usize,
+}
+
+impl Way {
+    /// The way into a block.
+    fn inside(&self) -> Way {
+        Way { files: Arc::clone(&self.files), via: self.via, depth: self.depth + 1 }
+    }
 }
 
 /// Which block a directive stands in, as far as settings go.
@@ -194,7 +203,7 @@ pub fn lower(
             collected.unjudged.push(Unjudged { what: "fragment".into(), reason: reason.into(), at: Some(at) });
             continue;
         };
-        let way = Way { files: vec![root], via: None };
+        let way = Way { files: [root].into(), via: None, depth: 0 };
         lowering.file(root, *context, &way, &mut collected, &mut Scope::of(*context));
     }
     if !reading.fragment && !collected.has_events && loaded.files[0].path.ends_with("nginx.conf") {
@@ -383,6 +392,12 @@ impl<'a> Lowering<'a> {
                 continue;
             }
             let head_word = tree.words[tree.directives[index].first_word as usize].span(file.id);
+            let inside = way.inside();
+            if inside.depth > self.limits.block_depth {
+                let limit = self.limits.block_depth.to_string();
+                out.problems.push(Problem::new("syntax-error", head_word).case("too-deep").with("limit", limit));
+                continue;
+            }
             match (context, name) {
                 (Context::Main, b"http" | b"stream" | b"mail") => {
                     let (service, inner) = match name {
@@ -391,7 +406,7 @@ impl<'a> Lowering<'a> {
                         _ => (Service::Mail, Context::Mail),
                     };
                     out.heads[service as usize] = out.heads[service as usize].or(Some(head_word));
-                    self.block(file, tree.children(index), inner, check, way, out, &mut Scope::Section(service));
+                    self.block(file, tree.children(index), inner, check, &inside, out, &mut Scope::Section(service));
                 }
                 (Context::Http | Context::Stream | Context::Mail, b"server") => {
                     let (service, inner) = match context {
@@ -401,7 +416,7 @@ impl<'a> Lowering<'a> {
                     };
                     let end = tree.directives[index].end;
                     let mut draft = self.draft(service, head_word, Span::new(file.id, head_word.start, end), way);
-                    self.block(file, tree.children(index), inner, check, way, out, &mut Scope::Server(&mut draft));
+                    self.block(file, tree.children(index), inner, check, &inside, out, &mut Scope::Server(&mut draft));
                     draft.places.shrink_to_fit();
                     out.servers.push(draft);
                 }
@@ -409,13 +424,13 @@ impl<'a> Lowering<'a> {
                     let service = if context == Context::Http { Service::Http } else { Service::Stream };
                     self.group(file, index, service, out);
                     let inner = if context == Context::Http { Context::Upstream } else { Context::StreamUpstream };
-                    self.block(file, tree.children(index), inner, check, way, out, &mut Scope::Elsewhere);
+                    self.block(file, tree.children(index), inner, check, &inside, out, &mut Scope::Elsewhere);
                 }
                 _ => {
                     // Bodies of `map`, `types` and the like hold no directives.
                     let said = setting::Said { name, words: tree.args(index), file, via: way.via };
                     if let Some(inner) = directives::context_inside(name, context) {
-                        self.block(file, tree.children(index), inner, check, way, out, &mut scope.inside(&said));
+                        self.block(file, tree.children(index), inner, check, &inside, out, &mut scope.inside(&said));
                     } else {
                         let is_early = |word: &Word| word.value(&file.bytes).starts_with(b"$ssl_early_data");
                         out.maps_early_data |= name == b"map" && said.words.first().is_some_and(is_early);
@@ -503,11 +518,8 @@ impl<'a> Lowering<'a> {
         }
         let frame = Frame { kind: FrameKind::Include, at, parent: way.via };
         let via = self.frames.lock().ok().map(|mut frames| frames.add(frame));
-        let enter = |index: usize| {
-            let mut files = way.files.clone();
-            files.push(index);
-            Way { files, via }
-        };
+        let enter =
+            |index: usize| Way { files: way.files.iter().copied().chain([index]).collect(), via, depth: way.depth };
         if found.len() >= 16 && way.files.len() <= 2 && matches!(scope, Scope::Section(Service::Http)) {
             // Many site files: each for itself, put together in order. Not within one another: a worker that waits takes
             // up another file on the same stack.

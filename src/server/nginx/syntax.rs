@@ -158,19 +158,20 @@ impl Tree {
 
 /// Cuts a text into directives, as deep as blocks usually may nest.
 pub fn parse(text: &[u8]) -> Tree {
-    parse_within(text, Limits::default().block_depth)
+    parse_within(text, &Limits::default())
 }
 
-/// Cuts a text into directives whose blocks may nest so deep.
-pub fn parse_within(text: &[u8], depth: usize) -> Tree {
+/// Cuts a text into directives, whose blocks may nest so deep; stops behind the word that makes more than there may be.
+pub fn parse_within(text: &[u8], limits: &Limits) -> Tree {
+    let (depth, most) = (limits.block_depth, limits.words);
     let ends = memchr::memchr2_iter(b';', b'{', text).count();
     let tree = Tree {
-        directives: Vec::with_capacity(ends),
-        words: Vec::with_capacity(ends + ends / 2 + text.len() / 32),
+        directives: Vec::with_capacity(ends.min(most)),
+        words: Vec::with_capacity((ends + ends / 2 + text.len() / 32).min(most)),
         ..Tree::default()
     };
     let lexer = Lexer::new(text);
-    let mut parser = Parser { text, lexer, tree, depth, open: Vec::new(), too_deep: false, in_quote: false };
+    let mut parser = Parser { text, lexer, tree, depth, most, open: Vec::new(), too_deep: false, in_quote: false };
     parser.run();
     parser.tree.words.shrink_to_fit();
     parser.tree
@@ -182,6 +183,8 @@ struct Parser<'a> {
     tree: Tree,
     /// How deep blocks may nest.
     depth: usize,
+    /// How many words there may be.
+    most: usize,
     /// Directives whose block is open.
     open: Vec<usize>,
     too_deep: bool,
@@ -203,6 +206,9 @@ impl Parser<'_> {
                     let flags = u8::from(quoted) * QUOTED + u8::from(escaped) * ESCAPED + u8::from(variable) * VARIABLE;
                     first = first.or(Some(self.tree.words.len()));
                     self.tree.words.push(Word { start, end, flags });
+                    if self.tree.words.len() > self.most {
+                        break;
+                    }
                 }
                 Token::Comment { start, end } => self.tree.comments.push((start, end)),
                 Token::Semicolon(at) => match first.take() {
