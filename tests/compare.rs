@@ -447,8 +447,8 @@ fn names_of_regular_expressions_are_asked_for() {
     // Another writing of an expression with names beyond number: what was compared is told.
     let any = site(r#""~^(?<sub>.+)\.b\.test$""#, "");
     assert_eq!(told(&any, &site(r"~^.+\.b\.test$", "")), (String::new(), 2));
-    let (kinds, _) = told(&any, &site(r#""~^(?<sub>.+)\.b\.test$""#, "ssl_protocols TLSv1.3;"));
-    assert!(kinds.contains(r"worse client-lost ~^(?<sub>.+)\.b\.test$"), "{kinds}");
+    let (kinds, _) = told(&any, &any.replace("a.pem", "b.pem").replace("a.key", "b.key"));
+    assert!(kinds.contains(r"certificate-replaced ~^(?<sub>.+)\.b\.test$"), "{kinds}");
     // Nothing can be made of what looks around.
     let around = site(r"~^(?!www)[a-z]+\.b\.test$", "");
     let (kinds, _) = told(&around, &site(r"~^(?!api)[a-z]+\.b\.test$", ""));

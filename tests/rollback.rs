@@ -126,7 +126,7 @@ fn drop_ins_reload_what_is_good_and_stop_what_is_not() {
         let home = service.home;
         let start = service.start;
         let script = format!(
-            "set -u; mount -t tmpfs none /var/lib; mount -t tmpfs none /run; mount --bind etc {home}; ip link set lo up\n\
+            "set -u; mount -t tmpfs none /var/lib; mkdir /var/lib/nginx; mount -t tmpfs none /run; mount --bind etc {home}; ip link set lo up\n\
              speaks() {{ for n in 1 2 3 4 5 6 7 8 9 10; do echo | openssl s_client -connect 127.0.0.1:8443 -servername a.test $1 2>/dev/null | grep -q 'Cipher is [A-Z]' && {{ echo \"$2: $1 yes\"; return; }}; sleep 0.2; done; echo \"$2: $1 no\"; }}\n\
              {start} >log 2>&1 & MAINPID=$!\n\
              speaks -tls1_2 before; \"{program}\" snapshot save {path} && echo saved\n\
