@@ -32,7 +32,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("walkdir", &["source"]),
     ("tar", &["source/archive.rs", "snapshot"]),
     ("flate2", &["source/archive.rs", "snapshot"]),
-    ("rustix", &["source", "snapshot/restore.rs"]),
+    ("rustix", &["fix", "source", "snapshot/restore.rs"]),
     ("memchr", &["source", "server", "pki"]),
     ("mimalloc", &["main.rs"]),
     ("clap", &["cli"]),

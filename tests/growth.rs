@@ -97,28 +97,33 @@ fn write(folder: &Path, shape: &Shape, sites: usize) -> PathBuf {
     put(shape.main.0, shape.main.1)
 }
 
-/// The findings of a lint, and the instructions that it takes.
-fn cost(shape: &Shape, sites: usize) -> (usize, f64) {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let main = write(folder.path(), shape, sites);
-    let counts = folder.path().join("callgrind.out");
+/// What the program says, and the instructions that it takes.
+fn counted(folder: &Path, command: &str, paths: &[&Path]) -> (String, f64) {
+    let counts = folder.join("callgrind.out");
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--quiet"])
         .arg(format!("--callgrind-out-file={}", counts.display()))
         .arg(env!("CARGO_BIN_EXE_shakedown"))
-        .args(["lint", "--isolated", "--jobs", "1", "--now", "2026-11-23T00:00:00Z", "--platform", "debian-12"])
-        .args(["--format", "concise", "--trust"])
-        .arg(folder.path().join("root.pem"))
-        .arg(&main)
+        .args([command, "--isolated", "--jobs", "1", "--now", "2026-11-23T00:00:00Z", "--platform", "debian-12"])
+        .args(["--format", if command == "handshake" { "json" } else { "concise" }, "--trust"])
+        .arg(folder.join("root.pem"))
+        .args(paths)
         .output()
         .expect("valgrind, which tests/install installs");
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(matches!(output.status.code(), Some(0 | 1)), "{told}");
-    let found = output.stdout.iter().filter(|byte| **byte == b'\n').count();
     let text = std::fs::read_to_string(&counts).expect("what callgrind counted");
     let total = text.lines().find_map(|line| line.strip_prefix("totals: ").or(line.strip_prefix("summary: ")));
     let total = total.and_then(|count| count.trim().parse().ok()).expect("a total");
-    (found, total)
+    (String::from_utf8_lossy(&output.stdout).into_owned(), total)
+}
+
+/// The findings of a lint, and the instructions that it takes.
+fn cost(shape: &Shape, sites: usize) -> (usize, f64) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let main = write(folder.path(), shape, sites);
+    let (said, total) = counted(folder.path(), "lint", &[&main]);
+    (said.lines().count(), total)
 }
 
 fn check(name: &str, shape: &Shape) {
@@ -151,4 +156,36 @@ fn apache_costs_grow_with_the_sites() {
 #[test]
 fn caddy_costs_grow_with_the_sites() {
     check("caddy", &CADDY);
+}
+
+/// Two configurations are held against each other for no more than two lints and two predictions of all handshakes cost.
+#[test]
+fn a_comparison_costs_no_more_than_its_parts() {
+    for (name, shape, change) in [
+        ("nginx", &NGINX, ("TLSv1.2 TLSv1.3", "TLSv1.3")),
+        ("apache", &APACHE, ("+TLSv1.2 +TLSv1.3", "+TLSv1.3")),
+        ("caddy", &CADDY, ("tls1.2 tls1.2", "tls1.3")),
+    ] {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let old = write(&folder.path().join("old"), shape, SITES / 2);
+        let new = write(&folder.path().join("new"), shape, SITES / 2);
+        std::fs::copy(folder.path().join("new/root.pem"), folder.path().join("root.pem")).expect("a file");
+        // What changes: the protocols of all sites, or of each third.
+        for entry in std::fs::read_dir(folder.path().join("new/sites"))
+            .expect("a folder")
+            .flatten()
+            .map(|one| one.path())
+            .chain([new.clone()])
+        {
+            let text = std::fs::read_to_string(&entry).expect("a file").replace(change.0, change.1);
+            std::fs::write(&entry, text).expect("a file");
+        }
+        let alone =
+            ["lint", "handshake"].map(|command| [&old, &new].map(|main| counted(folder.path(), command, &[main]).1));
+        let most: f64 = alone.iter().flatten().sum();
+        let (said, both) = counted(folder.path(), "compare", &[&old, &new]);
+        println!("{name}: a comparison {both} instructions, its parts {most}");
+        assert!(said.contains("client-lost"), "{said}");
+        assert!(both <= most, "{name}: {both} of {most}");
+    }
 }

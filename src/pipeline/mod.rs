@@ -241,6 +241,13 @@ impl Run {
         compare::Ground::new(&self.sources, self.kept.readings.iter().map(|reading| reading.understood.deployment()))
     }
 
+    /// The files with passwords for keys that the configurations name.
+    pub fn password_files(&self) -> impl Iterator<Item = &Path> {
+        let deployments = self.kept.readings.iter().map(|reading| reading.understood.deployment());
+        let sets = deployments.flat_map(|deployment| &deployment.credentials);
+        sets.filter_map(|set| set.passwords.as_ref().map(|(_, path)| path.as_path()))
+    }
+
     /// The files of the configurations themselves.
     pub fn configuration(&self) -> impl Iterator<Item = &Path> {
         self.servers.keys().map(PathBuf::as_path)

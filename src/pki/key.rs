@@ -93,12 +93,13 @@ fn fingerprinted(words: &[u8]) -> Option<Key> {
     Some(Key { kind, bits: bits.parse().ok()?, public: None, digest: digits.try_into().ok(), was_locked: false })
 }
 
-/// A text with keys, each replaced by its fingerprint. Absent where the public half of one cannot be told.
-pub fn without_secrets(bytes: &[u8]) -> Option<String> {
+/// A text with keys, each replaced by its fingerprint; locked ones are opened with one of the `passwords`. Absent where the
+/// public half of one cannot be told.
+pub fn without_secrets(bytes: &[u8], passwords: &[Zeroizing<Vec<u8>>]) -> Option<String> {
     let mut out = String::new();
     for raw in super::pem::scan(bytes) {
         if is_key_label(raw.label) {
-            out += &read(&raw, &[]).ok()?.fingerprint()?;
+            out += &read(&raw, passwords).ok()?.fingerprint()?;
         } else {
             out += &String::from_utf8_lossy(bytes.get(raw.start..raw.end)?);
             if !out.ends_with('\n') {

@@ -47,8 +47,7 @@ impl Library {
         let mut passwords: Vec<Zeroizing<Vec<u8>>> = Vec::new();
         for path in password_files {
             let Ok(mut text) = files.read(path, limits.pem_file) else { continue };
-            let lines = text.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-            passwords.extend(lines.filter(|line| !line.is_empty()).map(|line| Zeroizing::new(line.to_vec())));
+            passwords.extend(passwords_in(&text));
             wipe(&mut text);
         }
         let mut seen: HashSet<OsString> = HashSet::new();
@@ -99,6 +98,12 @@ impl Library {
     pub fn iter(&self) -> impl Iterator<Item = &PemFile> {
         self.files.values().filter_map(|found| found.as_ref().ok())
     }
+}
+
+/// The passwords of a file, one a line.
+pub fn passwords_in(text: &[u8]) -> impl Iterator<Item = Zeroizing<Vec<u8>>> + '_ {
+    let lines = text.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    lines.filter(|line| !line.is_empty()).map(|line| Zeroizing::new(line.to_vec()))
 }
 
 /// The text of a file with the inside of its key blocks blotted out, of the same length and with the same lines.

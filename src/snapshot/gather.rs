@@ -127,6 +127,12 @@ pub fn gather(disk: &Disk, paths: &[PathBuf], options: &Options, with_keys: bool
     };
     let configuration: BTreeSet<PathBuf> = run.configuration().map(absolute).collect();
     let read = recorder.read();
+    let with_passwords: BTreeSet<PathBuf> = run.password_files().map(absolute).collect();
+    let passwords: Vec<_> = read
+        .iter()
+        .filter(|(path, _)| with_passwords.contains(&absolute(path)))
+        .flat_map(|(_, bytes)| pki::passwords_in(bytes))
+        .collect();
     let is_main = |path: &PathBuf| {
         configuration.contains(path)
             && path.file_name().and_then(|name| name.to_str()).is_some_and(|name| main_file(name).is_some())
@@ -180,7 +186,7 @@ pub fn gather(disk: &Disk, paths: &[PathBuf], options: &Options, with_keys: bool
             () => "secret",
         };
         if !with_keys && matches!(kind, "key" | "secret") {
-            let public = if kind == "key" { pki::without_secrets(&bytes) } else { None };
+            let public = if kind == "key" { pki::without_secrets(&bytes, &passwords) } else { None };
             if !manifest.keys.iter().any(|key| key.path == real) {
                 manifest.keys.push(Key { path: real, public });
             }
