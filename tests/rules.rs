@@ -236,6 +236,7 @@ fn every_page_has_bad_and_good_examples_for_each_of_its_servers() {
                 "too-long",
                 "too-deep",
                 "too-many",
+                "too-many-words",
                 "unreadable",
                 "dangling",
                 "assumed",
