@@ -300,7 +300,7 @@ fn a_defect_is_told_in_every_format() {
         report::pretty(&run, style),
         report::concise(&run),
         serde_json::to_string(&report::json::document(&run)).expect("JSON"),
-        report::ndjson::ndjson(&run).expect("JSON"),
+        report::ndjson::target(Path::new("nginx.conf"), &run).expect("JSON"),
         report::sarif::sarif(&run).expect("JSON"),
         report::github::github(&run),
         report::gitlab::gitlab(&run).expect("JSON"),

@@ -42,7 +42,7 @@ fn look(arguments: &CertificatesArguments) -> Result<(Calendar, i64), Failure> {
         options.settle(config);
     }
     let host = match (&arguments.path, &arguments.target.root) {
-        (Some(path), None) => Host::open(path, &files, options.server)?,
+        (Some(path), None) => Host::open(path, &files, &options)?,
         _ => None,
     };
     let calendar = match host {

@@ -94,7 +94,7 @@ pub fn run(arguments: &LintArguments, disk: &Disk, asked: &Asked) -> Result<u8, 
 fn look(path: &Path, disk: &Disk, asked: &Asked) -> Result<Run, Failure> {
     let host = match asked.options.root {
         Some(_) => None,
-        None => Host::open(path, disk, asked.options.server)?,
+        None => Host::open(path, disk, &asked.options)?,
     };
     match host {
         Some(host) => pipeline::lint(&*host.files, &host.paths, &host.settle(&asked.options)),

@@ -38,11 +38,12 @@ impl Host {
     ///
     /// # Errors
     /// Where an archive cannot be read, or no server's configuration is in it.
-    pub fn open(path: &Path, disk: &Disk, server: Option<ServerKind>) -> Result<Option<Host>, Failure> {
+    pub fn open(path: &Path, disk: &Disk, options: &Options) -> Result<Option<Host>, Failure> {
+        let server = options.server;
         match disk.metadata(path).map(|found| found.kind) {
             Ok(FileKind::Directory) => Ok(Host::folder(path, disk, server)),
             Ok(FileKind::Regular) if is_called_archive(path) => {
-                let tree = input::tree(path, disk)?.ok_or_else(|| {
+                let tree = input::tree(path, disk, &options.limits)?.ok_or_else(|| {
                     let failure = Failure::new(format!("{} is called an archive and is none", path.display()));
                     failure.help("name an archive that `tar -t` lists")
                 })?;
