@@ -127,7 +127,7 @@ fn rules(loaded: &Loaded) -> usize {
     let editor = reading.understood.editor();
     let deployment = reading.understood.deployment();
     let scope = Scope::new(deployment, &reading.system, &loaded.library, &loaded.sources, &*editor, question);
-    lint::run(&scope, &settings).findings.len()
+    lint::run(&scope, &settings, usize::MAX).findings.len()
 }
 
 /// Each known client at each site.

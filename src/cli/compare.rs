@@ -24,14 +24,18 @@ pub fn run(arguments: &CompareArguments) -> Result<u8, Failure> {
     // The settings are those of what is to come, where that lies on disk.
     let near = [if both[1].exists() { both[1].clone() } else { both[0].clone() }];
     let near: &[PathBuf] = if near[0].exists() { &near } else { &[] };
-    if let Some(config) = settle::config(&disk, near, &arguments.target)? {
-        options.settle(config);
-    }
-    let matters = matters(arguments, &options)?;
-    let opened = [
+    let config = settle::config(&disk, near, &arguments.target)?;
+    let mut opened = [
         input::open(&both[0], Some(&both[1]), &disk, &arguments.store, &options.limits)?,
         input::open(&both[1], Some(&both[0]), &disk, &arguments.store, &options.limits)?,
     ];
+    for one in &mut opened {
+        one.paths = settle::paths(&*one.files, &one.paths, config.as_ref());
+    }
+    if let Some(config) = config {
+        options.settle(config);
+    }
+    let matters = matters(arguments, &options)?;
     let are_plain = opened.iter().all(Opened::is_plain);
     let side = |at: usize, server: Option<ServerKind>, platform: &Option<String>| {
         let mut options = options.clone();
