@@ -16,15 +16,19 @@ fn fixed(files: &BTreeMap<String, Vec<u8>>, example: &Example, most: Safety) -> 
     for (path, bytes) in files {
         memory.insert(path, bytes.clone());
     }
-    let options = Options {
-        platform: Some("debian-12".into()),
+    let main = main_file(example);
+    pipeline::fix(&memory, &[PathBuf::from(main)], &options(example), most).expect("a run")
+}
+
+fn options(example: &Example) -> Options {
+    Options {
+        platform: Some(example.platform.clone().unwrap_or_else(|| "debian-12".to_owned())),
         server_version: example.server_version.as_deref().and_then(shakedown::platform::Version::parse),
+        tls_library: example.tls_library.as_deref().and_then(shakedown::platform::TlsLibrary::parse),
         now: NOW,
         trust: vec![TrustSource::File("root.crt".into())],
         ..Options::default()
-    };
-    let main = main_file(example);
-    pipeline::fix(&memory, &[PathBuf::from(main)], &options, most).expect("a run")
+    }
 }
 
 /// The file that the server is started with.
@@ -58,14 +62,7 @@ fn declared_and_offered_fixes_agree_and_converge() {
             files.iter().for_each(|(path, bytes)| memory.insert(path, bytes.clone()));
             let before = fixed(&files, example, Safety::Unsafe);
             let is_own = |finding: &&shakedown::diagnostic::Finding| finding.rule.as_str() == rule.name;
-            let options = Options {
-                platform: Some("debian-12".into()),
-                server_version: example.server_version.as_deref().and_then(shakedown::platform::Version::parse),
-                now: NOW,
-                trust: vec![TrustSource::File("root.crt".into())],
-                ..Options::default()
-            };
-            let first = pipeline::lint(&memory, &[PathBuf::from(main)], &options).expect("a run");
+            let first = pipeline::lint(&memory, &[PathBuf::from(main)], &options(example)).expect("a run");
             let fix = first.findings.iter().find(is_own).and_then(|finding| finding.fix.as_ref());
             let Some(fix) = fix else { continue };
             offered = offered.max(Some(fix.safety));
@@ -82,7 +79,7 @@ fn declared_and_offered_fixes_agree_and_converge() {
                 wrong += &format!("{}, example {number}: fixes do not converge\n", rule.name);
             }
             // A safe fix of what keeps the server from starting lets it start; none keeps it from starting.
-            if example.server_version.is_none() && example.platform.is_none() {
+            if example.server_version.is_none() && example.platform.is_none() && example.tls_library.is_none() {
                 let folder = tempfile::tempdir().expect("a temporary folder");
                 recipe::write(folder.path(), &result);
                 let has_errors = again.run.findings.iter().any(|finding| finding.severity == Severity::Error);

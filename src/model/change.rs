@@ -1,6 +1,6 @@
 //! What a rule asks a front end to write: TLS words down, text edits up.
 
-use super::endpoint::EndpointId;
+use super::endpoint::{EndpointId, Listen};
 use super::site::SiteId;
 use crate::diagnostic::Edit;
 use crate::source::Span;
@@ -47,6 +47,28 @@ pub enum Change {
     SpeakTls {
         /// The arguments of the directive that asks for the socket.
         listen: Span,
+    },
+    /// No TLS on a socket that a site asks for at `listen`.
+    SpeakPlain {
+        /// The arguments of the directive that asks for the socket.
+        listen: Span,
+    },
+    /// HTTP/2 on a socket that a site asks for at `listen`.
+    SpeakHttp2 {
+        /// The arguments of the directive that asks for the socket.
+        listen: Span,
+    },
+    /// The PROXY protocol on a socket that a site asks for at `listen`.
+    ExpectProxyHeader {
+        /// The arguments of the directive that asks for the socket.
+        listen: Span,
+    },
+    /// Another socket for a site, like the one that it asks for at `listen`.
+    ListenToo {
+        /// The arguments of the directive that asks for the other socket.
+        listen: Span,
+        /// The address and port.
+        on: Listen,
     },
     /// Takes a directive away, its arguments being at `written`.
     RemoveDirective {

@@ -273,11 +273,31 @@ pub fn certificate_mismatch(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &m
     let Some((at, usable, kinds, has_tls13)) = found else { return };
     let mut wanted: Vec<&str> = usable.iter().map(|suite| suite.authentication().trim_start_matches('a')).collect();
     wanted.dedup();
-    let problem = Problem::new("cipher-certificate-mismatch", at)
+    let mut problem = Problem::new("cipher-certificate-mismatch", at)
         .case(if has_tls13 { "tls13" } else { "" })
         .with("kinds", kinds.join(", "))
         .with("wanted", wanted.join(" or "));
+    problem.fix = with_suites_for(scope, site, kinds.iter().all(|kind| kind.starts_with("RSA")));
     sink.report(problem.related(site.head, format!("holds for {}", scope.site_name(site))));
+}
+
+/// Adds suites that go with certificates of RSA, or with others.
+fn with_suites_for(scope: &Scope<'_>, site: &Site, is_rsa: bool) -> Option<Fix> {
+    let policy = scope.deployment.policy(site.policy);
+    let last = policy.ciphers.get()?.last().filter(|_| policy.ciphers.is_written())?;
+    if scope.text(last.part(0, last.text.len())) != *last.text {
+        return None;
+    }
+    let kind = if is_rsa { "RSA" } else { "ECDSA" };
+    let text = match scope.deployment.platform.tls_library.kind {
+        TlsLibraryKind::Go => {
+            format!(" TLS_ECDHE_{kind}_WITH_AES_128_GCM_SHA256 TLS_ECDHE_{kind}_WITH_AES_256_GCM_SHA384")
+        }
+        _ => format!(":ECDHE-{kind}-AES128-GCM-SHA256:ECDHE-{kind}-AES256-GCM-SHA384"),
+    };
+    let span = last.part(last.text.len(), last.text.len());
+    let edits = vec![Edit { span, text }];
+    Some(Fix { title: "add suites that go with the certificate".to_owned(), safety: Safety::Unsafe, edits })
 }
 
 /// Where a list stands whose suites no certificate goes with, the suites, the kinds of the certificates, and whether clients
@@ -402,6 +422,34 @@ pub fn suggestion(library: &CipherLibrary, word: &str) -> Option<(String, bool)>
     })
 }
 
+/// Leaves out the suites without forward secrecy, where others stay.
+fn with_forward_secrecy(scope: &Scope<'_>, site: &Site) -> Option<Fix> {
+    let policy = scope.deployment.policy(site.policy);
+    let edits = match string(scope, site) {
+        Some((library, token)) => {
+            let is_left = |selected: &cipher::Selected<'_>| selected.suite.has_forward_secrecy();
+            let stays = scope.expansion(library, token).suites.iter().any(is_left);
+            let end = token.part(token.text.len(), token.text.len());
+            let is_verbatim = scope.text(token.part(0, token.text.len())) == *token.text;
+            vec![Edit { span: (stays && is_verbatim).then_some(end)?, text: ":!kRSA".to_owned() }]
+        }
+        None => {
+            let list = policy.ciphers.get()?;
+            let is_plain = |token: &&Token| token.text.starts_with("TLS_RSA_");
+            if list.iter().all(|token| is_plain(&token)) {
+                return None;
+            }
+            let verbatim = |token: &Token| scope.text(token.span) == *token.text;
+            let gone: Vec<&Token> = list.iter().filter(is_plain).collect();
+            if !gone.iter().all(|token| verbatim(token)) {
+                return None;
+            }
+            gone.iter().map(|token| Edit { span: token.span, text: String::new() }).collect()
+        }
+    };
+    Some(Fix { title: "keep to forward secrecy".to_owned(), safety: Safety::Unsafe, edits })
+}
+
 /// `cipher-without-forward-secrecy`: suites with which the key of the certificate opens all that was ever recorded.
 pub fn without_forward_secrecy(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
     let is_old_profile = scope.settings.profile.is_some_and(|profile| profile.name == "mozilla-old");
@@ -425,7 +473,8 @@ pub fn without_forward_secrecy(scope: &Scope<'_>, id: SiteId, site: &Site, sink:
     };
     if let (Some(at), Some(first)) = (at, names.first()) {
         let more = if names.len() > 1 { format!(" and {} more", names.len() - 1) } else { String::new() };
-        let problem = Problem::new("cipher-without-forward-secrecy", at).with("names", format!("{first}{more}"));
+        let mut problem = Problem::new("cipher-without-forward-secrecy", at).with("names", format!("{first}{more}"));
+        problem.fix = with_forward_secrecy(scope, site);
         sink.report(problem.related(site.head, format!("holds for {}", scope.site_name(site))));
     }
 }

@@ -1,7 +1,7 @@
 //! Commands for the TLS library beside the server's own directives, and settings of a site that another decides.
 
 use super::openssl::context;
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Edit, Fix, Problem, Safety};
 use crate::handshake::openssl::Context;
 use crate::lint::{Scope, Sink};
 use crate::model::{Command, Endpoint, EndpointId, Setting, Site, SiteId, TlsPolicy, Token, Transport};
@@ -175,7 +175,13 @@ pub fn session_lifetime(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut S
     let long = setting.get().copied().flatten().filter(|seconds| *seconds > WEEK && setting.is_written());
     if let Some(seconds) = long.filter(|_| scope.tls_bindings(id).next().is_some()) {
         let found = Problem::new("session-lifetime-too-long", setting.origin.anchor());
-        let found = found.with("lifetime", super::validity::span(seconds.min(1 << 40) as i64));
+        let mut found = found.with("lifetime", super::validity::span(seconds.min(1 << 40) as i64));
+        // Both servers read a bare number as seconds.
+        found.fix = setting.origin.written.map(|written| Fix {
+            title: "write one day".to_owned(),
+            safety: Safety::Unsafe,
+            edits: vec![Edit { span: written, text: "86400".to_owned() }],
+        });
         sink.report(found.related(site.head, format!("holds for {}", scope.site_name(site))));
     }
 }

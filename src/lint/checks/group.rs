@@ -46,6 +46,22 @@ fn in_force<'s>(scope: &'s Scope<'_>, endpoint: &'s Endpoint) -> Vec<(&'s Bindin
     all.filter_map(|binding| Some((binding, GroupList { tuples: vec![groups(binding)?] }))).collect()
 }
 
+/// Puts groups before those of a list, by the names of OpenSSL or those of Go.
+fn before_groups(scope: &Scope<'_>, at: Span, openssl: &[&str], go: &[&str], safety: Safety) -> Option<Fix> {
+    let text = match scope.deployment.platform.tls_library.kind {
+        TlsLibraryKind::OpenSsl => format!("{}:", openssl.join(":")),
+        _ => format!("{} ", go.join(" ")),
+    };
+    // Behind quotes, and in JSON, the list is not what stands there.
+    let is_plain = scope.text(at).starts_with(|first: char| first.is_ascii_alphanumeric());
+    let span = Span { end: at.start, ..at };
+    is_plain.then(|| Fix {
+        title: format!("put {} first", openssl.join(" and ")),
+        safety,
+        edits: vec![Edit { span, text }],
+    })
+}
+
 /// `narrow-groups`.
 pub fn narrow(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Sink) {
     const COMMON: [u16; 3] = [0x0017, 0x0018, 0x001d];
@@ -65,11 +81,13 @@ pub fn narrow(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut 
         let shown = lost.iter().take(4).copied().collect::<Vec<_>>().join(", ");
         let more = if lost.len() > 4 { format!(" and {} more", lost.len() - 4) } else { String::new() };
         let site = scope.deployment.site(binding.site);
-        let problem = Problem::new("narrow-groups", at)
+        let fix = before_groups(scope, at, &["X25519", "P-256"], &["x25519", "secp256r1"], Safety::Unsafe);
+        let mut problem = Problem::new("narrow-groups", at)
             .case(if is_fatal { "" } else { "some" })
             .with("groups", names(&groups))
             .with("clients", format!("{shown}{more}"))
             .related(site.head, format!("holds for {}", scope.site_name(site)));
+        problem.fix = fix;
         sink.report(problem.severity(if is_fatal { Severity::Error } else { Severity::Warning }));
     }
 }
@@ -95,7 +113,8 @@ pub fn post_quantum_missing(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &m
         },
     };
     if has_it && !names.iter().any(|name| name.to_ascii_uppercase().contains("MLKEM")) {
-        let problem = Problem::new("post-quantum-group-missing", at).with("groups", names.join(", "));
+        let mut problem = Problem::new("post-quantum-group-missing", at).with("groups", names.join(", "));
+        problem.fix = before_groups(scope, at, &["X25519MLKEM768"], &["x25519mlkem768"], Safety::Safe);
         sink.report(problem.related(site.head, format!("holds for {}", scope.site_name(site))));
     }
 }

@@ -7,7 +7,7 @@ use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity, Unjudged, spelling
 use crate::handshake::openssl::command::CommandFault;
 use crate::handshake::openssl::{Context, Dh, Fault};
 use crate::lint::{Scope, Sink};
-use crate::model::{Command, Site, SiteId, Token, VerifyMode};
+use crate::model::{Change, Command, Site, SiteId, Token, VerifyMode};
 use crate::pki::PemFile;
 use crate::platform::TlsLibraryKind;
 use crate::tls::group::{self, GroupErrorKind};
@@ -112,7 +112,8 @@ pub fn dh_invalid(scope: &Scope<'_>, _: SiteId, site: &Site, sink: &mut Sink) {
 pub fn dh_weak(scope: &Scope<'_>, _: SiteId, site: &Site, sink: &mut Sink) {
     for fault in faults(scope, site) {
         if let Fault::DhSize(token, bits, level) = fault {
-            let problem = Problem::new("weak-dh-parameters", token.span).with("path", &*token.text);
+            let mut problem = Problem::new("weak-dh-parameters", token.span).with("path", &*token.text);
+            problem.fix = without_parameters(scope, token);
             sink.report(problem.with("bits", bits.to_string()).with("level", level.to_string()));
             return;
         }
@@ -128,9 +129,15 @@ pub fn dh_weak(scope: &Scope<'_>, _: SiteId, site: &Site, sink: &mut Sink) {
     };
     let bits = scope.pem(path).and_then(PemFile::dh_bits);
     if let Some(bits) = bits.filter(|bits| *bits < 2048 && context(scope, site).is_some()) {
-        let problem = Problem::new("weak-dh-parameters", token.span).case("accepted").with("path", &*token.text);
+        let mut problem = Problem::new("weak-dh-parameters", token.span).case("accepted").with("path", &*token.text);
+        problem.fix = without_parameters(scope, token);
         sink.report(problem.with("bits", bits.to_string()).severity(Severity::Warning));
     }
+}
+
+/// Takes the directive away that names parameters: what is left is ECDHE.
+fn without_parameters(scope: &Scope<'_>, token: &Token) -> Option<Fix> {
+    scope.fix("name no parameters", Safety::Unsafe, &Change::RemoveDirective { written: token.span })
 }
 
 /// The size of parameters that a server takes from the file of its first certificate, where a suite may use them: those that

@@ -94,9 +94,14 @@ pub fn quic(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Si
     if let Some(choice) = protocols.get().filter(|choice| !choice.set.contains(Protocol::Tls13))
         && let Some(listen) = endpoint.uses.iter().find(|one| scope.deployment.site(one.site).head == site.head)
     {
-        let problem = Problem::new("quic-without-tls13", protocols.origin.anchor())
+        let mut problem = Problem::new("quic-without-tls13", protocols.origin.anchor())
             .with("protocols", choice.set.to_string())
             .with("listen", endpoint.listen.to_string());
+        if let Some(written) = protocols.origin.written {
+            let change =
+                Change::SetProtocols { target: Target::Written(written), to: choice.set.with(Protocol::Tls13) };
+            problem.fix = scope.fix("add TLS 1.3", Safety::Unsafe, &change);
+        }
         sink.report(problem.related(listen.span, "speaks QUIC, which has TLS 1.3 only"));
     }
 }
@@ -116,7 +121,11 @@ pub fn hole(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
             continue;
         }
         let problem = Problem::new("protocol-hole", origin.anchor()).case(case).with("below", below.to_string());
-        let problem = problem.with("protocols", choice.set.to_string());
+        let mut problem = problem.with("protocols", choice.set.to_string());
+        // From TLS 1.2 on, which is what is left of the old ones when the hole is closed at the other end.
+        let modern = [Protocol::Tls12, Protocol::Tls13].into_iter().filter(|one| *one == Protocol::Tls12 || has(*one));
+        let change = Change::SetProtocols { target: target(origin, id), to: modern.collect() };
+        problem.fix = scope.fix("leave no hole", Safety::Unsafe, &change);
         sink.report(problem.related(site.head, format!("holds for {}", scope.site_name(site))));
     }
 }
@@ -227,6 +236,11 @@ pub fn shadowed(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mu
             Some(written) => problem.related(written, "... decides before the name is known"),
             None => problem.related(default_site.head, "... says nothing: the default of this version decides"),
         };
+        // Words of a command for the library are another matter.
+        if own.protocols.is_written() {
+            let change = Change::SetProtocols { target: Target::Site(default.site), to: wanted };
+            problem.fix = scope.fix("say it in the default site", Safety::Unsafe, &change);
+        }
         sink.report(problem);
     }
 }

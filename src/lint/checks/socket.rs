@@ -120,12 +120,15 @@ pub fn without_tls(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) 
 }
 
 /// `tls-on-http-port`.
-pub fn tls_on_http_port(_: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Sink) {
+pub fn tls_on_http_port(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Sink) {
     if endpoint.transport != Transport::Tls || endpoint.listen.port != 80 {
         return;
     }
     for listen in endpoint.uses.iter().filter(|listen| listen.tls) {
-        sink.report(Problem::new("tls-on-http-port", listen.span).with("listen", endpoint.listen.to_string()));
+        let mut problem = Problem::new("tls-on-http-port", listen.span).with("listen", endpoint.listen.to_string());
+        problem.fix =
+            scope.fix("speak plain HTTP on this socket", Safety::Unsafe, &Change::SpeakPlain { listen: listen.span });
+        sink.report(problem);
     }
 }
 
@@ -161,9 +164,11 @@ pub fn proxy_protocol_mixed(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoin
     let Some(with) = endpoint.uses.iter().find(|one| one.proxy_protocol) else { return };
     for without in endpoint.uses.iter().filter(|one| !one.proxy_protocol) {
         let site = scope.deployment.site(without.site);
-        let problem = Problem::new("listen-proxy-protocol-mixed", without.span)
+        let mut problem = Problem::new("listen-proxy-protocol-mixed", without.span)
             .with("site", scope.site_name(site))
             .with("listen", endpoint.listen.to_string());
+        let change = Change::ExpectProxyHeader { listen: without.span };
+        problem.fix = scope.fix("say that this socket expects the header", Safety::Unsafe, &change);
         sink.report(problem.related(with.span, "asks for the header on every connection to this address and port"));
     }
 }
@@ -244,9 +249,11 @@ pub fn ipv6_missing(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink:
             .iter()
             .find(|name| name.kind == NameKind::Exact && !v6.named.exact.contains_key(&name.token.text));
         let Some(name) = named else { continue };
-        let problem = Problem::new("ipv6-listen-missing", listen.span)
+        let mut problem = Problem::new("ipv6-listen-missing", listen.span)
             .with("name", &*name.token.text)
             .with("port", endpoint.listen.port.to_string());
+        let change = Change::ListenToo { listen: listen.span, on: v6.listen.clone() };
+        problem.fix = scope.fix("listen there too", Safety::Unsafe, &change);
         sink.report(problem.related(v6.uses[0].span, "answers it over IPv6"));
     }
 }
@@ -256,9 +263,11 @@ pub fn http2_mixed(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: 
     let Some(with) = endpoint.uses.iter().find(|one| one.http2).filter(|_| speaks_tls(endpoint)) else { return };
     for without in endpoint.uses.iter().filter(|one| !one.http2) {
         let site = scope.deployment.site(without.site);
-        let problem = Problem::new("listen-http2-mixed", without.span)
+        let mut problem = Problem::new("listen-http2-mixed", without.span)
             .with("site", scope.site_name(site))
             .with("listen", endpoint.listen.to_string());
+        let change = Change::SpeakHttp2 { listen: without.span };
+        problem.fix = scope.fix("say that this socket speaks HTTP/2", Safety::Unsafe, &change);
         sink.report(problem.related(with.span, "turns HTTP/2 on for every site of this address and port"));
     }
 }

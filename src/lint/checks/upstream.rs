@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::validity::{date, span};
 use super::{cipher, client_certificate};
-use crate::diagnostic::{Problem, Safety, Severity, Unjudged};
+use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity, Unjudged};
 use crate::lint::{Scope, Sink};
 use crate::model::{
     Address, Change, Endpoint, OriginKind, Token, Transport, Upstream, UpstreamAuthorities, UpstreamPolicy,
@@ -328,6 +328,18 @@ fn served<'s>(scope: &'s Scope<'_>, target: &UpstreamTarget) -> Option<&'s Endpo
     })
 }
 
+/// Sends on by TLS what is sent on without.
+fn by_https(scope: &Scope<'_>, written: &Token) -> Option<Fix> {
+    const SCHEME: &str = "http://";
+    let scheme = written.part(0, SCHEME.len());
+    let is_verbatim = scope.text(scheme).eq_ignore_ascii_case(SCHEME);
+    is_verbatim.then(|| Fix {
+        title: "send it on by TLS".to_owned(),
+        safety: Safety::Unsafe,
+        edits: vec![Edit { span: scheme, text: "https://".to_owned() }],
+    })
+}
+
 /// `proxy-http-to-tls-port`.
 pub fn http_to_tls(scope: &Scope<'_>, sink: &mut Sink) {
     for (upstream, _) in each(scope) {
@@ -335,7 +347,8 @@ pub fn http_to_tls(scope: &Scope<'_>, sink: &mut Sink) {
         for target in plain.filter(|one| one.written.text.to_ascii_lowercase().starts_with("http://")) {
             let Some((_, port)) = target.address.get() else { continue };
             let problem = Problem::new("proxy-http-to-tls-port", upstream.at).with("target", &*target.written.text);
-            let problem = problem.with("port", port.to_string());
+            let mut problem = problem.with("port", port.to_string());
+            problem.fix = by_https(scope, &target.written);
             match served(scope, target).filter(|one| one.transport == Transport::Tls) {
                 Some(endpoint) => sink.report(problem.related(endpoint.uses[0].span, "speaks TLS")),
                 None if *port == 443 && served(scope, target).is_none() => sink.report(problem),

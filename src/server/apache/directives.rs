@@ -3,5 +3,5 @@
 mod check;
 mod table;
 
-pub use self::check::{Known, Reader, Written, check};
+pub use self::check::{Known, Reader, Written, check, comment_above};
 pub use self::table::{Context, Entry, context_of, find, is_foreign, is_known_module};

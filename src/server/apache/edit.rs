@@ -177,7 +177,11 @@ impl Editor for ApacheEditor<'_> {
                 let edit = self.insertion(site, "SSLEngine on")?;
                 Some(Edits { edits: vec![edit], reaches: vec![site] })
             }
-            Change::SendUpstreamName { .. } => None,
+            Change::SendUpstreamName { .. }
+            | Change::SpeakPlain { .. }
+            | Change::SpeakHttp2 { .. }
+            | Change::ExpectProxyHeader { .. }
+            | Change::ListenToo { .. } => None,
             Change::SpeakTlsUpstream { site } => {
                 let edit = self.insertion(*site, "SSLProxyEngine on")?;
                 Some(Edits { edits: vec![edit], reaches: Vec::new() })
@@ -209,6 +213,10 @@ impl Editor for ApacheEditor<'_> {
             Change::UseCertificateFile { path, .. } => format!("`SSLCertificateFile {path}`"),
             Change::UseKeyFile { path, .. } => format!("`SSLCertificateKeyFile {path}`"),
             Change::SpeakTls { .. } => "`SSLEngine on` in this `<VirtualHost>`".to_owned(),
+            Change::SpeakPlain { .. } => "`SSLEngine off` in this `<VirtualHost>`".to_owned(),
+            Change::SpeakHttp2 { .. } => "`Protocols h2 http/1.1`".to_owned(),
+            Change::ExpectProxyHeader { .. } => "`RemoteIPProxyProtocol on`".to_owned(),
+            Change::ListenToo { on, .. } => format!("`Listen {on}`"),
             Change::SendUpstreamName { .. } => "nothing: the name is sent".to_owned(),
             Change::SpeakTlsUpstream { .. } => "`SSLProxyEngine on` in this `<VirtualHost>`".to_owned(),
             Change::RemoveDirective { .. } => "remove this directive".to_owned(),

@@ -167,7 +167,11 @@ impl Editor for CaddyEditor<'_> {
                 Some(Edits { edits: vec![Edit { span: *listen, text }], reaches })
             }
             Change::SpeakTlsUpstream { .. } => None,
-            Change::SendUpstreamName { .. } => None,
+            Change::SendUpstreamName { .. }
+            | Change::SpeakPlain { .. }
+            | Change::SpeakHttp2 { .. }
+            | Change::ExpectProxyHeader { .. }
+            | Change::ListenToo { .. } => None,
             Change::RemoveDirective { written } => {
                 Some(Edits { edits: vec![self.removal(*written)?], reaches: Vec::new() })
             }
@@ -191,6 +195,10 @@ impl Editor for CaddyEditor<'_> {
             Change::UseKeyFile { path, .. } => format!("`{path}` as the second argument of `tls`"),
             Change::SpeakTls { .. } => "write the address without `http://`".to_owned(),
             Change::SpeakTlsUpstream { .. } => "nothing: there is no switch".to_owned(),
+            Change::SpeakPlain { .. } => "write the address with `http://`".to_owned(),
+            Change::SpeakHttp2 { .. } => "`protocols h1 h2 h3` among the options of `servers`".to_owned(),
+            Change::ExpectProxyHeader { .. } => "`listener_wrappers { proxy_protocol }`".to_owned(),
+            Change::ListenToo { on, .. } => format!("`{on}` among the addresses of the site"),
             Change::SendUpstreamName { .. } => "nothing: the name is sent".to_owned(),
             Change::RemoveDirective { .. } => "remove this directive".to_owned(),
             Change::SignInternally { .. } => "`tls internal`".to_owned(),

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use super::directives::line_of;
 use super::include::{Loaded, LoadedFile};
 use crate::diagnostic::Edit;
-use crate::model::{Change, Deployment, Editor, Edits, Reach, SiteId, Target};
+use crate::model::{Address, Change, Deployment, Editor, Edits, Listen, Reach, SiteId, Target};
 use crate::source::Span;
 use crate::tls::{Protocol, Protocols};
 
@@ -91,6 +91,42 @@ impl<'a> NginxEditor<'a> {
         Edit { span: Span::new(file.id, start as u32, start as u32), text: format!("{text}{behind}") }
     }
 
+    /// Adds a parameter to a `listen`.
+    fn with_word(&self, listen: Span, word: &str) -> Edits {
+        let at = Span::new(listen.file, listen.end, listen.end);
+        let edits = vec![Edit { span: at, text: format!(" {word}") }];
+        Edits { edits, reaches: self.reach.of_listen(listen) }
+    }
+
+    /// Takes a parameter out of a `listen`, with the white space before it.
+    fn without_word(&self, listen: Span, word: &[u8]) -> Option<Edits> {
+        let bytes = &self.file(listen)?.bytes;
+        let text = bytes.get(listen.start as usize..listen.end as usize)?;
+        let is_one = |at: &usize| {
+            let behind = text.get(at + word.len());
+            text[*at..].starts_with(word)
+                && text[..*at].last().is_some_and(u8::is_ascii_whitespace)
+                && behind.is_none_or(u8::is_ascii_whitespace)
+        };
+        let at = (1..text.len()).find(is_one)?;
+        let from = text[..at].iter().rposition(|byte| !byte.is_ascii_whitespace())? + 1;
+        let span = Span::new(listen.file, listen.start + from as u32, listen.start + (at + word.len()) as u32);
+        let edits = vec![Edit { span, text: String::new() }];
+        Some(Edits { edits, reaches: self.reach.of_listen(listen) })
+    }
+
+    /// Adds a `listen` before another, with its parameters that may be said again.
+    fn listen_too(&self, listen: Span, on: &Listen) -> Option<Edits> {
+        const SAID_AGAIN: [&str; 4] = ["ssl", "http2", "quic", "proxy_protocol"];
+        let (file, index) = self.directive(listen)?;
+        let text = String::from_utf8_lossy(file.bytes.get(listen.start as usize..listen.end as usize)?).into_owned();
+        let parameters: Vec<&str> = text.split_whitespace().skip(1).filter(|word| SAID_AGAIN.contains(word)).collect();
+        let words = [&[&*spell_listen(on)][..], &parameters].concat().join(" ");
+        let start = file.tree.directives[index].start as usize;
+        let edits = vec![self.before(file, start, &format!("listen {words};"))];
+        Some(Edits { edits, reaches: self.reach.of_listen(listen) })
+    }
+
     fn replace_word(&self, written: Span, path: &str) -> Option<Edits> {
         let word = self.file(written)?.bytes.get(written.start as usize..written.end as usize)?;
         let text = match word.first() {
@@ -107,6 +143,14 @@ impl<'a> NginxEditor<'a> {
 /// Two years, the time that browsers ask for before they ship a name with the header.
 const STRICT_TRANSPORT: &str = "add_header Strict-Transport-Security \"max-age=63072000\" always";
 const TO_HTTPS: &str = "return 301 https://$host$request_uri";
+
+/// How nginx spells a socket: its port alone where it is for every address.
+fn spell_listen(listen: &Listen) -> String {
+    match &listen.address {
+        Address::Any => listen.port.to_string(),
+        _ => listen.to_string(),
+    }
+}
 
 /// How nginx spells a set of protocols.
 fn spell(set: Protocols) -> String {
@@ -139,11 +183,11 @@ impl Editor for NginxEditor<'_> {
             Change::UseCertificateFile { written, path } | Change::UseKeyFile { written, path } => {
                 self.replace_word(*written, path)
             }
-            Change::SpeakTls { listen } => {
-                let at = Span::new(listen.file, listen.end, listen.end);
-                let edits = vec![Edit { span: at, text: " ssl".to_owned() }];
-                Some(Edits { edits, reaches: self.reach.of_listen(*listen) })
-            }
+            Change::SpeakTls { listen } => Some(self.with_word(*listen, "ssl")),
+            Change::SpeakPlain { listen } => self.without_word(*listen, b"ssl"),
+            Change::SpeakHttp2 { listen } => Some(self.with_word(*listen, "http2")),
+            Change::ExpectProxyHeader { listen } => Some(self.with_word(*listen, "proxy_protocol")),
+            Change::ListenToo { listen, on } => self.listen_too(*listen, on),
             Change::SpeakTlsUpstream { .. } => None,
             Change::SendUpstreamName { pass } => {
                 let (file, index) = self.directive(*pass)?;
@@ -178,6 +222,10 @@ impl Editor for NginxEditor<'_> {
             Change::UseCertificateFile { path, .. } => format!("`ssl_certificate {path};`"),
             Change::UseKeyFile { path, .. } => format!("`ssl_certificate_key {path};`"),
             Change::SpeakTls { .. } => "add `ssl` to this `listen`".to_owned(),
+            Change::SpeakPlain { .. } => "take `ssl` out of this `listen`".to_owned(),
+            Change::SpeakHttp2 { .. } => "add `http2` to this `listen`".to_owned(),
+            Change::ExpectProxyHeader { .. } => "add `proxy_protocol` to this `listen`".to_owned(),
+            Change::ListenToo { on, .. } => format!("`listen {}`", spell_listen(on)),
             Change::SpeakTlsUpstream { .. } => "nothing: there is no switch".to_owned(),
             Change::SendUpstreamName { pass } => {
                 let name = self.directive(*pass).map(|(file, index)| file.tree.name(index, &file.bytes));

@@ -120,7 +120,30 @@ fn words_before(words: &[Word], text: &[u8]) -> usize {
 /// Apache has no comments behind a directive: their words are arguments.
 fn inline_comment(at: Span, written: Written<'_, '_>, shown: &str) -> Problem {
     let end = written.words.last().map_or(at, |word| word.span(written.file));
-    Problem::new("inline-comment", at.to(end)).with("name", shown)
+    let mut problem = Problem::new("inline-comment", at.to(end)).with("name", shown);
+    problem.fix = comment_above(written.text, written.at, at.to(end));
+    problem
+}
+
+/// Moves a comment behind a directive to a line of its own above it. `name` is where the directive begins.
+pub fn comment_above(text: &[u8], name: Span, comment: Span) -> Option<Fix> {
+    let start = name.start as usize;
+    let line = text[..start].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let indent = text.get(line..start).filter(|indent| indent.iter().all(u8::is_ascii_whitespace))?;
+    let between = text.get(start..comment.start as usize).filter(|between| !between.contains(&b'\n'))?;
+    let words = String::from_utf8_lossy(text.get(comment.start as usize..comment.end as usize)?);
+    let kept = between.trim_ascii_end().len();
+    let ending = if text[..line].ends_with(b"\r\n") { "\r\n" } else { "\n" };
+    let above = format!("{words}{ending}{}", String::from_utf8_lossy(indent));
+    let is_one_line = !words.contains('\n');
+    is_one_line.then(|| Fix {
+        title: "put the comment on a line of its own".to_owned(),
+        safety: Safety::Safe,
+        edits: vec![
+            Edit { span: Span { end: name.start, ..name }, text: above },
+            Edit { span: Span { start: name.start + kept as u32, ..comment }, text: String::new() },
+        ],
+    })
 }
 
 fn not_loaded(row: &Entry, shown: String, at: Span, reader: Reader<'_>) -> Problem {

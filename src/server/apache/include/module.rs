@@ -16,6 +16,8 @@ pub struct Modules {
     foreign: bool,
     /// Whether `LoadModule` was read at all.
     any: bool,
+    /// The folder that the last module was loaded from, as it is written, with its slash.
+    folder: String,
 }
 
 /// Modules whose source file is not named after their identifier.
@@ -59,6 +61,8 @@ impl Modules {
     /// `LoadModule IDENTIFIER FILE`.
     pub fn load(&mut self, identifier: &[u8], file: &[u8]) {
         self.any = true;
+        let file_text = String::from_utf8_lossy(file);
+        self.folder = file_text.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
         let irregular = IRREGULAR.iter().find(|(name, _)| name.as_bytes() == identifier);
         let source = match irregular {
             Some((_, source)) => source.as_bytes().to_vec(),
@@ -72,6 +76,11 @@ impl Modules {
         self.foreign |= irregular.is_none() && !known(&source) && !known(stem);
         self.names.insert(identifier.to_vec());
         self.names.insert(source);
+    }
+
+    /// The folder that modules are loaded from, as `LoadModule` writes it, with its slash. Absent where none is.
+    pub fn folder(&self) -> Option<&str> {
+        Some(&*self.folder).filter(|folder| !folder.is_empty() && !folder.contains([' ', '"', '$']))
     }
 
     /// Whether a module is loaded, by its source file (`mod_ssl.c`) or its identifier (`ssl_module`), as `<IfModule>` asks.

@@ -10,6 +10,7 @@ use super::{Lowering, upstream};
 use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity, Unjudged};
 use crate::model::{Command, Name, NameKind, Origin, Setting, Token, VerifyMode};
 use crate::platform::{KeepsApart, TlsLibraryKind};
+use crate::server::apache::directives::comment_above;
 use crate::server::apache::include::Statement;
 use crate::server::apache::syntax::Word;
 use crate::source::Span;
@@ -59,6 +60,11 @@ impl Said<'_> {
             (_, true) => self.known(false),
             _ => None,
         }
+    }
+
+    /// Where the directive's name stands.
+    pub fn name_span(&self) -> Span {
+        Span::new(self.statement.text, self.statement.name.0, self.statement.name.1)
     }
 
     /// The problem of a value that the directive does not take.
@@ -127,7 +133,7 @@ pub fn read(lowering: &mut Lowering<'_>, said: &Said<'_>, level: &mut Level) {
         "sslpassphrasedialog" => level.dialog = Some(first).filter(|word| !word.text.eq_ignore_ascii_case("builtin")),
         "protocols" => level.application = said.known(said.words.iter().map(|word| said.token(word)).collect()),
         "protocol" => level.protocol = Some(first),
-        "servername" => server_name(lowering, &first, level),
+        "servername" => server_name(lowering, said, &first, level),
         "serveralias" => aliases(lowering, said, level),
         _ => {}
     }
@@ -240,8 +246,7 @@ pub fn appended(mut list: Token) -> Token {
 /// What still works, and has a newer form.
 pub fn deprecated(said: &Said<'_>, since: &str, instead: &str) -> Problem {
     let name = String::from_utf8_lossy(&said.text[said.statement.name.0 as usize..said.statement.name.1 as usize]);
-    let at = Span::new(said.statement.text, said.statement.name.0, said.statement.name.1);
-    let problem = Problem::new("deprecated-directive", at).with("name", name).with("since", since);
+    let problem = Problem::new("deprecated-directive", said.name_span()).with("name", name).with("since", since);
     problem.with("instead", instead)
 }
 
@@ -283,7 +288,7 @@ fn verify(lowering: &mut Lowering<'_>, said: &Said<'_>, first: &Token, level: &m
 }
 
 /// `[scheme://]name[:port]`: only the name is compared.
-fn server_name(lowering: &mut Lowering<'_>, first: &Token, level: &mut Level) {
+fn server_name(lowering: &mut Lowering<'_>, said: &Said<'_>, first: &Token, level: &mut Level) {
     let behind = first.text.find("://").map_or(0, |at| at + 3);
     let rest = &first.text[behind..];
     let (host, port) = match rest.strip_prefix('[').and_then(|inside| inside.find(']')) {
@@ -297,8 +302,14 @@ fn server_name(lowering: &mut Lowering<'_>, first: &Token, level: &mut Level) {
     }
     lowering.tells_undefined(first, "name");
     if host.contains(['*', '?', '[']) && !host.starts_with('[') {
+        let edits = vec![Edit { span: said.name_span(), text: "ServerAlias".to_owned() }];
+        let fix = Fix { title: "write `ServerAlias`".to_owned(), safety: Safety::Safe, edits };
         let problem = Problem::new("server-name-invalid-wildcard", first.span).with("name", host);
-        lowering.problems.push(problem);
+        lowering.problems.push(if port.is_empty() && first.text.starts_with(host) {
+            problem.fix(fix)
+        } else {
+            problem
+        });
     }
     let is_port = |text: &str| text.parse::<u16>().is_ok_and(|port| port > 0);
     if port.strip_prefix(':').is_some_and(|port| !is_port(port)) {
@@ -315,8 +326,9 @@ fn aliases(lowering: &mut Lowering<'_>, said: &Said<'_>, level: &mut Level) {
         let token = said.token(word);
         if token.text.starts_with('#') && !word.is_quoted() {
             let end = said.words.last().unwrap_or(word).span(said.statement.text);
-            let problem = Problem::new("inline-comment", token.span.to(end)).case("alias").with("name", "ServerAlias");
-            lowering.problems.push(problem);
+            let mut problem = Problem::new("inline-comment", token.span.to(end)).case("alias");
+            problem.fix = comment_above(said.text, said.name_span(), token.span.to(end));
+            lowering.problems.push(problem.with("name", "ServerAlias"));
             return;
         }
         if lowering.is_open(&token.text) {

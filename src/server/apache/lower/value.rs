@@ -8,8 +8,9 @@ use super::setting::Said;
 use crate::diagnostic::{Edit, Fix, Problem, Safety};
 use crate::model::{ProtocolChoice, Setting, TicketKey, Token};
 use crate::platform::TlsLibraryKind;
+use crate::server::apache::directives::comment_above;
 use crate::server::apache::include::path_of;
-use crate::source::{FileKind, ReadError};
+use crate::source::{FileKind, ReadError, Span};
 use crate::tls::Protocol;
 
 /// Why a value is not known.
@@ -61,7 +62,8 @@ impl Lowering<'_> {
         for word in wrong {
             if word.text.starts_with('#') {
                 let end = words.last().map_or(word.span, |last| last.span);
-                let problem = Problem::new("inline-comment", word.span.to(end));
+                let mut problem = Problem::new("inline-comment", word.span.to(end));
+                problem.fix = comment_above(said.text, said.name_span(), word.span.to(end));
                 self.problems.push(problem.with("name", if is_own { "SSLProtocol" } else { "SSLProxyProtocol" }));
                 break;
             }
@@ -150,6 +152,28 @@ impl Lowering<'_> {
         None
     }
 
+    /// Loads a module above a directive, from the folder that others are loaded from.
+    fn loading(&self, module: &str, said: &Said<'_>) -> Option<Fix> {
+        let folder = self.loaded.modules.folder()?;
+        let name = module.strip_prefix("mod_")?;
+        let line = format!("LoadModule {name}_module {folder}{module}.so");
+        let is_known = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+        let found = self.line_above(said.name_span(), &line, &format!("load {module}"), Safety::Safe);
+        found.filter(|_| is_known)
+    }
+
+    /// Adds a line above the one in which a span begins, indented alike.
+    pub fn line_above(&self, below: Span, line: &str, title: &str, safety: Safety) -> Option<Fix> {
+        let start = below.start as usize;
+        let text = self.loaded.is_file(below.file).then(|| self.loaded.text(below.file))?;
+        let from = text[..start].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let indent = String::from_utf8_lossy(&text[from..start]).into_owned();
+        let ending = if text[..from].ends_with(b"\r\n") { "\r\n" } else { "\n" };
+        let span = Span { end: below.start, ..below };
+        let edits = vec![Edit { span, text: format!("{line}{ending}{indent}") }];
+        indent.trim().is_empty().then(|| Fix { title: title.to_owned(), safety, edits })
+    }
+
     /// `SSLSessionCache` and `SSLStaplingCache`: the module that keeps the cache must be loaded.
     pub fn cache_provider(&mut self, said: &Said<'_>, first: &Token) {
         let provider = first.text.split(':').next().unwrap_or_default();
@@ -158,7 +182,8 @@ impl Lowering<'_> {
         if is_built_in || self.loaded.modules.has_table(&module) || self.is_open(provider) || said.words.is_empty() {
             return;
         }
-        let problem = Problem::new("socache-module-missing", first.span).with("provider", provider);
+        let mut problem = Problem::new("socache-module-missing", first.span).with("provider", provider);
+        problem.fix = self.loading(&module, said);
         self.problems.push(problem.with("module", module));
     }
 }

@@ -79,7 +79,13 @@ fn stapling(deployment: &Deployment, lowering: &Lowering<'_>, host: &Host, membe
     let by_md = managed.and_then(|setting| setting.get()) == Some(&true);
     if setting.get().is_some_and(|stapling| stapling.on) && lowering.stapling_cache.is_none() && !by_md {
         let at = setting.origin.anchor();
-        found.push(Problem::new("stapling-without-cache", at).related(site.head, "holds here"));
+        let mut problem = Problem::new("stapling-without-cache", at);
+        // Names are those of Debian's own configuration; a virtual host begins in the server.
+        if lowering.loaded.modules.has_table("mod_socache_shmcb") && !host.is_server {
+            let line = "SSLStaplingCache shmcb:stapling(32768)";
+            problem.fix = lowering.line_above(host.head, line, "keep the responses", Safety::Safe);
+        }
+        found.push(problem.related(site.head, "holds here"));
     }
 }
 
