@@ -79,6 +79,8 @@ pub struct Block {
     pub is_certificate: bool,
     /// Whether its label is that of a private key.
     pub is_key: bool,
+    /// Where the next block begins on its last line.
+    glue: Option<u32>,
 }
 
 /// A file that was read.
@@ -133,6 +135,7 @@ impl PemFile {
             label: raw.label.to_owned(),
             is_certificate: certificate_label(raw.label),
             is_key: key::is_key_label(raw.label),
+            glue: glue(&raw, bytes).map(|at| at as u32),
             kind: kind(&raw, passwords),
         });
         let blocks: Vec<Block> = blocks.collect();
@@ -203,6 +206,12 @@ impl PemFile {
         })
     }
 
+    /// Where a block begins on the line that ends another one.
+    pub fn glue(&self) -> Option<Span> {
+        let at = self.blocks.iter().find_map(|block| block.glue)?;
+        Some(Span::new(self.file, at, at))
+    }
+
     /// Whether the first parameters of any kind are those of a curve.
     pub fn parameters_begin_with_curve(&self) -> bool {
         let is_one = |block: &&Block| matches!(block.kind, BlockKind::DhParameters(_) | BlockKind::CurveParameters(_));
@@ -238,6 +247,17 @@ impl PemFile {
         let has_one = self.blocks.iter().any(|block| block.is_certificate);
         (!has_one).then_some(FileFault::NoBlock { looks: self.looks })
     }
+}
+
+/// Where the next block begins on the last line of one: behind the mark of its end.
+fn glue(raw: &pem::Raw<'_>, bytes: &[u8]) -> Option<usize> {
+    if raw.der != Err(PemFault::Glued) {
+        return None;
+    }
+    let end = format!("-----END {}-----", raw.label);
+    let text = bytes.get(raw.start..raw.end)?;
+    let at = raw.start + text.windows(end.len()).position(|window| window == end.as_bytes())? + end.len();
+    bytes[at..].starts_with(b"-----BEGIN ").then_some(at)
 }
 
 fn kind(raw: &pem::Raw<'_>, passwords: &[Zeroizing<Vec<u8>>]) -> BlockKind {

@@ -40,15 +40,67 @@ pub fn empty(scope: &Scope<'_>, _: SiteId, site: &Site, sink: &mut Sink) {
 pub(super) fn refused(scope: &Scope<'_>, library: &'static CipherLibrary, token: &Token) -> Option<Problem> {
     let name = scope.deployment.platform.tls_library.name.clone();
     match scope.expansion(library, token).error.clone()? {
-        CipherError::NoMatch => Some(Problem::new("cipher-list-empty", token.span).with("library", name)),
+        CipherError::NoMatch => {
+            let mut problem = Problem::new("cipher-list-empty", token.span).with("library", name);
+            problem.fix = usual(scope, library, token);
+            Some(problem)
+        }
         CipherError::InvalidCommand(at) => {
             let found = token.text.get(at..).and_then(|rest| rest.chars().next());
             let shown = found.map_or("the end".to_owned(), |letter| format!("`{}`", letter.escape_default()));
             let end = at + found.map_or(0, char::len_utf8);
-            let problem = Problem::new("cipher-list-syntax", token.part(at, end)).with("found", shown);
+            let mut problem = Problem::new("cipher-list-syntax", token.part(at, end)).with("found", shown);
+            problem.fix = stripped(scope, library, token);
             Some(problem.with("library", name))
         }
     }
+}
+
+/// Takes each letter out of a string that the library trips over, until it takes what is left; a bar, which stands between
+/// the names of a group in BoringSSL, becomes a colon.
+fn stripped(scope: &Scope<'_>, library: &'static CipherLibrary, token: &Token) -> Option<Fix> {
+    /// How many letters are taken out at most.
+    const MOST: usize = 32;
+    let mut left: Vec<(usize, char)> = token.text.char_indices().collect();
+    let mut edits = Vec::new();
+    loop {
+        let text: String = left.iter().map(|(_, letter)| letter).collect();
+        match cipher::expand(library, &text).error {
+            None => break,
+            Some(CipherError::InvalidCommand(at)) if edits.len() < MOST => {
+                let place = text.get(..at)?.chars().count();
+                let (from, letter) = *left.get(place)?;
+                let with = if letter == '|' { ":" } else { "" };
+                edits.push(Edit { span: token.part(from, from + letter.len_utf8()), text: with.to_owned() });
+                match with {
+                    "" => drop(left.remove(place)),
+                    _ => left[place].1 = ':',
+                }
+            }
+            Some(_) => return None,
+        }
+    }
+    let is_verbatim = scope.text(token.part(0, token.text.len())) == *token.text;
+    (is_verbatim && !edits.is_empty()).then(|| Fix {
+        title: "take out what the library trips over".to_owned(),
+        safety: Safety::Safe,
+        edits,
+    })
+}
+
+/// Puts a usual string in the place of one that selects nothing.
+fn usual(scope: &Scope<'_>, library: &'static CipherLibrary, token: &Token) -> Option<Fix> {
+    const USUAL: &str = "HIGH:!aNULL:!MD5";
+    // Behind quotes with escapes, and where a server adds to the string, the place of the text is not that of the token.
+    let end = token.text.trim_end_matches(":!aNULL:!eNULL:!EXP").len();
+    let span = token.part(0, end);
+    let is_verbatim = end > 0 && scope.text(span) == token.text[..end];
+    let selects = cipher::expand(library, USUAL).error.is_none();
+    (is_verbatim && selects).then(|| Fix {
+        title: format!("write {USUAL}"),
+        safety: Safety::Unsafe,
+        edits: vec![Edit { span, text: USUAL.to_owned() }],
+    })
 }
 
 /// `cipher-list-syntax`.

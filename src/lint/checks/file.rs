@@ -131,7 +131,13 @@ pub fn certificate_unparseable<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut 
                 .with("reason", reason)
                 .with("words", words);
             // A file with a key is never shown.
-            sink.report(if file.is_secret() { problem } else { problem.related(at, "this block") });
+            let problem = if file.is_secret() { problem } else { problem.related(at, "this block") };
+            let fix = file.glue().map(|at| Fix {
+                title: "begin the next block on a line of its own".to_owned(),
+                safety: Safety::Safe,
+                edits: vec![Edit { span: at, text: "\n".to_owned() }],
+            });
+            sink.report(fix.filter(|_| !file.is_secret()).into_iter().fold(problem, Problem::fix));
         }
         None => {}
     }

@@ -224,6 +224,8 @@ pub fn specific_shadows_wildcard(scope: &Scope<'_>, _: EndpointId, endpoint: &En
         .with("listen", endpoint.listen.to_string())
         .with("name", name.clone())
         .with("count", lost.len().to_string());
+    let change = Change::ListenToo { listen: lost[0].0.span, on: endpoint.listen.clone() };
+    problem.fix = scope.fix("listen there too", Safety::Unsafe, &change);
     for (listen, name) in &lost {
         problem = problem.related(listen.span, format!("{name} cannot be reached there"));
     }

@@ -242,7 +242,12 @@ pub fn unverified(scope: &Scope<'_>, sink: &mut Sink) {
             let is_named = policy.checks_name.get() != Some(&false) || policy.checks_name.origin.written.is_none();
             if let Some(at) = policy.checks_name.origin.written.filter(|_| is_required(policy) && !is_named) {
                 let problem = Problem::new("proxy-verification-disabled", at).case("name");
-                let problem = problem.with("target", &*target.written.text);
+                let mut problem = problem.with("target", &*target.written.text);
+                problem.fix = Some(Fix {
+                    title: "check the name".to_owned(),
+                    safety: Safety::Unsafe,
+                    edits: vec![Edit { span: at, text: "on".to_owned() }],
+                });
                 sink.report(problem.related(upstream.at, "sent on here"));
             }
             continue;
@@ -250,8 +255,12 @@ pub fn unverified(scope: &Scope<'_>, sink: &mut Sink) {
         let is_written = policy.verification.origin.kind != OriginKind::Default;
         let at = policy.verification.origin.written.filter(|_| is_written).unwrap_or(upstream.at);
         let problem = Problem::new("proxy-verification-disabled", at).with("target", &*target.written.text);
+        // Go takes the system's authorities where none is named; others need one to be.
+        let is_go = scope.deployment.platform.tls_library.kind == TlsLibraryKind::Go;
+        let change = Change::RemoveDirective { written: at };
+        let fix = is_written.then(|| scope.fix("verify it", Safety::Unsafe, &change)).flatten().filter(|_| is_go);
         sink.report(match is_written {
-            true => problem.related(upstream.at, "sent on here"),
+            true => fix.into_iter().fold(problem.related(upstream.at, "sent on here"), Problem::fix),
             false => problem.case("default").severity(Severity::Info),
         });
     }

@@ -55,10 +55,10 @@ fn is_read(name: &str) -> bool {
         )
 }
 
-/// Directives of other modules than mod_ssl's certificates that still work and have a newer form, with the release that has
-/// it (the documentation of each).
+/// Directives that are out of use, the release since which they are, and what is written instead: nothing, where they have
+/// no effect (the documentation of each).
 const OUT_OF_USE: &[(&str, &str, &str)] = &[
-    ("namevirtualhost", "2.3.11", "nothing: names are told apart wherever an address is shared"),
+    ("namevirtualhost", "2.3.11", ""),
     ("sslrequire", "2.4.0", "`Require expr`"),
     ("sslproxycheckpeercn", "2.4.5", "`SSLProxyCheckPeerName`"),
 ];
@@ -368,7 +368,8 @@ impl<'a> Lowering<'a> {
             let lower = row.map_or("", |row| row.lower);
             if let Some((_, since, instead)) = OUT_OF_USE.iter().find(|(name, ..)| is_sound && *name == lower) {
                 let said = setting::Said { name: lower, statement, words: &words, text: loaded.text(statement.text) };
-                self.problems.push(setting::deprecated(&said, since, instead));
+                let problem = setting::deprecated(&said, since, instead);
+                self.problems.push(if instead.is_empty() { problem.case("without-effect") } else { problem });
             }
             if let (Scope::Host(at), Some(row)) = (open[open.len() - 1], row) {
                 self.hosts[at].level.has_core |= row.is_core();

@@ -253,8 +253,11 @@ impl Sockets {
                 let at = self.socket(listen, &asked, service);
                 let is_shared = !tells_names_apart(service, deployment.platform.server_version);
                 let other = self.endpoints[at].uses.first().filter(|_| is_shared).map(|one| one.span);
-                if let Some(first) = own.insert(at, asked.span).or(other) {
-                    let problem = Problem::new("duplicate-listen", asked.span).with("listen", listen.to_string());
+                let before = own.insert(at, asked.span);
+                if let Some(first) = before.or(other) {
+                    let case = if before.is_some() { "" } else { "elsewhere" };
+                    let problem = Problem::new("duplicate-listen", asked.span).case(case);
+                    let problem = problem.with("listen", listen.to_string());
                     deployment.problems.push(problem.related(first, "first here"));
                 }
                 if let Some(option) = asked.socket_option
