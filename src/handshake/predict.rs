@@ -309,7 +309,8 @@ impl<'a> Predictor<'a> {
         self.outcome_for(binding, client, None)
     }
 
-    fn outcome_for(&self, binding: &Binding, client: &Client, name: Option<&str>) -> Arc<Outcome> {
+    /// What a binding comes to for a client that sends a name, or none that is known.
+    pub fn outcome_for(&self, binding: &Binding, client: &Client, name: Option<&str>) -> Arc<Outcome> {
         let hangs_on_name = match self.library_kind() {
             TlsLibraryKind::Go => self.candidates(binding.credentials).all.len() > 1,
             _ => self.deployment.credentials(binding.credentials).hangs_on_name(),

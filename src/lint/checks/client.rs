@@ -26,7 +26,7 @@ pub fn nobody(scope: &Scope<'_>, found: &[Problem], sink: &mut Sink) {
         if binding.rejects || !is_reached {
             return None;
         }
-        let cause = refusal(scope, binding)?;
+        let cause = refusal(scope, binding, name.as_deref())?;
         let place = scope.predictor.place(binding, cause.decisive).unwrap_or(site.head);
         if errors.iter().any(|error| explains(error, &[place, site.head, site.block])) {
             return None;
@@ -54,7 +54,8 @@ pub fn required(scope: &Scope<'_>, sink: &mut Sink) {
         for (at, binding) in endpoint.bindings.iter().enumerate() {
             let site = scope.deployment.site(binding.site);
             let names = scope.exact_names(endpoint, BindingId(at as u32), site);
-            let Some(name) = names.first().filter(|_| !binding.rejects && refusal(scope, binding).is_none()) else {
+            let Some(name) = names.first().filter(|_| !binding.rejects && refusal(scope, binding, None).is_none())
+            else {
                 continue;
             };
             // Clients that fail at one place are told of together.
@@ -107,12 +108,13 @@ fn shown(endpoint: &Endpoint) -> String {
 }
 
 /// Why the first of the current clients is refused, where all of them are.
-fn refusal(scope: &Scope<'_>, binding: &Binding) -> Option<Cause> {
+fn refusal(scope: &Scope<'_>, binding: &Binding, name: Option<&str>) -> Option<Cause> {
     let mut first = None;
     let named = &scope.settings.required;
     for client in clients().iter().filter(|client| named.is_empty() && !client.is_old).chain(named) {
-        match &*scope.predictor.outcome(binding, client) {
-            Outcome::Failed(cause) if cause.stage == Stage::Negotiate => {
+        match &*scope.predictor.outcome_for(binding, client, name) {
+            // Of what cannot be loaded at a handshake `variable-certificate-file-missing` and the rules of its files speak.
+            Outcome::Failed(cause) if cause.stage == Stage::Negotiate && cause.code != "certificate-not-loaded" => {
                 first.get_or_insert_with(|| cause.clone());
             }
             _ => return None,

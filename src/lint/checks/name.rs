@@ -8,19 +8,25 @@ use std::sync::Arc;
 use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity};
 use crate::lint::{Scope, Sink, scope::is_host};
 use crate::model::{
-    Binding, BindingId, Credentials, Endpoint, EndpointId, Found, NameKind, OriginKind, Site, SiteId, Token, Transport,
-    VerifyMode,
+    Binding, BindingId, CredentialsId, Endpoint, EndpointId, Found, NameKind, OriginKind, Site, SiteId, Token,
+    Transport, VerifyMode,
 };
 use crate::pki::Certificate;
 use crate::platform::KeepsApart;
 use crate::tls::Protocols;
 
-/// The leaves of a set, as far as they can be read. Absent where one cannot: then nothing can be said of its names.
-fn leaves<'a>(scope: &Scope<'a>, set: &'a Credentials) -> Option<Vec<&'a Arc<Certificate>>> {
+/// The leaves of a set that are served, as far as they can be read. Absent where one cannot: then nothing can be said of its
+/// names.
+fn leaves<'a>(scope: &Scope<'a>, id: CredentialsId) -> Option<Vec<&'a Arc<Certificate>>> {
+    let set = scope.deployment.credentials(id);
     if set.pairs.is_empty() {
         return None;
     }
-    set.pairs.iter().map(|pair| scope.leaf(pair)).collect()
+    // Of two with keys of one kind OpenSSL keeps the last.
+    let slots = scope.predictor.is_openssl().then(|| scope.predictor.slots(id)).filter(|slots| slots.unknown.is_none());
+    let is_kept = |at: usize| slots.is_none_or(|slots| slots.usable().next().is_none() || slots.pair(at).is_some());
+    let kept = set.pairs.iter().enumerate().filter(|(at, _)| is_kept(*at));
+    kept.map(|(_, pair)| scope.leaf(pair)).collect()
 }
 
 /// Whether a certificate covers a name; an address only as an address.
@@ -33,7 +39,7 @@ fn covers(certificate: &Certificate, name: &str) -> bool {
 pub fn uncovered(scope: &Scope<'_>, endpoint: &Endpoint, site: SiteId) -> Vec<String> {
     let Some(at) = endpoint.bindings.iter().position(|binding| binding.site == site) else { return Vec::new() };
     let binding = endpoint.bindings[at];
-    let Some(leaves) = leaves(scope, scope.deployment.credentials(binding.credentials)) else { return Vec::new() };
+    let Some(leaves) = leaves(scope, binding.credentials) else { return Vec::new() };
     let names = scope.exact_names(endpoint, crate::model::BindingId(at as u32), scope.deployment.site(site));
     let open = names.into_iter().filter(|name| !leaves.iter().any(|leaf| covers(leaf, &name.text)));
     open.map(|name| name.text.to_string()).collect()
@@ -46,7 +52,7 @@ pub fn mismatch(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mu
     }
     for (at, binding) in endpoint.bindings.iter().enumerate() {
         let set = scope.deployment.credentials(binding.credentials);
-        let Some(leaves) = leaves(scope, set).filter(|_| !binding.rejects) else { continue };
+        let Some(leaves) = leaves(scope, binding.credentials).filter(|_| !binding.rejects) else { continue };
         if leaves.iter().all(|leaf| !leaf.has_san && leaf.common_names.is_empty()) {
             continue;
         }
@@ -92,9 +98,8 @@ pub fn shadowed(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mu
             if winner.site == binding.site {
                 continue;
             }
-            let set = scope.deployment.credentials(winner.credentials);
-            let wrong =
-                leaves(scope, set).is_some_and(|leaves| !leaves.iter().any(|leaf| covers(leaf, &name.token.text)));
+            let served = leaves(scope, winner.credentials);
+            let wrong = served.is_some_and(|leaves| !leaves.iter().any(|leaf| covers(leaf, &name.token.text)));
             let first = scope.deployment.site(winner.site);
             let at = first.names.iter().find(|other| other.token.text == name.token.text);
             let problem = Problem::new("shadowed-site", name.token.span)
@@ -125,7 +130,7 @@ pub fn inherited(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &m
         }
         let default_site = scope.deployment.site(default.site);
         let open = uncovered(scope, endpoint, listen.site);
-        let known = leaves(scope, set).is_some();
+        let known = leaves(scope, default.credentials).is_some();
         let (severity, case) = match (open.is_empty(), known) {
             (false, _) => (Severity::Error, ""),
             (true, true) => (Severity::Info, "covered"),
@@ -262,7 +267,7 @@ fn inviting<'a>(scope: &Scope<'a>, endpoint: &'a Endpoint) -> Inviting<'a> {
         if !seen.insert(Rc::clone(&apart)) && scope.deployment.keeps_apart == KeepsApart::Settings {
             continue;
         }
-        let Some(leaves) = leaves(scope, scope.deployment.credentials(binding.credentials)) else { continue };
+        let Some(leaves) = leaves(scope, binding.credentials) else { continue };
         for name in leaves.iter().flat_map(|leaf| &leaf.dns_names) {
             let sites = found.entry(name.to_ascii_lowercase()).or_default();
             if sites.len() < KEPT && !sites.iter().any(|(_, other)| *other == apart) {

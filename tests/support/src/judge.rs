@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::arena::{Fight, fight, line};
 use crate::case::Case;
+use crate::finding::{self, Judged};
 use crate::handshake::Outcome;
 use crate::prediction::{Comparison, Platform, Prediction, arguments, predict};
 use crate::recipe::write;
@@ -154,7 +155,7 @@ impl Judge {
         verdict
     }
 
-    fn ask(&self, folder: &Path, case: &Case) -> (Fight, Option<Prediction>) {
+    fn ask(&self, folder: &Path, case: &Case) -> (Fight, Option<(Prediction, Option<Judged>)>) {
         write(folder, &case.files);
         for client in &case.clients {
             std::fs::write(folder.join(format!("client-{}.toml", client.name)), client.toml())
@@ -165,7 +166,9 @@ impl Judge {
             .iter()
             .map(|attempt| case.clients[attempt.client].arguments(&attempt.listen, &attempt.host, "root.pem"))
             .collect();
-        let prediction = self.tool.as_ref().map(|tool| predict(tool, folder, &self.platform, case));
+        let prediction = self.tool.as_ref().map(|tool| {
+            (predict(tool, folder, &self.platform, case), finding::judge(tool, folder, &self.platform, case))
+        });
         (fight(folder, &format!("MAIN={}; {}", case.main, self.start), &arguments), prediction)
     }
 
@@ -177,7 +180,7 @@ impl Judge {
         let differs = |case: &Case| {
             let folder = tempfile::tempdir().expect("a temporary folder");
             let (fight, prediction) = self.ask(folder.path(), case);
-            let found = prediction.map(|prediction| compare(case, &fight, &prediction, &mut BTreeMap::new()));
+            let found = prediction.map(|ours| compare(case, &fight, &ours, &mut BTreeMap::new()));
             let is_it = |one: &Difference| one.kind == wanted.kind && one.sort == wanted.sort;
             found.into_iter().flatten().find(is_it).map(|one| one.words)
         };
@@ -240,7 +243,7 @@ struct Difference {
 fn compare(
     case: &Case,
     fight: &Fight,
-    prediction: &Prediction,
+    (prediction, judged): &(Prediction, Option<Judged>),
     unknown: &mut BTreeMap<String, usize>,
 ) -> Vec<Difference> {
     let real = if fight.starts { "ok" } else { "fail" };
@@ -255,6 +258,9 @@ fn compare(
         return vec![Difference { kind: format!("start-{}", prediction.start), sort, at: None, words }];
     }
     let mut found = Vec::new();
+    if let Some((kind, sort, words)) = judged.as_ref().and_then(|judged| judged.contradiction(fight.starts)) {
+        found.push(Difference { kind: kind.to_owned(), sort, at: None, words });
+    }
     for (at, (attempt, real)) in case.attempts.iter().zip(&fight.handshakes).enumerate() {
         let client = &case.clients[attempt.client].name;
         match prediction.compare(&attempt.listen, &attempt.host, client, real) {

@@ -11,6 +11,7 @@ pub mod certificate;
 pub mod client;
 pub mod clock;
 pub mod der;
+pub mod finding;
 pub mod handshake;
 pub mod judge;
 pub mod kept;
