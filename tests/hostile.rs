@@ -381,6 +381,34 @@ fn nothing_leads_out_of_a_root() {
     assert!(text.contains("include-missing") && !text.contains("outside-of-the-root"), "{text}");
 }
 
+/// Members that climb out, absolute ones, links to files outside, one of two gigabytes in two megabytes, and a torn archive.
+#[test]
+fn archives_that_lie_and_explode() {
+    const MAKING: &str = "mkdir -p etc/nginx
+printf 'events {}\nhttp { include /etc/nginx/up; include /etc/nginx/absolute; include /secret; }\n' > etc/nginx/nginx.conf
+printf 'outside-of-the-archive;\n' > secret
+ln -s ../../../secret etc/nginx/up
+ln -s \"$PWD/secret\" etc/nginx/absolute
+tar cf links.tar etc
+tar cPf dots.tar --transform 's,^secret,../secret,' etc secret
+echo inside > inside
+tar cPf absolute.tar \"$PWD/inside\" etc
+truncate -s 2G etc/nginx/zeros.conf
+tar cf - etc | gzip -1 > bomb.tar.gz
+head -c 100000 bomb.tar.gz > torn.tar.gz";
+    let tree = Tree::new().bounded(2 << 30);
+    let made = Command::new("sh").args(["-ec", MAKING]).current_dir(tree.folder.path()).status().expect("sh");
+    assert!(made.success());
+    for archive in ["links.tar", "dots.tar", "absolute.tar", "bomb.tar.gz", "torn.tar.gz"] {
+        let output = tree.lint(&["--format", "json", archive]);
+        let all = [&output.stdout[..], &output.stderr].concat();
+        let text = String::from_utf8_lossy(&all);
+        assert!(!text.contains("outside-of-the-archive"), "{archive}: {text:.2000}");
+        let is_read = matches!(archive, "links.tar" | "absolute.tar");
+        assert_eq!(output.status.code() == Some(2), !is_read, "{archive}: {text:.2000}");
+    }
+}
+
 /// Names and values with escape sequences, marks that turn the reading direction, and words of workflow commands.
 #[test]
 fn escape_sequences_are_never_raw() {

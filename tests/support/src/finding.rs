@@ -22,6 +22,9 @@ static OLD: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
     old.filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned())).collect()
 });
 
+/// Rules that tell of sites that nobody reaches: their certificates are judged all the same.
+const UNREACHED: &[&str] = &["server-name-missing", "shadowed-site", "site-without-listener"];
+
 /// What comes of one name on one socket.
 #[derive(Default)]
 struct Served {
@@ -38,6 +41,8 @@ struct Served {
 pub struct Judged {
     /// Rules that say an error.
     errors: BTreeSet<String>,
+    /// Whether all sites may be reached.
+    are_reached: bool,
     served: BTreeMap<(String, String), Served>,
 }
 
@@ -68,8 +73,9 @@ pub fn judge(tool: &Path, folder: &Path, platform: &Platform, case: &Case) -> Op
     };
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let (linted, shaken) = (run("lint")?, run("handshake")?);
-    let findings = linted["findings"].as_array()?.iter();
-    let errors = findings.filter(|one| one["severity"] == "error").map(|one| text(&one["rule"])).collect();
+    let findings = linted["findings"].as_array()?;
+    let are_reached = !findings.iter().any(|one| UNREACHED.contains(&text(&one["rule"]).as_str()));
+    let errors = findings.iter().filter(|one| one["severity"] == "error").map(|one| text(&one["rule"])).collect();
     let mut served: BTreeMap<(String, String), Served> = BTreeMap::new();
     for entry in shaken["handshakes"].as_array()?.iter().filter(|entry| !OLD.contains(&text(&entry["client"]))) {
         let one = served.entry((text(&entry["listen"]), text(&entry["host"]))).or_default();
@@ -92,7 +98,7 @@ pub fn judge(tool: &Path, folder: &Path, platform: &Platform, case: &Case) -> Op
             }
         }
     }
-    Some(Judged { errors, served })
+    Some(Judged { errors, are_reached, served })
 }
 
 impl Judged {
@@ -118,7 +124,7 @@ impl Judged {
         }
         let all_are_well =
             !self.served.is_empty() && self.served.values().all(|one| one.refused + one.distrusted + one.open == 0);
-        (all_are_well && !self.errors.is_empty()).then(|| {
+        (all_are_well && self.are_reached && !self.errors.is_empty()).then(|| {
             (
                 "alarm",
                 errors.clone(),
