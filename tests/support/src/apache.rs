@@ -198,7 +198,9 @@ fn certificates(
         let mut made = made;
         // Drawn aside: what else a number stands for stays as it was.
         let mut aside = random.clone();
-        (0..5).for_each(|_| drop(aside.below(97)));
+        for _ in 0..5 {
+            aside.number();
+        }
         if let Some(certificate) = made.certificate.as_mut().filter(|_| aside.one_in(20)) {
             let curve = aside.word(&["1.2.840.10045.3.1.7", "1.3.132.0.34", "1.3.132.0.35", "1.3.132.0.10"]);
             certificate.extend(der::pem("EC PARAMETERS", &der::identifier(curve)).into_bytes());
