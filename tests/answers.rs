@@ -1,14 +1,16 @@
 //! What sites answer, in the model and from the real servers: content, redirects, what is passed on, and which answers carry
-//! `Strict-Transport-Security`.
+//! `Strict-Transport-Security`; and which sites answer on the connections of others.
 
 use std::path::Path;
 use std::process::Command;
 
 use shakedown::model::{NameKind, Reply, ServerKind, Site};
+use shakedown::pipeline::{self, Options, TrustSource};
 use shakedown::platform::{self, Part};
 use shakedown::server::{self, Form, Input, Root};
 use shakedown::source::{Limits, Memory, Sources, Text};
-use shakedown_testing::request::{Response, ask};
+use shakedown_testing::request::{Response, ask, ask_across};
+use shakedown_testing::{NOW, recipe};
 
 /// A request, what answers it, and whether the header comes along.
 type Case = (&'static str, Reply, bool);
@@ -197,4 +199,76 @@ fn what_caddy_adapts_answers_alike() {
     let json = String::from_utf8(adapt.expect("caddy is installed: run tests/install").stdout).expect("UTF-8");
     let start = "(export HOME=$PWD XDG_DATA_HOME=$PWD XDG_CONFIG_HOME=$PWD; caddy start --config caddy.json)";
     hold(ServerKind::Caddy, Part::Caddy, "caddy.json", &json, folder.path(), start, CADDY_CASES);
+}
+
+/// Whether requests for `b.test` on a connection to `a.test` are refused, by the rule and by the real server.
+fn kept_apart(main: &str, text: &str, start: &str) -> (bool, bool) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut files = Memory::new();
+    let mut add = |path: &str, bytes: Vec<u8>| {
+        std::fs::write(folder.path().join(path), &bytes).expect("a file can be written");
+        files.insert(path, bytes);
+    };
+    add(main, text.as_bytes().to_vec());
+    add("wide.pem", recipe::file(["leaf a.test,b.test", "intermediate"]));
+    add("b.pem", recipe::file(["leaf b.test", "intermediate"]));
+    add("a.key", recipe::file(["key ec1"]));
+    add("root.crt", recipe::file(["root"]));
+    let options = Options {
+        platform: Some("debian-12".to_owned()),
+        now: NOW,
+        trust: vec![TrustSource::File("root.crt".into())],
+        ..Options::default()
+    };
+    let run = pipeline::lint(&files, &[main.into()], &options).expect("a run");
+    let is_told = run.findings.iter().any(|finding| finding.rule.as_str() == "sni-host-mismatch");
+    let [answer] = &ask_across(folder.path(), start, &[("a.test", "b.test")])[..] else { panic!("one answer") };
+    (is_told, answer.as_ref().expect("an answer").status == 421)
+}
+
+#[test]
+fn nginx_keeps_sites_apart_that_verify_otherwise() {
+    let start = "nginx -e stderr -p . -c \"$PWD/nginx.conf\" -g \"pid $PWD/nginx.pid;\"";
+    for (certificate, more, refuses) in [
+        ("b.pem", "", false),
+        ("wide.pem", "ssl_protocols TLSv1.3;", false),
+        ("b.pem", "ssl_client_certificate root.crt; ssl_verify_client optional;", true),
+    ] {
+        let site = |name: &str, certificate: &str, more: &str| {
+            format!(
+                "server {{ listen 443 ssl; server_name {name}; ssl_certificate {certificate}; ssl_certificate_key a.key; {more} return 204; }}\n"
+            )
+        };
+        let sites = site("a.test", "wide.pem", "") + &site("b.test", certificate, more);
+        let text = format!("user root;\nevents {{}}\nhttp {{\n{sites}}}\n");
+        assert_eq!(kept_apart("nginx.conf", &text, start), (refuses, refuses), "{certificate} {more}");
+    }
+}
+
+#[test]
+fn apache_keeps_sites_apart_that_differ() {
+    let start = "apache2 -k start -d \"$PWD\" -f \"$PWD/apache2.conf\" && sleep 0.3";
+    for (certificate, more, server, refuses) in [
+        ("wide.pem", "", "", false),
+        ("b.pem", "", "", true),
+        ("b.pem", "", "SSLVHostSNIPolicy insecure", false),
+        ("b.pem", "", "SSLVHostSNIPolicy authonly", false),
+        ("wide.pem", "SSLProtocol TLSv1.2", "", true),
+        ("wide.pem", "SSLCipherSuite HIGH", "", true),
+        ("wide.pem", "SSLVerifyClient optional\nSSLCACertificateFile root.crt", "SSLVHostSNIPolicy authonly", true),
+    ] {
+        let site = |name: &str, certificate: &str, more: &str| {
+            format!(
+                "<VirtualHost *:443>\nServerName {name}\nSSLEngine on\nSSLCertificateFile {certificate}\nSSLCertificateKeyFile a.key\n{more}\n</VirtualHost>\n"
+            )
+        };
+        let modules: String = ["mpm_event", "authz_core", "ssl"]
+            .iter()
+            .map(|name| format!("LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n"))
+            .collect();
+        let head =
+            format!("{modules}PidFile apache.pid\nErrorLog error.log\nServerName m.test\nListen 443\n{server}\n");
+        let text = head + &site("a.test", "wide.pem", "") + &site("b.test", certificate, more);
+        assert_eq!(kept_apart("apache2.conf", &text, start), (refuses, refuses), "{certificate} {more} {server}");
+    }
 }

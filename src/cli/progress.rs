@@ -1,7 +1,7 @@
 //! Progress on the terminal, for runs that take longer than a second.
 
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex};
@@ -11,7 +11,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::args::Shared;
-use crate::source::{Entry, FileSystem, Metadata, ReadError};
+use crate::source::{FileSystem, Layer, ReadError};
 
 /// How long a run may take before it shows that it is alive.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -70,37 +70,13 @@ impl Drop for Progress<'_> {
     }
 }
 
-impl FileSystem for Progress<'_> {
-    fn locate(&self, base: &Path, written: &Path) -> PathBuf {
-        self.lower.locate(base, written)
+impl Layer for Progress<'_> {
+    fn lower(&self) -> &dyn FileSystem {
+        self.lower
     }
 
     fn read(&self, path: &Path, limit: u64) -> Result<Arc<[u8]>, ReadError> {
         self.read.fetch_add(1, Ordering::Relaxed);
         self.lower.read(path, limit)
-    }
-
-    fn metadata(&self, path: &Path) -> Result<Metadata, ReadError> {
-        self.lower.metadata(path)
-    }
-
-    fn list(&self, folder: &Path) -> Result<Vec<Entry>, ReadError> {
-        self.lower.list(folder)
-    }
-
-    fn canonical(&self, path: &Path) -> Result<PathBuf, ReadError> {
-        self.lower.canonical(path)
-    }
-
-    fn read_of_kernel(&self, path: &Path, limit: u64) -> Result<Arc<[u8]>, ReadError> {
-        self.lower.read_of_kernel(path, limit)
-    }
-
-    fn link(&self, path: &Path) -> Option<PathBuf> {
-        self.lower.link(path)
-    }
-
-    fn root(&self) -> &Path {
-        self.lower.root()
     }
 }

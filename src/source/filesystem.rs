@@ -196,3 +196,64 @@ pub trait FileSystem: Send + Sync {
     /// The folder that stands for `/`.
     fn root(&self) -> &Path;
 }
+
+/// A file system in front of another: what it does not say itself is what the other says.
+pub trait Layer: Send + Sync {
+    /// The other.
+    fn lower(&self) -> &dyn FileSystem;
+
+    /// [`FileSystem::locate`].
+    fn locate(&self, base: &Path, written: &Path) -> PathBuf {
+        self.lower().locate(base, written)
+    }
+
+    /// [`FileSystem::read`].
+    ///
+    /// # Errors
+    /// Those of [`FileSystem::read`].
+    fn read(&self, path: &Path, limit: u64) -> Result<Arc<[u8]>, ReadError> {
+        self.lower().read(path, limit)
+    }
+
+    /// [`FileSystem::metadata`].
+    ///
+    /// # Errors
+    /// Those of [`FileSystem::metadata`].
+    fn metadata(&self, path: &Path) -> Result<Metadata, ReadError> {
+        self.lower().metadata(path)
+    }
+}
+
+impl<L: Layer> FileSystem for L {
+    fn locate(&self, base: &Path, written: &Path) -> PathBuf {
+        Layer::locate(self, base, written)
+    }
+
+    fn read(&self, path: &Path, limit: u64) -> Result<Arc<[u8]>, ReadError> {
+        Layer::read(self, path, limit)
+    }
+
+    fn metadata(&self, path: &Path) -> Result<Metadata, ReadError> {
+        Layer::metadata(self, path)
+    }
+
+    fn list(&self, folder: &Path) -> Result<Vec<Entry>, ReadError> {
+        self.lower().list(folder)
+    }
+
+    fn canonical(&self, path: &Path) -> Result<PathBuf, ReadError> {
+        self.lower().canonical(path)
+    }
+
+    fn read_of_kernel(&self, path: &Path, limit: u64) -> Result<Arc<[u8]>, ReadError> {
+        self.lower().read_of_kernel(path, limit)
+    }
+
+    fn link(&self, path: &Path) -> Option<PathBuf> {
+        self.lower().link(path)
+    }
+
+    fn root(&self) -> &Path {
+        self.lower().root()
+    }
+}

@@ -1,12 +1,12 @@
 //! How much a run reads before it calls a configuration hostile. Each limit is generous, can be moved, and is told where it
 //! is hit: `SECURITY.md` lists them all.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use super::archive::Bounds;
-use super::filesystem::{Entry, FileSystem, Metadata, ReadError};
+use super::filesystem::{FileSystem, Layer, ReadError};
 
 /// The limits of a run. Sizes in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,9 +104,9 @@ impl<'a> Metered<'a> {
     }
 }
 
-impl FileSystem for Metered<'_> {
-    fn locate(&self, base: &Path, written: &Path) -> PathBuf {
-        self.lower.locate(base, written)
+impl Layer for Metered<'_> {
+    fn lower(&self) -> &dyn FileSystem {
+        self.lower
     }
 
     fn read(&self, path: &Path, limit: u64) -> Result<Arc<[u8]>, ReadError> {
@@ -117,30 +117,6 @@ impl FileSystem for Metered<'_> {
         let bytes = self.lower.read(path, limit)?;
         let before = self.read.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         if before + bytes.len() as u64 > self.limit { Err(exhausted) } else { Ok(bytes) }
-    }
-
-    fn metadata(&self, path: &Path) -> Result<Metadata, ReadError> {
-        self.lower.metadata(path)
-    }
-
-    fn list(&self, folder: &Path) -> Result<Vec<Entry>, ReadError> {
-        self.lower.list(folder)
-    }
-
-    fn canonical(&self, path: &Path) -> Result<PathBuf, ReadError> {
-        self.lower.canonical(path)
-    }
-
-    fn read_of_kernel(&self, path: &Path, limit: u64) -> Result<Arc<[u8]>, ReadError> {
-        self.lower.read_of_kernel(path, limit)
-    }
-
-    fn link(&self, path: &Path) -> Option<PathBuf> {
-        self.lower.link(path)
-    }
-
-    fn root(&self) -> &Path {
-        self.lower.root()
     }
 }
 
@@ -154,10 +130,10 @@ mod tests {
         let mut files = Memory::new();
         files.insert("a", *b"12345");
         files.insert("b", *b"67890");
-        let metered = Metered::new(&files, &Limits { whole: 9, ..Limits::default() });
+        let metered: &dyn FileSystem = &Metered::new(&files, &Limits { whole: 9, ..Limits::default() });
         assert!(metered.read(Path::new("a"), 5).is_ok());
         assert_eq!(metered.read(Path::new("b"), 5), Err(ReadError::Exhausted { limit: 9 }));
-        let enough = Metered::new(&files, &Limits { whole: 10, ..Limits::default() });
+        let enough: &dyn FileSystem = &Metered::new(&files, &Limits { whole: 10, ..Limits::default() });
         assert!(enough.read(Path::new("a"), 5).is_ok() && enough.read(Path::new("b"), 5).is_ok());
     }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::filesystem::{Entry, FileSystem, Metadata, ReadError};
+use super::filesystem::{FileSystem, Layer, Metadata, ReadError};
 
 /// A file system in which some folders of the server are found elsewhere.
 pub struct Mapped<'a> {
@@ -19,7 +19,11 @@ impl<'a> Mapped<'a> {
     }
 }
 
-impl FileSystem for Mapped<'_> {
+impl Layer for Mapped<'_> {
+    fn lower(&self) -> &dyn FileSystem {
+        self.lower
+    }
+
     fn locate(&self, base: &Path, written: &Path) -> PathBuf {
         let whole = base.join(written);
         let found = self.maps.iter().find_map(|(from, to)| Some((whole.strip_prefix(from).ok()?, to)));
@@ -28,34 +32,6 @@ impl FileSystem for Mapped<'_> {
             Some((rest, to)) => to.join(rest),
             None => self.lower.locate(base, written),
         }
-    }
-
-    fn read(&self, path: &Path, limit: u64) -> Result<Arc<[u8]>, ReadError> {
-        self.lower.read(path, limit)
-    }
-
-    fn metadata(&self, path: &Path) -> Result<Metadata, ReadError> {
-        self.lower.metadata(path)
-    }
-
-    fn list(&self, folder: &Path) -> Result<Vec<Entry>, ReadError> {
-        self.lower.list(folder)
-    }
-
-    fn canonical(&self, path: &Path) -> Result<PathBuf, ReadError> {
-        self.lower.canonical(path)
-    }
-
-    fn read_of_kernel(&self, path: &Path, limit: u64) -> Result<Arc<[u8]>, ReadError> {
-        self.lower.read_of_kernel(path, limit)
-    }
-
-    fn link(&self, path: &Path) -> Option<PathBuf> {
-        self.lower.link(path)
-    }
-
-    fn root(&self) -> &Path {
-        self.lower.root()
     }
 }
 
@@ -82,9 +58,9 @@ fn elsewhere(error: ReadError) -> ReadError {
     if error.is_missing() { ReadError::Elsewhere } else { error }
 }
 
-impl FileSystem for Elsewhere<'_> {
-    fn locate(&self, base: &Path, written: &Path) -> PathBuf {
-        self.lower.locate(base, written)
+impl Layer for Elsewhere<'_> {
+    fn lower(&self) -> &dyn FileSystem {
+        self.lower
     }
 
     fn read(&self, path: &Path, limit: u64) -> Result<Arc<[u8]>, ReadError> {
@@ -94,26 +70,6 @@ impl FileSystem for Elsewhere<'_> {
 
     fn metadata(&self, path: &Path) -> Result<Metadata, ReadError> {
         self.lower.metadata(path).map_err(elsewhere)
-    }
-
-    fn list(&self, folder: &Path) -> Result<Vec<Entry>, ReadError> {
-        self.lower.list(folder)
-    }
-
-    fn canonical(&self, path: &Path) -> Result<PathBuf, ReadError> {
-        self.lower.canonical(path)
-    }
-
-    fn read_of_kernel(&self, path: &Path, limit: u64) -> Result<Arc<[u8]>, ReadError> {
-        self.lower.read_of_kernel(path, limit)
-    }
-
-    fn link(&self, path: &Path) -> Option<PathBuf> {
-        self.lower.link(path)
-    }
-
-    fn root(&self) -> &Path {
-        self.lower.root()
     }
 }
 
@@ -130,13 +86,13 @@ mod tests {
             (PathBuf::from("/etc/ssl/live"), PathBuf::from("fixtures")),
             (PathBuf::from("/etc/ssl"), PathBuf::from("other")),
         ];
-        let mapped = Mapped::new(&files, maps);
+        let mapped: &dyn FileSystem = &Mapped::new(&files, maps);
         let base = Path::new("/etc/nginx");
         assert_eq!(mapped.locate(base, Path::new("/etc/ssl/live/a.pem")), Path::new("fixtures/a.pem"));
         assert_eq!(mapped.locate(base, Path::new("/etc/ssl/b.pem")), Path::new("other/b.pem"));
         assert_eq!(mapped.locate(base, Path::new("/etc/ssl")), Path::new("other"));
         assert_eq!(mapped.locate(base, Path::new("/etc/ssl-old/b.pem")), Path::new("/etc/ssl-old/b.pem"));
-        let missing = Elsewhere::of_certificates(&mapped).read(Path::new("nowhere.pem"), 9);
-        assert_eq!(missing, Err(ReadError::Elsewhere));
+        let elsewhere: &dyn FileSystem = &Elsewhere::of_certificates(mapped);
+        assert_eq!(elsewhere.read(Path::new("nowhere.pem"), 9), Err(ReadError::Elsewhere));
     }
 }

@@ -20,7 +20,7 @@ mod tree;
 
 pub use archive::Archive;
 pub use disk::Disk;
-pub use filesystem::{Entry, FileKind, FileSystem, Metadata, ReadError};
+pub use filesystem::{Entry, FileKind, FileSystem, Layer, Metadata, ReadError};
 pub use git::Git;
 pub use glob::{Pattern, expand, has_wildcard};
 pub use limits::{Limits, Metered, WordCount};

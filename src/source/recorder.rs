@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use super::filesystem::{Entry, FileSystem, Metadata, ReadError};
+use super::filesystem::{FileSystem, Layer, ReadError};
 
 /// Remembers each file that was read, once, in the order of the first reading.
 pub struct Recorder<'a> {
@@ -26,9 +26,9 @@ impl<'a> Recorder<'a> {
     }
 }
 
-impl FileSystem for Recorder<'_> {
-    fn locate(&self, base: &Path, written: &Path) -> PathBuf {
-        self.lower.locate(base, written)
+impl Layer for Recorder<'_> {
+    fn lower(&self) -> &dyn FileSystem {
+        self.lower
     }
 
     fn read(&self, path: &Path, limit: u64) -> Result<Arc<[u8]>, ReadError> {
@@ -37,29 +37,5 @@ impl FileSystem for Recorder<'_> {
             read.push((path.to_path_buf(), Arc::clone(&bytes)));
         }
         Ok(bytes)
-    }
-
-    fn metadata(&self, path: &Path) -> Result<Metadata, ReadError> {
-        self.lower.metadata(path)
-    }
-
-    fn list(&self, folder: &Path) -> Result<Vec<Entry>, ReadError> {
-        self.lower.list(folder)
-    }
-
-    fn canonical(&self, path: &Path) -> Result<PathBuf, ReadError> {
-        self.lower.canonical(path)
-    }
-
-    fn read_of_kernel(&self, path: &Path, limit: u64) -> Result<Arc<[u8]>, ReadError> {
-        self.lower.read_of_kernel(path, limit)
-    }
-
-    fn link(&self, path: &Path) -> Option<PathBuf> {
-        self.lower.link(path)
-    }
-
-    fn root(&self) -> &Path {
-        self.lower.root()
     }
 }

@@ -56,11 +56,20 @@ pub(super) fn refused(scope: &Scope<'_>, library: &'static CipherLibrary, token:
     }
 }
 
+/// Whether a word stands in its place as it is read, without escapes, and not as what a variable or a macro brought.
+fn is_verbatim(scope: &Scope<'_>, token: &Token) -> bool {
+    scope.text(token.part(0, token.text.len())) == *token.text
+}
+
 /// Takes each letter out of a string that the library trips over, until it takes what is left; a bar, which stands between
 /// the names of a group in BoringSSL, becomes a colon.
 fn stripped(scope: &Scope<'_>, library: &'static CipherLibrary, token: &Token) -> Option<Fix> {
-    /// How many letters are taken out at most.
+    /// How many letters are taken out at most, and of how long a string, in bytes: each costs an expansion.
     const MOST: usize = 32;
+    const LONGEST: usize = 4096;
+    if token.text.len() > LONGEST || !is_verbatim(scope, token) {
+        return None;
+    }
     let mut left: Vec<(usize, char)> = token.text.char_indices().collect();
     let mut edits = Vec::new();
     loop {
@@ -80,8 +89,7 @@ fn stripped(scope: &Scope<'_>, library: &'static CipherLibrary, token: &Token) -
             Some(_) => return None,
         }
     }
-    let is_verbatim = scope.text(token.part(0, token.text.len())) == *token.text;
-    (is_verbatim && !edits.is_empty()).then(|| Fix {
+    (!edits.is_empty()).then(|| Fix {
         title: "take out what the library trips over".to_owned(),
         safety: Safety::Safe,
         edits,
@@ -274,10 +282,9 @@ fn without_broken(
     words.dedup();
     let strike: String = words.iter().map(|word| format!(":!{word}")).collect();
     let stays = |selected: &cipher::Selected<'_>| !selected.suite.is_broken();
-    let is_verbatim = scope.text(token.part(0, token.text.len())) == *token.text;
     let end = token.part(token.text.len(), token.text.len());
     let is_apart = !token.text.is_empty() && scope.expansion(library, token).suites.iter().any(stays);
-    (is_verbatim && is_apart).then(|| Fix {
+    (is_verbatim(scope, token) && is_apart).then(|| Fix {
         title: format!("strike {}", words.join(", ")),
         safety: Safety::Unsafe,
         edits: vec![Edit { span: end, text: strike }],
@@ -337,7 +344,7 @@ pub fn certificate_mismatch(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &m
 fn with_suites_for(scope: &Scope<'_>, site: &Site, is_rsa: bool) -> Option<Fix> {
     let policy = scope.deployment.policy(site.policy);
     let last = policy.ciphers.get()?.last().filter(|_| policy.ciphers.is_written())?;
-    if scope.text(last.part(0, last.text.len())) != *last.text {
+    if !is_verbatim(scope, last) {
         return None;
     }
     let kind = if is_rsa { "RSA" } else { "ECDSA" };
@@ -482,8 +489,7 @@ fn with_forward_secrecy(scope: &Scope<'_>, site: &Site) -> Option<Fix> {
             let is_left = |selected: &cipher::Selected<'_>| selected.suite.has_forward_secrecy();
             let stays = scope.expansion(library, token).suites.iter().any(is_left);
             let end = token.part(token.text.len(), token.text.len());
-            let is_verbatim = scope.text(token.part(0, token.text.len())) == *token.text;
-            vec![Edit { span: (stays && is_verbatim).then_some(end)?, text: ":!kRSA".to_owned() }]
+            vec![Edit { span: (stays && is_verbatim(scope, token)).then_some(end)?, text: ":!kRSA".to_owned() }]
         }
         None => {
             let list = policy.ciphers.get()?;
@@ -491,9 +497,8 @@ fn with_forward_secrecy(scope: &Scope<'_>, site: &Site) -> Option<Fix> {
             if list.iter().all(|token| is_plain(&token)) {
                 return None;
             }
-            let verbatim = |token: &Token| scope.text(token.span) == *token.text;
             let gone: Vec<&Token> = list.iter().filter(is_plain).collect();
-            if !gone.iter().all(|token| verbatim(token)) {
+            if !gone.iter().all(|token| is_verbatim(scope, token)) {
                 return None;
             }
             gone.iter().map(|token| Edit { span: token.span, text: String::new() }).collect()

@@ -258,20 +258,19 @@ type Inviting<'a> = HashMap<String, Vec<(SiteId, Rc<Apart<'a>>)>>;
 const KEPT: usize = 8;
 
 /// The sites of a socket by the names of their certificates. Of those that are alike one stands for all.
-fn inviting<'a>(scope: &Scope<'a>, endpoint: &'a Endpoint) -> Inviting<'a> {
-    let mut seen: HashSet<Rc<Apart<'a>>> = HashSet::new();
+fn inviting<'a>(scope: &Scope<'a>, endpoint: &Endpoint, aparts: &[Rc<Apart<'a>>]) -> Inviting<'a> {
+    let mut seen: HashSet<&Apart<'a>> = HashSet::new();
     let mut found: Inviting<'a> = HashMap::new();
-    for binding in endpoint.bindings.iter().filter(|binding| !binding.rejects) {
-        let apart = Rc::new(Apart::of(scope, binding));
+    for (binding, apart) in endpoint.bindings.iter().zip(aparts).filter(|(binding, _)| !binding.rejects) {
         // By verification alone the certificates of sites that are alike may differ.
-        if !seen.insert(Rc::clone(&apart)) && scope.deployment.keeps_apart == KeepsApart::Settings {
+        if !seen.insert(apart) && scope.deployment.keeps_apart == KeepsApart::Settings {
             continue;
         }
         let Some(leaves) = leaves(scope, binding.credentials) else { continue };
         for name in leaves.iter().flat_map(|leaf| &leaf.dns_names) {
             let sites = found.entry(name.to_ascii_lowercase()).or_default();
-            if sites.len() < KEPT && !sites.iter().any(|(_, other)| *other == apart) {
-                sites.push((binding.site, Rc::clone(&apart)));
+            if sites.len() < KEPT && !sites.iter().any(|(_, other)| other == apart) {
+                sites.push((binding.site, Rc::clone(apart)));
             }
         }
     }
@@ -290,14 +289,18 @@ pub fn host_mismatch(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink
     if endpoint.transport != Transport::Tls || !looks_at {
         return;
     }
-    let inviting = inviting(scope, endpoint);
+    let aparts: Vec<Rc<Apart<'_>>> = endpoint.bindings.iter().map(|one| Rc::new(Apart::of(scope, one))).collect();
+    if aparts.iter().all(|one| *one == aparts[0]) {
+        return;
+    }
+    let inviting = inviting(scope, endpoint, &aparts);
     for (at, binding) in endpoint.bindings.iter().enumerate().filter(|(_, binding)| !binding.rejects) {
         let site = scope.deployment.site(binding.site);
-        let own = Apart::of(scope, binding);
+        let own = &aparts[at];
         // Of two that verify otherwise the one that does is told of.
         let differs = |(other, apart): &&(SiteId, Rc<Apart<'_>>)| {
             let is_told = apart.mode == own.mode || (asks(own.mode) && apart.mode.is_some());
-            *other != binding.site && **apart != own && is_told
+            *other != binding.site && apart != own && is_told
         };
         let other = |name: &Token| {
             let wide = name.text.split_once('.').map(|(_, rest)| format!("*.{rest}"));

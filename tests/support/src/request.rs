@@ -1,4 +1,4 @@
-//! Requests without TLS to a real server in a network of its own.
+//! Requests to a real server in a network of its own.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -32,10 +32,27 @@ impl Response {
 /// Starts a server below `folder` with a line of a shell, which ends as soon as clients can connect, and asks it for each
 /// `http://HOST/PATH`, whatever the host. Absent where nothing was answered.
 pub fn ask(folder: &Path, start: &str, urls: &[&str]) -> Vec<Option<Response>> {
+    let words = |url: &&str| ["--connect-to", "::127.0.0.1:80", *url].map(str::to_owned).to_vec();
+    asked(folder, start, &urls.iter().map(words).collect::<Vec<_>>())
+}
+
+/// The same by TLS: connects under one name and asks for another host, as a browser does that takes up a connection again
+/// (RFC 9113, 9.1.1).
+pub fn ask_across(folder: &Path, start: &str, pairs: &[(&str, &str)]) -> Vec<Option<Response>> {
+    let words = |(name, host): &(&str, &str)| {
+        let (header, url) = (format!("Host: {host}"), format!("https://{name}/"));
+        ["-k", "--connect-to", "::127.0.0.1:443", "-H", &header, &url].map(str::to_owned).to_vec()
+    };
+    asked(folder, start, &pairs.iter().map(words).collect::<Vec<_>>())
+}
+
+/// Starts a server and asks it with curl, each time with other words.
+fn asked(folder: &Path, start: &str, requests: &[Vec<String>]) -> Vec<Option<Response>> {
     let mut script = format!("ip link set lo up\n{start} >server.out 2>&1 </dev/null || exit 1\n");
-    for (at, url) in urls.iter().enumerate() {
-        let to = ["--connect-to", "::127.0.0.1:80", "--max-time", "5", "-s", "-g", "-o", "/dev/null", "-D"];
-        let words = to.iter().map(|word| (*word).to_owned()).chain([format!("{at}.head"), (*url).to_owned()]);
+    for (at, request) in requests.iter().enumerate() {
+        let to = ["--max-time", "5", "-s", "-g", "-o", "/dev/null", "-D"];
+        let words =
+            to.iter().map(|word| (*word).to_owned()).chain([format!("{at}.head")]).chain(request.iter().cloned());
         script += &format!("curl {}\n", line(&words.collect::<Vec<_>>()));
     }
     let mut command = Command::new("timeout");
@@ -49,5 +66,5 @@ pub fn ask(folder: &Path, start: &str, urls: &[&str]) -> Vec<Option<Response>> {
     let words = std::fs::read_to_string(folder.join("server.out")).unwrap_or_default();
     assert!(status.success(), "the server does not start: {words}");
     let read = |at: usize| std::fs::read_to_string(folder.join(format!("{at}.head"))).unwrap_or_default();
-    (0..urls.len()).map(|at| Response::read(&read(at))).collect()
+    (0..requests.len()).map(|at| Response::read(&read(at))).collect()
 }
