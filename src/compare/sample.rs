@@ -5,6 +5,8 @@
 const MOST: usize = 8;
 /// How deep groups may nest.
 const DEPTH: usize = 16;
+/// How long a name may be, in bytes (RFC 1035, 3.1): counts within counts would make names without end.
+const LONGEST: usize = 255;
 /// How often what is counted is repeated at most.
 const REPEATED: usize = 63;
 
@@ -76,6 +78,9 @@ impl Reader<'_> {
             self.counted(&mut one, stands_for_any)?;
             all = all.iter().flat_map(|before| one.iter().map(move |after| format!("{before}{after}"))).collect();
             self.cut(&mut all);
+            if all.iter().any(|text| text.len() > LONGEST) {
+                return None;
+            }
         }
         Some(all)
     }
@@ -178,6 +183,9 @@ impl Reader<'_> {
             let (least, most) = counts.split_once(',').map_or((counts, counts), |(least, most)| (least, most));
             self.is_open |= least != most;
             let least: usize = least.parse().ok().filter(|count| *count <= REPEATED)?;
+            if one.iter().any(|text| text.len().saturating_mul(least) > LONGEST) {
+                return None;
+            }
             one.iter_mut().for_each(|text| *text = text.repeat(least));
         } else {
             return Some(());
@@ -212,6 +220,8 @@ mod tests {
         for strange in [r"^(?!www)\.a\.test$", r"^(?i)a\.test$", r"\bwww", "(", "[", "*a", "a{9999}", &"(".repeat(50)] {
             assert_eq!(told(strange), None, "{strange}");
         }
+        assert_eq!(told(&format!("{}a{}", "(".repeat(12), "){63}".repeat(12))), None);
+        assert_eq!(told(&"a".repeat(1 << 20)), None);
         assert!(samples(&"(a|b)".repeat(100), "x").is_some_and(|found| found.names.len() <= MOST && found.is_open));
     }
 }
