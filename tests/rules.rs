@@ -71,7 +71,7 @@ fn judge(example: &Example) -> (Run, &'static str) {
     if let Some(clock) = &example.clock {
         let seconds = |text: &String| text.parse::<jiff::Timestamp>().expect("a time").as_second();
         options.now = clock.now.as_ref().map_or(NOW, seconds);
-        options.clock = Some(lint::Clock { built: seconds(&clock.built) });
+        options.clock = Some(lint::Clock { built: seconds(&clock.built), is_unkept: clock.unkept });
     }
     options.lint.profile = example.profile.as_ref().map(|name| lint::profile(name).expect("a profile"));
     if let Some(text) = settings {

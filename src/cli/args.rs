@@ -9,7 +9,7 @@ use crate::diagnostic::Severity;
 use crate::lint::{self, Level};
 use crate::model::ServerKind;
 use crate::pipeline::{Failure, Options, TrustSource};
-use crate::platform::{TlsLibrary, Version};
+use crate::platform::{TlsLibrary, Version, is_clock_unkept};
 use crate::source::{Disk, Limits};
 
 /// Gives a web server's TLS configuration a shakedown before the reload.
@@ -984,7 +984,7 @@ impl TargetArguments {
             root: self.root.clone(),
             fragment: self.fragment,
             now,
-            clock: self.now.is_none().then_some(lint::Clock { built: BUILT }),
+            clock: self.now.is_none().then(|| self.clock()),
             trust: trust.collect(),
             lint,
             limits: self.limits(),
@@ -994,6 +994,12 @@ impl TargetArguments {
             options.stdin = Some((self.stdin_filename.clone(), standard_input(options.limits.config_file)?.into()));
         }
         Ok(options)
+    }
+
+    /// The clock of this machine. Of another's, whose files lie below a root, the kernel knows nothing.
+    fn clock(&self) -> lint::Clock {
+        let is_here = self.root.as_deref().is_none_or(|root| root.as_os_str() == "/");
+        lint::Clock { built: BUILT, is_unkept: is_here && is_clock_unkept().unwrap_or_default() }
     }
 
     /// How much is read.

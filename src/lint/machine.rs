@@ -34,13 +34,22 @@ pub struct Renewal {
     pub settings: PathBuf,
 }
 
+/// Who says that nothing has set a clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unsynchronized {
+    /// systemd-timesyncd, which runs.
+    Service,
+    /// The kernel, and no service that could know better leaves a trace.
+    Kernel,
+}
+
 /// What is known of a machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Machine {
     /// Files that were changed after what the clock says, independent of one another or beyond doubt; newest first.
     pub later: Vec<Changed>,
-    /// Whether the service that sets the clock runs and has not set it yet.
-    pub is_unsynchronized: bool,
+    /// Who says that nothing has set the clock, where somebody does.
+    pub unsynchronized: Option<Unsynchronized>,
     /// The server that runs with these files, where exactly one does.
     pub running: Option<Running>,
     /// Certificates that are renewed without a word to the server.

@@ -21,7 +21,7 @@ use std::sync::OnceLock;
 
 pub use self::checks::cipher::suggestion as cipher_suggestion;
 pub use self::engine::{Judged, defect, in_order, run, told};
-pub use self::machine::{Changed, Machine, Renewal, Running};
+pub use self::machine::{Changed, Machine, Renewal, Running, Unsynchronized};
 pub use self::page::Page;
 pub use self::permissions::{Permissions, Reader};
 pub use self::profile::{Profile, profile, profiles};

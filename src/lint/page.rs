@@ -181,6 +181,9 @@ pub struct ExampleClock {
     pub now: Option<String>,
     /// When the program was built (RFC 3339).
     pub built: String,
+    /// Whether the kernel says that nothing keeps it in step.
+    #[serde(default)]
+    pub unkept: bool,
 }
 
 /// What an example says of a file beside its content.

@@ -81,6 +81,8 @@ pub enum Authority {
 pub struct Clock {
     /// When this program was built, in seconds since 1970-01-01 UTC: it cannot be earlier.
     pub built: i64,
+    /// Whether the kernel says that nothing keeps it in step with another.
+    pub is_unkept: bool,
 }
 
 /// What is asked about a deployment.

@@ -10,9 +10,9 @@ use rayon::prelude::*;
 
 use super::Options;
 use super::target;
-use crate::lint::{Changed, Machine, Renewal, Running};
+use crate::lint::{Changed, Clock, Machine, Renewal, Running, Unsynchronized};
 use crate::model::{Deployment, ServerKind};
-use crate::platform::{Process, processes};
+use crate::platform::{Process, booted, processes};
 use crate::source::{FileSystem, ReadError};
 
 /// How much a clock may be behind files before it is doubted, in seconds.
@@ -54,10 +54,10 @@ pub fn gather(files: &dyn FileSystem, named: &[&Path], deployment: &Deployment, 
     let certificates: HashSet<&OsStr> = certificates.iter().map(|one| one.path.as_os_str()).collect();
     let mut certificates: Vec<&Path> = certificates.into_iter().map(Path::new).collect();
     certificates.sort_unstable();
-    if options.clock.is_some() {
+    if let Some(clock) = options.clock {
         let all: Vec<&Path> = named.iter().chain(&certificates).copied().collect();
         found.later = later(files, &all, is_meant, options.now);
-        found.is_unsynchronized = is_meant && is_unsynchronized(files, options.now);
+        found.unsynchronized = unsynchronized(files, clock, options.now).filter(|_| is_meant);
     }
     let is_here = options.path_maps.is_empty() && options.root.as_deref().is_none_or(|root| root == Path::new("/"));
     if let Some(main) = main.filter(|_| is_here) {
@@ -104,15 +104,25 @@ fn later(files: &dyn FileSystem, named: &[&Path], is_meant: bool, now: i64) -> V
     all
 }
 
-/// Whether systemd-timesyncd runs, nothing else does its work, and it has not set the clock yet: then the file is not there
-/// (systemd-timesyncd.service(8)).
-fn is_unsynchronized(files: &dyn FileSystem, now: i64) -> bool {
+/// Who says that nothing has set the clock. systemd-timesyncd leaves a file when it has (systemd-timesyncd.service(8)); the
+/// kernel counts where no service for it leaves a trace: chrony clears its flag with `rtcsync` only.
+fn unsynchronized(files: &dyn FileSystem, clock: Clock, now: i64) -> Option<Unsynchronized> {
+    if CONTAINERS.iter().chain(KEEPERS).any(|path| is_there(files, path)) {
+        return None;
+    }
+    let has_had_time = |since: i64| now - since >= SETTING || since - now > SETTING;
     let folder = at(files, "/run/systemd/timesync");
-    let Ok(found) = files.metadata(&folder) else { return false };
-    let has_had_time = found.modified.is_none_or(|since| now - since >= SETTING || since - now > SETTING);
-    let is_set = files.metadata(&folder.join("synchronized"));
-    let is_other = CONTAINERS.iter().chain(KEEPERS).any(|path| is_there(files, path));
-    has_had_time && is_set.is_err_and(|error| error == ReadError::Missing) && !is_other
+    match files.metadata(&folder) {
+        Ok(found) => {
+            let is_set = files.metadata(&folder.join("synchronized"));
+            let is_late = found.modified.is_none_or(has_had_time) && is_set.is_err_and(|error| error == ReadError::Missing);
+            is_late.then_some(Unsynchronized::Service)
+        }
+        Err(error) if error == ReadError::Missing && clock.is_unkept => {
+            booted(files, &at(files, "/proc")).is_none_or(has_had_time).then_some(Unsynchronized::Kernel)
+        }
+        Err(_) => None,
+    }
 }
 
 /// The files that were changed after the server read them, newest first.

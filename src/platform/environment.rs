@@ -41,6 +41,9 @@ const BY_SYSTEMD: &[&str] = &[
     "MEMORY_PRESSURE_WRITE",
 ];
 
+/// Parts of the names of variables whose values are secrets: such a value must not stand in a report.
+const SECRET: &[&str] = &["TOKEN", "SECRET", "PASS", "CREDENTIAL", "AUTH", "API", "KEY"];
+
 /// What a service finds in its environment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Environment {
@@ -93,7 +96,7 @@ impl Environment {
     }
 
     fn set(&mut self, name: &str, value: Option<&str>) {
-        match value {
+        match value.filter(|value| !is_secret(name, value)) {
             Some(value) => {
                 self.values.insert(name.to_owned(), value.to_owned());
             }
@@ -103,6 +106,12 @@ impl Environment {
             }
         }
     }
+}
+
+/// Whether a value may be a secret. The path of a file with one is none.
+fn is_secret(name: &str, value: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    !value.starts_with('/') && SECRET.iter().any(|part| name.contains(part))
 }
 
 /// The words of a line as systemd cuts them: at white space, with quotes of both kinds.
@@ -141,12 +150,12 @@ mod tests {
 
     #[test]
     fn later_words_win_and_files_win_over_words() {
-        let unit = "[Service]\nEnvironment=\"HOST=a.test b.test\" PORT=1\nEnvironment=PORT=2 DATA=%h\nPassEnvironment=TOKEN\n\
+        let unit = "[Service]\nEnvironment=\"HOST=a.test b.test\" PORT=1\nEnvironment=PORT=2 DATA=%h DNS_TOKEN=abc KEY_FILE=/k\nPassEnvironment=TOKEN\n\
                     EnvironmentFile=-/etc/default/caddy\n";
         let found = environment(unit, Some("# a comment\nPORT='3'\nODD=\"a\\\"b\"\n")).expect("an environment");
         let told: Vec<_> = found.values.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        assert_eq!(told, ["HOST=a.test b.test", "PORT=3"]);
-        let lacking: Vec<_> = ["HOST", "PORT", "DATA", "TOKEN", "ODD", "PATH", "NONE"]
+        assert_eq!(told, ["HOST=a.test b.test", "KEY_FILE=/k", "PORT=3"]);
+        let lacking: Vec<_> = ["HOST", "PORT", "DATA", "TOKEN", "DNS_TOKEN", "ODD", "PATH", "NONE"]
             .into_iter()
             .filter(|name| found.lacks(name))
             .collect();

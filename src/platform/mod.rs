@@ -6,6 +6,7 @@ mod account;
 mod conduct;
 mod detect;
 mod environment;
+mod kernel;
 mod process;
 mod system;
 mod table;
@@ -16,7 +17,8 @@ pub use account::{Account, Accounts, Passage, Wish};
 pub use conduct::{Conduct, KeepsApart, Reload};
 pub use detect::detect;
 pub use environment::Environment;
-pub use process::{Process, processes};
+pub use kernel::is_clock_unkept;
+pub use process::{Process, booted, processes};
 pub use system::SystemTls;
 pub use table::{
     ASSUMED, Decider, Part, apache_decider, caddy_default, find, names, nginx_decider, nginx_default_ciphers,

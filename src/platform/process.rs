@@ -51,8 +51,8 @@ pub fn processes(files: &dyn FileSystem, proc: &Path, names: &[&str]) -> Vec<Pro
     numbers.take(MOST).filter_map(read).collect()
 }
 
-/// When the machine was booted, in seconds since 1970-01-01 UTC.
-fn booted(files: &dyn FileSystem, proc: &Path) -> Option<i64> {
+/// When the machine was booted, in seconds since 1970-01-01 UTC by its clock. Absent where `/proc/stat` cannot be read.
+pub fn booted(files: &dyn FileSystem, proc: &Path) -> Option<i64> {
     let text = read(files, &proc.join("stat"))?;
     text.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::validity::{SKEW, date, moment, span};
 use crate::diagnostic::Problem;
-use crate::lint::{Scope, Sink, Use};
+use crate::lint::{Scope, Sink, Unsynchronized, Use};
 use crate::model::Token;
 use crate::pki::Certificate;
 use crate::source::Span;
@@ -155,10 +155,11 @@ pub fn ahead(scope: &Scope<'_>, sink: &mut Sink) {
 /// `clock-unsynchronized`.
 pub fn unsynchronized(scope: &Scope<'_>, sink: &mut Sink) {
     if scope.clock.is_some()
-        && scope.machine.is_unsynchronized
+        && let Some(who) = scope.machine.unsynchronized
         && !is_wrong(scope)
         && let Some(at) = anywhere(scope)
     {
-        sink.report(Problem::new("clock-unsynchronized", at).with("now", moment(scope.now)));
+        let case = if who == Unsynchronized::Kernel { "kernel" } else { "" };
+        sink.report(Problem::new("clock-unsynchronized", at).case(case).with("now", moment(scope.now)));
     }
 }

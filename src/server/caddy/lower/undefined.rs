@@ -5,7 +5,7 @@ use crate::diagnostic::{Problem, Severity};
 use crate::server::caddy::syntax::{Node, Section, Word};
 
 /// Directives of a site whose arguments are about TLS or are paths, each with what is in its block.
-const EXACT: &[&str] = &["tls", "bind", "root", "import"];
+const EXACT: &[&str] = &["tls", "bind", "root"];
 
 /// Tells of each variable without a value, where the environment is known. It is left as it is written, and what hangs on
 /// it is not judged.
