@@ -6,6 +6,7 @@ use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 use rayon::prelude::*;
 
 use super::scope::{Scope, Sink, Use};
+use super::sent::ease;
 use super::{Check, Rule, Settings, find, rule_name};
 use crate::diagnostic::{Finding, Fix, Label, Problem, RuleName, Safety, Severity, Unjudged};
 use crate::model::{Change, EndpointId, SiteId};
@@ -140,7 +141,13 @@ impl<'a> Work<'_, 'a> {
             Work::Credentials(rules, uses) => {
                 for rule in *rules {
                     if let Check::Credential(check) = rule.check {
-                        guarded(rule, &mut sink, |sink| uses.iter().for_each(|one| check(scope, one, sink)));
+                        guarded(rule, &mut sink, |sink| {
+                            for one in *uses {
+                                let before = sink.problems.len();
+                                check(scope, one, sink);
+                                ease(scope, one, &mut sink.problems[before..]);
+                            }
+                        });
                     }
                 }
             }
@@ -228,6 +235,9 @@ fn merge(scope: &Scope<'_>, problems: Vec<Problem>) -> Vec<Problem> {
             }
             std::collections::hash_map::Entry::Occupied(entry) => {
                 let first = &mut merged[*entry.get()];
+                if severity_of(&problem) > severity_of(first) {
+                    first.severity = problem.severity;
+                }
                 let fresh = problem.related.into_iter().filter(|label| !first.related.contains(label));
                 let fresh: Vec<Label> = fresh.collect();
                 first.related.extend(fresh);
@@ -298,13 +308,9 @@ const NOT_UNDERSTOOD: &[&str] = &[
 /// Leaves out what another problem at the same place says better. What stops the server is never left out for what does not;
 /// there, how a socket is written is what is left out.
 fn silence(scope: &Scope<'_>, problems: Vec<Problem>) -> Vec<Problem> {
-    let stops = |problem: &Problem| {
-        let text = |rule: &'static Rule| rule.brief().text(scope.deployment.server.name(), problem.case);
-        find(problem.rule.as_str()).is_some_and(|rule| text(rule).contains("{no-start}"))
-    };
     let mut quiet: HashMap<(&'static str, Span), bool> = HashMap::new();
     for problem in &problems {
-        let stops = stops(problem);
+        let stops = stops(scope, problem);
         let others = match QUIETER.iter().find(|(rule, _)| *rule == problem.rule.as_str()) {
             Some((_, others)) => others,
             None if problem.rule.as_str() == "no-certificate" && stops => SOCKETS,
@@ -321,10 +327,16 @@ fn silence(scope: &Scope<'_>, problems: Vec<Problem>) -> Vec<Problem> {
         .map(|one| one.at.file)
         .collect();
     let is_quiet = |problem: &Problem| {
-        quiet.get(&(problem.rule.as_str(), problem.at)).is_some_and(|by| *by || !stops(problem))
+        quiet.get(&(problem.rule.as_str(), problem.at)).is_some_and(|by| *by || !stops(scope, problem))
             || is_one_of(problem, ABSENCES) && doubtful.contains(&problem.at.file)
     };
     problems.into_iter().filter(|problem| !is_quiet(problem)).collect()
+}
+
+/// Whether the page says that the server does not start with a problem.
+pub fn stops(scope: &Scope<'_>, problem: &Problem) -> bool {
+    let text = |rule: &'static Rule| rule.brief().text(scope.deployment.server.name(), problem.case);
+    find(problem.rule.as_str()).is_some_and(|rule| text(rule).contains("{no-start}"))
 }
 
 /// How bad a problem is by itself or by its page.

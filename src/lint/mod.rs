@@ -12,6 +12,7 @@ mod permissions;
 mod profile;
 mod rules;
 mod scope;
+mod sent;
 mod settings;
 pub mod suppression;
 mod template;

@@ -115,7 +115,8 @@ fn unsynchronized(files: &dyn FileSystem, clock: Clock, now: i64) -> Option<Unsy
     match files.metadata(&folder) {
         Ok(found) => {
             let is_set = files.metadata(&folder.join("synchronized"));
-            let is_late = found.modified.is_none_or(has_had_time) && is_set.is_err_and(|error| error == ReadError::Missing);
+            let is_late =
+                found.modified.is_none_or(has_had_time) && is_set.is_err_and(|error| error == ReadError::Missing);
             is_late.then_some(Unsynchronized::Service)
         }
         Err(error) if error == ReadError::Missing && clock.is_unkept => {

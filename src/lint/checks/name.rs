@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity};
-use crate::lint::{Scope, Sink, scope::is_host};
+use crate::lint::{Scope, Sink, scope::is_host, sent::is_kept};
 use crate::model::{
     Binding, BindingId, CredentialsId, Endpoint, EndpointId, Found, NameKind, OriginKind, Site, SiteId, Token,
     Transport, VerifyMode,
@@ -22,10 +22,7 @@ fn leaves<'a>(scope: &Scope<'a>, id: CredentialsId) -> Option<Vec<&'a Arc<Certif
     if set.pairs.is_empty() {
         return None;
     }
-    // Of two with keys of one kind OpenSSL keeps the last.
-    let slots = scope.predictor.is_openssl().then(|| scope.predictor.slots(id)).filter(|slots| slots.unknown.is_none());
-    let is_kept = |at: usize| slots.is_none_or(|slots| slots.usable().next().is_none() || slots.pair(at).is_some());
-    let kept = set.pairs.iter().enumerate().filter(|(at, _)| is_kept(*at));
+    let kept = set.pairs.iter().enumerate().filter(|(at, _)| is_kept(scope, id, *at));
     kept.map(|(_, pair)| scope.leaf(pair)).collect()
 }
 

@@ -22,9 +22,6 @@ static OLD: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
     old.filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned())).collect()
 });
 
-/// Rules that tell of sites that nobody reaches: their certificates are judged all the same.
-const UNREACHED: &[&str] = &["server-name-missing", "shadowed-site", "site-without-listener"];
-
 /// What comes of one name on one socket.
 #[derive(Default)]
 struct Served {
@@ -41,14 +38,14 @@ struct Served {
 pub struct Judged {
     /// Rules that say an error.
     errors: BTreeSet<String>,
-    /// Whether all sites may be reached.
-    are_reached: bool,
+    /// Whether a site has no exact name, and clients fail there.
+    fails_elsewhere: bool,
     served: BTreeMap<(String, String), Served>,
 }
 
 /// Asks the tool, below the folder of the case.
 pub fn judge(tool: &Path, folder: &Path, platform: &Platform, case: &Case) -> Option<Judged> {
-    let run = |command: &str| {
+    let run = |command: &str, hosts: &[&str]| {
         let mut line = Command::new(tool);
         line.args([
             command,
@@ -68,16 +65,54 @@ pub fn judge(tool: &Path, folder: &Path, platform: &Platform, case: &Case) -> Op
         if platform.server == "caddy" {
             line.args(["--run-as", "root"]);
         }
+        line.args(hosts.iter().flat_map(|host| ["--host", host]));
         let output = line.arg(case.main).current_dir(folder).output().expect("the tool can be run");
         serde_json::from_slice::<Value>(&output.stdout).ok()
     };
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let (linted, shaken) = (run("lint")?, run("handshake")?);
+    let (linted, shaken) = (run("lint", &[])?, run("handshake", &[])?);
     let findings = linted["findings"].as_array()?;
-    let are_reached = !findings.iter().any(|one| UNREACHED.contains(&text(&one["rule"]).as_str()));
     let errors = findings.iter().filter(|one| one["severity"] == "error").map(|one| text(&one["rule"])).collect();
+    let others = others(platform, case);
+    let fails_elsewhere = match &*others {
+        [] => false,
+        hosts => served(&run("handshake", hosts)?)?.values().any(|one| !one.is_well()),
+    };
+    Some(Judged { errors, fails_elsewhere, served: served(&shaken)? })
+}
+
+/// Hosts of Caddy's sites that have no exact name: the tool does not ask for them by itself.
+fn others(platform: &Platform, case: &Case) -> Vec<&'static str> {
+    if platform.server != "caddy" {
+        return Vec::new();
+    }
+    let texts: Vec<_> = case.files.values().map(|content| String::from_utf8_lossy(content)).collect();
+    let takes_all = |text: &str| serde_json::from_str(text).is_ok_and(|document| has_open_route(&document));
+    let known = [("*.w.test", "below.w.test"), ("*.test", "below.test"), ("127.0.0.1", "127.0.0.1")];
+    let is_there = |mark: &str| texts.iter().any(|text| text.contains(mark));
+    let mut hosts: Vec<&str> = known.iter().filter(|(mark, _)| is_there(mark)).map(|(_, host)| *host).collect();
+    let is_open = texts.iter().any(|text| text.lines().any(|line| line.starts_with(':')) || takes_all(text));
+    hosts.extend(is_open.then_some("elsewhere.test"));
+    hosts
+}
+
+/// Whether a route of the JSON form takes every host.
+fn has_open_route(value: &Value) -> bool {
+    let is_open = |route: &Value| route["match"].is_null();
+    match value {
+        Value::Object(fields) => fields.iter().any(|(name, inner)| {
+            name == "routes" && inner.as_array().is_some_and(|all| all.iter().any(is_open)) || has_open_route(inner)
+        }),
+        Value::Array(all) => all.iter().any(has_open_route),
+        _ => false,
+    }
+}
+
+/// What comes of each name on each socket for clients of today.
+fn served(document: &Value) -> Option<BTreeMap<(String, String), Served>> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let mut served: BTreeMap<(String, String), Served> = BTreeMap::new();
-    for entry in shaken["handshakes"].as_array()?.iter().filter(|entry| !OLD.contains(&text(&entry["client"]))) {
+    for entry in document["handshakes"].as_array()?.iter().filter(|entry| !OLD.contains(&text(&entry["client"]))) {
         let one = served.entry((text(&entry["listen"]), text(&entry["host"]))).or_default();
         let code = entry["verify"]["code"].as_u64();
         match (entry["result"].as_str(), code) {
@@ -98,7 +133,13 @@ pub fn judge(tool: &Path, folder: &Path, platform: &Platform, case: &Case) -> Op
             }
         }
     }
-    Some(Judged { errors, are_reached, served })
+    Some(served)
+}
+
+impl Served {
+    fn is_well(&self) -> bool {
+        self.refused + self.distrusted + self.open == 0
+    }
 }
 
 impl Judged {
@@ -123,8 +164,8 @@ impl Judged {
             return Some(("silent-name", String::new(), words));
         }
         let all_are_well =
-            !self.served.is_empty() && self.served.values().all(|one| one.refused + one.distrusted + one.open == 0);
-        (all_are_well && self.are_reached && !self.errors.is_empty()).then(|| {
+            !self.served.is_empty() && !self.fails_elsewhere && self.served.values().all(Served::is_well);
+        (all_are_well && !self.errors.is_empty()).then(|| {
             (
                 "alarm",
                 errors.clone(),
