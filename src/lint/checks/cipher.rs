@@ -1,12 +1,12 @@
 //! Cipher strings: what the library refuses, what it ignores, and what is weak of the rest. Judged after expansion, never by
 //! comparing text.
 
-use super::openssl;
+use super::{openssl, protocol};
 use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity, spelling};
 use crate::handshake::go;
 use crate::handshake::openssl::{Context, Dh};
 use crate::lint::{Scope, Sink};
-use crate::model::{Site, SiteId, TlsPolicy, Token};
+use crate::model::{Change, Site, SiteId, TlsPolicy, Token};
 use crate::platform::TlsLibraryKind;
 use crate::source::Span;
 use crate::tls::cipher::{self, CipherError, CipherLibrary, CipherSuite};
@@ -191,7 +191,8 @@ pub fn tls13_name(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
 /// Go has no setting for the suites of TLS 1.3. Where only such names stand in a list, nothing is left for TLS 1.2.
 fn tls13_name_of_go(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
     let policy = scope.deployment.policy(site.policy);
-    let speaks_old = policy.protocols.get().is_some_and(|choice| choice.set.contains(Protocol::Tls12));
+    let Some(spoken) = policy.protocols.get().map(|choice| choice.set) else { return };
+    let speaks_old = spoken.contains(Protocol::Tls12);
     let Some(list) = policy.ciphers.get().filter(|_| speaks_old && policy.ciphers.is_written()) else { return };
     if scope.tls_bindings(id).next().is_none() {
         return;
@@ -199,10 +200,20 @@ fn tls13_name_of_go(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink)
     let is_alone = list.iter().all(|token| is_tls13(&token.text));
     for token in list.iter().filter(|token| is_tls13(&token.text)) {
         let problem = Problem::new("tls13-name-in-cipher-list", token.span).with("word", &*token.text);
-        sink.report(problem.case(if is_alone { "caddy-alone" } else { "" }));
-        if is_alone {
-            return;
+        if !is_alone {
+            sink.report(problem);
+            continue;
         }
+        let change = Change::SetProtocols {
+            target: protocol::target(policy.protocols.origin, id),
+            to: Protocols::NONE.with(Protocol::Tls13),
+        };
+        let case = if spoken.contains(Protocol::Tls13) { "caddy-alone" } else { "caddy-nothing" };
+        let mut problem = problem.case(case).related(site.head, format!("holds for {}", scope.site_name(site)));
+        // Who speaks no TLS 1.3 gets nothing as it is.
+        problem.fix = scope.fix("speak TLS 1.3 alone", Safety::Safe, &change);
+        sink.report(problem);
+        return;
     }
 }
 

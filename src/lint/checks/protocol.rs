@@ -174,7 +174,7 @@ fn has_tls13(scope: &Scope<'_>) -> bool {
     }
 }
 
-fn target(origin: Origin, site: SiteId) -> Target {
+pub fn target(origin: Origin, site: SiteId) -> Target {
     origin.written.map_or(Target::Site(site), Target::Written)
 }
 
