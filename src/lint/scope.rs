@@ -361,9 +361,13 @@ impl<'a> Scope<'a> {
         exact.map(|name| &name.token).filter(|token| is_host(&token.text) && served(&token.text)).collect()
     }
 
-    /// The sockets that speak TLS and the binding of a site there.
+    /// The sockets that speak TLS and the binding of a site there, as far as clients can reach it.
     pub fn tls_bindings(&self, site: SiteId) -> impl Iterator<Item = (&'a Endpoint, BindingId, &'a Binding)> {
-        self.bindings(site).filter(|(endpoint, ..)| matches!(endpoint.transport, Transport::Tls | Transport::Quic))
+        let is_unnamed = has_addresses_alone(self.deployment.site(site));
+        self.bindings(site).filter(move |(endpoint, id, _)| {
+            let speaks = matches!(endpoint.transport, Transport::Tls | Transport::Quic);
+            speaks && (!is_unnamed || endpoint.unnamed == Some(*id))
+        })
     }
 
     /// All sockets of a site and its binding there.
@@ -413,6 +417,17 @@ impl<T: Copy> Grouped<T> {
         let site = site.0 as usize;
         &self.all[self.starts[site] as usize..self.starts[site + 1] as usize]
     }
+}
+
+/// Whether a site has names and all of them are addresses: clients that go to one send no name (RFC 6066, 3), so that only the
+/// site for those is reached by it.
+fn has_addresses_alone(site: &Site) -> bool {
+    let is_address = |name: &str| {
+        let first = name.as_bytes().first();
+        first.is_some_and(|byte| byte.is_ascii_hexdigit() || matches!(byte, b'[' | b':'))
+            && name.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok()
+    };
+    !site.names.is_empty() && site.names.iter().all(|name| is_address(&name.token.text))
 }
 
 /// A name that a client could ask for: letters, digits, `-`, `_` and at least one dot.

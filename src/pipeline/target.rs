@@ -109,8 +109,8 @@ pub fn resolve(files: &dyn FileSystem, path: &Path, options: &Options) -> Result
     let metadata = files.metadata(&given).map_err(|error| cannot_read(files, path, &error))?;
     match metadata.kind {
         FileKind::Regular => {
-            let bytes = read(files, &given, &options.limits)?;
-            one(files, &given, bytes, Text::File, options)
+            let (bytes, text) = read(files, &given, &options.limits)?;
+            one(files, &given, bytes, text, options)
         }
         FileKind::Directory => folder(files, &given, options),
         kind => {
@@ -138,7 +138,6 @@ fn cannot_read(files: &dyn FileSystem, path: &Path, error: &ReadError) -> Failur
                 None => "name a configuration file or folder, or none for the live configuration".to_owned(),
             })
         }
-        ReadError::TooLarge { .. } => failure.help("--max-file-size reads larger files"),
         ReadError::Forbidden => failure.help("run as a user who may read it, such as root"),
         _ => failure,
     }
@@ -155,8 +154,13 @@ fn neighbour(files: &dyn FileSystem, path: &Path) -> Option<PathBuf> {
     spelling::nearest(&name, others, 4).map(|(name, _)| folder.join(name))
 }
 
-fn read(files: &dyn FileSystem, path: &Path, limits: &Limits) -> Result<Arc<[u8]>, Failure> {
-    files.read(path, limits.config_file).map_err(|error| cannot_read(files, path, &error))
+/// Reads a text. One that is too large stands for itself without its bytes: that is a finding like others.
+fn read(files: &dyn FileSystem, path: &Path, limits: &Limits) -> Result<(Arc<[u8]>, Text), Failure> {
+    match files.read(path, limits.config_file) {
+        Ok(bytes) => Ok((bytes, Text::File)),
+        Err(ReadError::TooLarge { size, limit }) => Ok((Arc::default(), Text::Unread { size, limit })),
+        Err(error) => Err(cannot_read(files, path, &error)),
+    }
 }
 
 /// The main file that a folder is entered at, and its server.
@@ -169,9 +173,12 @@ pub fn main_of(files: &dyn FileSystem, folder: &Path, wanted: Option<ServerKind>
 /// A folder: entered at its main file, else all its files together.
 fn folder(files: &dyn FileSystem, path: &Path, options: &Options) -> Result<Target, Failure> {
     if let Some((main, server)) = main_of(files, path, options.server) {
-        let bytes = read(files, &main, &options.limits)?;
-        let roots = vec![Root { path: main, bytes, text: Text::File }];
-        let input = Input { roots, form: Form::Whole, definitions: options.definitions.clone() };
+        let (bytes, text) = read(files, &main, &options.limits)?;
+        // What was not read lacks nothing.
+        let is_whole = text == Text::File;
+        let form = if is_whole { Form::Whole } else { Form::Fragment { prefix: Some(path.to_path_buf()) } };
+        let roots = vec![Root { path: main, bytes, text }];
+        let input = Input { roots, form, definitions: options.definitions.clone() };
         return Ok(Target { path: path.to_path_buf(), server, input, mains: Vec::new() });
     }
     let entries = files.list(path).map_err(|error| cannot_read(files, path, &error))?;
@@ -182,9 +189,9 @@ fn folder(files: &dyn FileSystem, path: &Path, options: &Options) -> Result<Targ
     let mut roots = Vec::new();
     for entry in entries.iter().filter(|entry| is_shown(entry)) {
         let path = path.join(&entry.name);
-        let bytes = read(files, &path, &options.limits)?;
+        let (bytes, text) = read(files, &path, &options.limits)?;
         if !pki::holds_key(&bytes) {
-            roots.push(Root { path, bytes, text: Text::File });
+            roots.push(Root { path, bytes, text });
         }
     }
     if roots.is_empty() {

@@ -11,9 +11,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use self::outline::{Outline, Stretch};
+use crate::diagnostic::Problem;
 use crate::model::{Deployment, Editor, ServerKind};
 use crate::platform::Platform;
-use crate::source::{FileSystem, Limits, Sources, Text};
+use crate::source::{FileId, FileSystem, Limits, Sources, Span, Text};
 
 /// A text to begin with.
 pub struct Root {
@@ -23,6 +24,13 @@ pub struct Root {
     pub bytes: Arc<[u8]>,
     /// Whether it is a file on disk.
     pub text: Text,
+}
+
+/// What is said of a text that was not read, as it is too large.
+fn unread(text: &Text, file: FileId) -> Option<Problem> {
+    let Text::Unread { size, limit } = text else { return None };
+    let problem = Problem::new("syntax-error", Span::new(file, 0, 0)).case("too-large");
+    Some(problem.with("size", size.to_string()).with("limit", limit.to_string()))
 }
 
 /// What a front end is asked to read.

@@ -72,6 +72,13 @@ pub enum Text {
     File,
     /// Standard input.
     StandardInput,
+    /// A file that is larger than is read: it stands here without its bytes. Sizes in bytes.
+    Unread {
+        /// Its size.
+        size: u64,
+        /// The limit.
+        limit: u64,
+    },
     /// Made from other texts: variables replaced, macros expanded. The segments lie in order and touch one another.
     Substituted(Vec<Segment>),
 }

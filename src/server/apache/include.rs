@@ -25,7 +25,7 @@ use super::syntax::{self, Kind, Line, Word};
 use crate::diagnostic::Problem;
 use crate::model::{FrameId, Frames};
 use crate::platform::Platform;
-use crate::server::Root;
+use crate::server::{Root, unread};
 use crate::source::{FileId, FileSystem, Limits, Segment, Sources, Span, Text};
 
 /// Directives that act while reading, in lower case.
@@ -151,7 +151,9 @@ impl Reader<'_> {
     fn add_root(&mut self, root: Root) -> usize {
         let cut = self.files.insert(root.path.clone(), Arc::clone(&root.bytes));
         let end = u32::from(!root.bytes.is_empty());
+        let text = root.text.clone();
         let file = self.add_file(root.path, root.bytes, root.text);
+        self.out.problems.extend(unread(&text, self.files.text(file)));
         if cut.is_err() {
             let at = Span::new(self.files.text(file), 0, end);
             let problem = Problem::new("syntax-error", at).case("too-many-words");

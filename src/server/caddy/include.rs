@@ -21,7 +21,7 @@ use crate::diagnostic::{Problem, Unjudged};
 use crate::model::Frames;
 use crate::pki;
 use crate::platform::{Environment, Version};
-use crate::server::Root;
+use crate::server::{Root, unread};
 use crate::source::{FileId, FileSystem, Limits, ReadError, Sources, Span, Text, WordCount};
 
 /// One file that was read.
@@ -74,7 +74,10 @@ impl Loaded {
         };
         let mut problems = Vec::new();
         for root in roots {
-            if files.add(root, &mut problems).is_err() {
+            let text = root.text.clone();
+            let added = files.add(root, &mut problems);
+            problems.extend(files.files.last().and_then(|file| unread(&text, file.id)));
+            if added.is_err() {
                 let last = files.files.last().map(|file| Span::new(file.id, 0, file.bytes.len().min(1) as u32));
                 let problem = |at| Problem::new("syntax-error", at).case("too-many-words");
                 problems.extend(last.map(|at| problem(at).with("limit", reading.limits.words.to_string())));

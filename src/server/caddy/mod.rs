@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 pub use self::edit::CaddyEditor;
 use self::include::{Loaded, Reading};
 pub use self::outline::outline;
-use super::{Form, Input, Understood, units};
+use super::{Form, Input, Understood, units, unread};
 use crate::model::{Deployment, Editor, ServerKind};
 use crate::platform::{Environment, Platform, Unit};
 use crate::source::{FileSystem, Limits, Sources, Span};
@@ -93,8 +93,11 @@ pub fn read(files: &dyn FileSystem, sources: &mut Sources, limits: &Limits, inpu
     let is_json = roots.first().is_some_and(|root| Adapter::of(&root.path, &root.bytes) == Adapter::Json);
     if is_json {
         let root = roots.swap_remove(0);
-        let id = sources.add(root.path.clone(), root.bytes.clone(), root.text);
-        let (value, problems) = json::parse(&root.bytes, id, limits);
+        let id = sources.add(root.path.clone(), root.bytes.clone(), root.text.clone());
+        let (value, problems) = match unread(&root.text, id) {
+            Some(problem) => (None, vec![problem]),
+            None => json::parse(&root.bytes, id, limits),
+        };
         let base = lower::Base { folder: &folder, start: Span::new(id, 0, 0), json: &root.bytes };
         match value {
             Some(value) => lower::json(reading, &value, problems, &mut deployment, &base),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use foldhash::{HashMap, HashMapExt};
 use rayon::prelude::*;
 
-use super::syntax::{self, Tree};
+use super::syntax::{self, SyntaxFault, Tree};
 use crate::pki;
 use crate::server::Root;
 use crate::source::{self, FileId, FileSystem, Limits, ReadError, Sources, Text, WordCount};
@@ -71,8 +71,11 @@ impl Loaded {
             let tree = syntax::parse_within(bytes, limits);
             count.add(tree.words.len()).map(|()| tree)
         };
-        let whole =
-            |root: &Root| parse(&root.bytes).unwrap_or_else(|_| Tree::of_too_many_words(&root.bytes, limits.words));
+        let whole = |root: &Root| match root.text {
+            Text::Unread { size, limit } => Tree::of_fault(&root.bytes, SyntaxFault::TooLarge(size, limit)),
+            _ => parse(&root.bytes)
+                .unwrap_or_else(|_| Tree::of_fault(&root.bytes, SyntaxFault::TooManyWords(limits.words))),
+        };
         let parsed: Vec<Tree> = roots.par_iter().map(whole).collect();
         for (root, tree) in roots.into_iter().zip(parsed) {
             known.insert(root.path.clone(), Ok(loaded.files.len()));

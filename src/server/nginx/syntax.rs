@@ -119,10 +119,9 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// In place of a text that has more words than the limit: nothing of it is judged.
-    pub fn of_too_many_words(text: &[u8], limit: usize) -> Tree {
+    /// In place of a text that is beyond a limit: nothing of it is judged.
+    pub fn of_fault(text: &[u8], fault: SyntaxFault) -> Tree {
         let end = text.len() as u32;
-        let fault = SyntaxFault::TooManyWords(limit);
         Tree { problems: vec![SyntaxProblem::new(0, end.min(1), fault)], end, ..Tree::default() }
     }
 

@@ -26,6 +26,8 @@ pub enum SyntaxFault {
     TooDeep(usize),
     /// With it, the configuration has more words than this.
     TooManyWords(usize),
+    /// The text has more bytes than the limit, both given.
+    TooLarge(u64, u64),
 }
 
 /// A fault and its place.
@@ -80,6 +82,10 @@ impl SyntaxProblem {
             }
             SyntaxFault::TooManyWords(limit) => {
                 Problem::new("syntax-error", at).case("too-many-words").with("limit", limit.to_string())
+            }
+            SyntaxFault::TooLarge(size, limit) => {
+                let problem = Problem::new("syntax-error", at).case("too-large").with("size", size.to_string());
+                problem.with("limit", limit.to_string())
             }
         }
     }
