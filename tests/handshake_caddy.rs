@@ -29,7 +29,7 @@ fn start(caddy: &str) -> String {
         r#"export HOME="$PWD" XDG_DATA_HOME="$PWD/data" XDG_CONFIG_HOME="$PWD/config"
 if {caddy} start --config $MAIN; then
     names=$(grep -o 'automatic TLS certificate management","domains":[^]]*' fight/server | grep -o '[[,]"' | wc -l)
-    for try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+    for try in $(seq 100); do
         ended=$(grep -c -e '"certificate obtained successfully"' -e 'will retry' fight/server)
         [ $ended -ge $((names - 1)) ] && break
         sleep 0.1
