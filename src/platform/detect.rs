@@ -1,14 +1,10 @@
 //! Finds out from files which system a configuration is for: `os-release`, and the package database for versions.
 
-use std::collections::HashMap;
 use std::path::Path;
 
 use super::table::main_name;
-use super::{ASSUMED, Part, Platform, TlsLibrary, Version, find, names};
+use super::{ASSUMED, Part, Platform, TlsLibrary, find, names, package};
 use crate::source::FileSystem;
-
-/// How much of the package database is read, in bytes.
-const DATABASE: u64 = 64 << 20;
 
 /// The platform below the root of `files`, else the assumed one. `assumed` and `why` say which.
 pub fn detect(files: &dyn FileSystem, part: Part) -> Platform {
@@ -26,16 +22,12 @@ pub fn detect(files: &dyn FileSystem, part: Part) -> Platform {
     platform.assumed = ["platform", "server_version", "tls_library"].map(str::to_owned).to_vec();
     platform.why = "from /etc/os-release".to_owned();
     platform.is_detected = true;
-    let packages = match platform.name.as_str() {
-        "alpine" | "docker-caddy" => apk(files),
-        _ => packages(files),
-    };
-    let (server, library): (&[&str], &[&str]) = match part {
-        Part::Nginx => {
-            (&["nginx", "nginx-core", "nginx-full", "nginx-light", "nginx-extras"], &["libssl3", "libssl3t64"])
-        }
-        Part::Apache => (&["apache2-bin", "apache2"], &["libssl3", "libssl3t64"]),
-        Part::Caddy => (&["caddy"], &[]),
+    let packages = package::installed(files);
+    let library: &[&str] = if part == Part::Caddy { &[] } else { &["libssl3", "libssl3t64", "openssl-libs"] };
+    let server: &[&str] = match part {
+        Part::Nginx => &["nginx", "nginx-core", "nginx-full", "nginx-light", "nginx-extras"],
+        Part::Apache => &["apache2-bin", "apache2", "httpd-core", "httpd"],
+        Part::Caddy => &["caddy"],
     };
     let version = |wanted: &[&str]| wanted.iter().find_map(|name| packages.get(*name).copied());
     if let Some(found) = version(server) {
@@ -71,41 +63,10 @@ fn system(files: &dyn FileSystem) -> Option<String> {
     Some(if names().any(|name| name == whole) { whole } else { main_name(&format!("{id}-{major}")).into_owned() })
 }
 
-/// Installed packages of dpkg that matter here, with their upstream versions.
-fn packages(files: &dyn FileSystem) -> HashMap<String, Version> {
-    let mut found = HashMap::new();
-    let path = files.locate(Path::new("/"), Path::new("/var/lib/dpkg/status"));
-    let Ok(text) = files.read(&path, DATABASE) else { return found };
-    let text = String::from_utf8_lossy(&text);
-    let is_wanted = |name: &str| ["nginx", "apache2", "caddy", "libssl"].iter().any(|start| name.starts_with(start));
-    for entry in text.split("\n\n") {
-        let Some(rest) = entry.strip_prefix("Package: ") else { continue };
-        let name = rest.lines().next().unwrap_or_default();
-        if !is_wanted(name) || !entry.contains("\nStatus: install ok installed") {
-            continue;
-        }
-        let version = entry.lines().find_map(|line| line.strip_prefix("Version: "));
-        let version = version.map(|text| text.split_once(':').map_or(text, |(_, upstream)| upstream));
-        found.extend(version.and_then(Version::parse).map(|version| (name.to_owned(), version)));
-    }
-    found
-}
-
-/// Installed packages of apk with their upstream versions.
-fn apk(files: &dyn FileSystem) -> HashMap<String, Version> {
-    let path = files.locate(Path::new("/"), Path::new("/lib/apk/db/installed"));
-    let Ok(text) = files.read(&path, DATABASE) else { return HashMap::new() };
-    let text = String::from_utf8_lossy(&text);
-    let entry = |entry: &str| {
-        let value = |head: &str| entry.lines().find_map(|line| line.strip_prefix(head));
-        Some((value("P:")?.to_owned(), Version::parse(value("V:")?)?))
-    };
-    text.split("\n\n").filter_map(entry).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::platform::Version;
     use crate::source::Memory;
 
     #[test]
@@ -122,6 +83,7 @@ mod tests {
         let found = detect(&files, Part::Nginx);
         assert_eq!(found.assumed, ["platform"]);
         assert_eq!((found.server_version, found.tls_library.version), (Version::new(1, 22, 1), Version::new(3, 0, 17)));
+        let mut files = Memory::new();
         files.insert("/etc/os-release", b"ID=alpine\nVERSION_ID=3.22.1\n".to_vec());
         let installed = b"C:x\nP:nginx\nV:1.28.1-r2\nA:x86_64\n\nP:libssl3\nV:3.5.4-r0\n".to_vec();
         files.insert("/lib/apk/db/installed", installed);

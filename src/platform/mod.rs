@@ -7,6 +7,7 @@ mod conduct;
 mod detect;
 mod environment;
 mod kernel;
+mod package;
 mod process;
 mod system;
 mod table;
