@@ -233,6 +233,7 @@ fn every_page_has_bad_and_good_examples_for_each_of_its_servers() {
         for case in page.case.keys() {
             let is_limit = [
                 "anchor",
+                "too-large",
                 "too-long",
                 "too-deep",
                 "too-many",
