@@ -3,5 +3,5 @@
 mod check;
 mod table;
 
-pub use self::check::{Reader, check, check_duplicates, line_of};
+pub use self::check::{Reader, check, check_duplicates, line_of, stands_once};
 pub use self::table::{Context, Entry, Kind, context_inside, context_of, find, is_known_module, nearest};

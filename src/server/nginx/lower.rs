@@ -6,6 +6,7 @@
 
 mod answer;
 mod bind;
+mod duplicate;
 mod ech;
 mod level;
 mod listen;
@@ -112,12 +113,14 @@ struct Way {
     via: Option<FrameId>,
     /// How many blocks are open, those of the files that include it too.
     depth: usize,
+    /// Whether it leads to the beginning of a block, and not to a file that is included in one.
+    opens: bool,
 }
 
 impl Way {
     /// The way into a block.
     fn inside(&self) -> Way {
-        Way { files: Arc::clone(&self.files), via: self.via, depth: self.depth + 1 }
+        Way { files: Arc::clone(&self.files), via: self.via, depth: self.depth + 1, opens: true }
     }
 }
 
@@ -150,6 +153,8 @@ struct Lowering<'a> {
     inclusions: Mutex<usize>,
     /// Words that were looked at, those of a file as often as it is included.
     words: AtomicUsize,
+    /// Directives that were held against others of their block.
+    compared: AtomicUsize,
 }
 
 /// How the roots are to be read.
@@ -181,6 +186,7 @@ pub fn lower(
         checked: Mutex::default(),
         inclusions: Mutex::new(0),
         words: AtomicUsize::new(0),
+        compared: AtomicUsize::new(0),
     };
     let mut collected = Collected::default();
     for file in &loaded.files {
@@ -203,7 +209,7 @@ pub fn lower(
             collected.unjudged.push(Unjudged { what: "fragment".into(), reason: reason.into(), at: Some(at) });
             continue;
         };
-        let way = Way { files: [root].into(), via: None, depth: 0 };
+        let way = Way { files: [root].into(), via: None, depth: 0, opens: true };
         lowering.file(root, *context, &way, &mut collected, &mut Scope::of(*context));
     }
     if !reading.fragment && !collected.has_events && loaded.files[0].path.ends_with("nginx.conf") {
@@ -366,6 +372,9 @@ impl<'a> Lowering<'a> {
         let all: Vec<usize> = directives.collect();
         if check {
             directives::check_duplicates(tree, &all, &file.bytes, file.id, self.reader(context), &mut out.problems);
+            if way.opens {
+                out.problems.extend(self.duplicates(file, &all, self.reader(context), way));
+            }
         }
         for index in all {
             let name = tree.name(index, &file.bytes);
@@ -518,8 +527,12 @@ impl<'a> Lowering<'a> {
         }
         let frame = Frame { kind: FrameKind::Include, at, parent: way.via };
         let via = self.frames.lock().ok().map(|mut frames| frames.add(frame));
-        let enter =
-            |index: usize| Way { files: way.files.iter().copied().chain([index]).collect(), via, depth: way.depth };
+        let enter = |index: usize| Way {
+            files: way.files.iter().copied().chain([index]).collect(),
+            via,
+            depth: way.depth,
+            opens: false,
+        };
         if found.len() >= 16 && way.files.len() <= 2 && matches!(scope, Scope::Section(Service::Http)) {
             // Many site files: each for itself, put together in order. Not within one another: a worker that waits takes
             // up another file on the same stack.

@@ -168,7 +168,7 @@ fn value(entry: &Entry, words: &[Word], text: &[u8], file: FileId, name: &[u8]) 
             let bad = words.iter().find(|word| !word.has_variable() && !listed(known, &word.value(text)));
             bad.and_then(|word| wrong(word, &format!("some of: {known}")))
         }
-        Kind::Text | Kind::Other => None,
+        Kind::Text | Kind::Once | Kind::Other => None,
     }
 }
 
@@ -209,6 +209,15 @@ fn is_time(value: &[u8]) -> bool {
     true
 }
 
+/// Whether nginx refuses a second directive of a name in one block.
+pub fn stands_once(name: &[u8], reader: Reader) -> bool {
+    let stands =
+        |entry: &&Entry| entry.is_in(reader.version) && reader.context.is_some_and(|context| entry.stands_in(context));
+    let mut standing = find(name).iter().filter(stands);
+    let is_once = |entry: &Entry| !matches!(entry.kind, Kind::Bitmask(_) | Kind::Other);
+    standing.next().is_some_and(is_once) && standing.next().is_none()
+}
+
 /// Directives that may stand once in a block and stand twice.
 pub fn check_duplicates(
     tree: &Tree,
@@ -225,15 +234,7 @@ pub fn check_duplicates(
     for index in directives {
         let name = tree.name(*index, text);
         let Some(first) = seen.insert(name, *index) else { continue };
-        let once = find(name).iter().any(|entry| {
-            let kind =
-                matches!(entry.kind, Kind::Flag | Kind::Number | Kind::Size | Kind::Time | Kind::Enum(_) | Kind::Text);
-            kind && entry.is_in(reader.version) && reader.context.is_some_and(|context| entry.stands_in(context))
-        });
-        let several = find(name).iter().filter(|entry| {
-            entry.is_in(reader.version) && reader.context.is_some_and(|context| entry.stands_in(context))
-        });
-        if !once || several.count() > 1 {
+        if !stands_once(name, reader) {
             continue;
         }
         let words = |index: usize| tree.args(index).iter().map(|word| word.value(text)).collect::<Vec<_>>();
@@ -241,7 +242,8 @@ pub fn check_duplicates(
             let directive = &tree.directives[index];
             tree.words[directive.first_word as usize].span(file)
         };
-        let identical = words(first) == words(*index);
+        let is_simple = tree.directives[*index].block.is_none();
+        let identical = is_simple && words(first) == words(*index);
         let mut problem = Problem::new("directive-duplicate", span(*index))
             .with("name", String::from_utf8_lossy(name))
             .related(span(first), "first here");

@@ -113,6 +113,8 @@ pub enum Kind {
     Bitmask(&'static str),
     /// Any text; may stand once.
     Text,
+    /// Read by code of its own; may stand once.
+    Once,
     /// Read by code of its own.
     Other,
 }
@@ -217,6 +219,7 @@ fn kind(text: &'static str) -> Kind {
         "enum" => Kind::Enum(words),
         "bitmask" if !words.is_empty() => Kind::Bitmask(words),
         "string" => Kind::Text,
+        "once" => Kind::Once,
         _ => Kind::Other,
     }
 }
