@@ -47,6 +47,7 @@ pub fn mismatch(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mu
     if !matches!(endpoint.transport, Transport::Tls | Transport::Quic) {
         return;
     }
+    let mut claimed = None;
     for (at, binding) in endpoint.bindings.iter().enumerate() {
         let set = scope.deployment.credentials(binding.credentials);
         let Some(leaves) = leaves(scope, binding.credentials).filter(|_| !binding.rejects) else { continue };
@@ -58,6 +59,10 @@ pub fn mismatch(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mu
         let covered = leaves[0].names().join(", ");
         let exact = scope.exact_names(endpoint, crate::model::BindingId(at as u32), site);
         for name in exact.into_iter().filter(|name| !leaves.iter().any(|leaf| covers(leaf, &name.text))) {
+            // Of a name that a later site was meant to have `shadowed-site` tells.
+            if claimed.get_or_insert_with(|| claimed_later(scope, endpoint)).contains(&name.text) {
+                continue;
+            }
             let problem = Problem::new("certificate-name-mismatch", name.span)
                 .with("name", &*name.text)
                 .with("covered", covered.clone());
@@ -78,6 +83,21 @@ pub fn mismatch(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mu
             }
         }
     }
+}
+
+/// Exact names of a socket that sites have which another answers to.
+fn claimed_later<'a>(scope: &Scope<'a>, endpoint: &'a Endpoint) -> HashSet<&'a Arc<str>> {
+    let bindings = endpoint.bindings.iter();
+    let names = bindings.flat_map(|binding| {
+        let site = scope.deployment.site(binding.site);
+        site.names.iter().filter(|name| name.kind == NameKind::Exact).map(move |name| (binding.site, &name.token.text))
+    });
+    names
+        .filter(|(site, name)| {
+            matches!(endpoint.named.find(name), Found::Binding(winner) if endpoint.binding(winner).site != *site)
+        })
+        .map(|(_, name)| name)
+        .collect()
 }
 
 /// `shadowed-site`.

@@ -15,6 +15,7 @@ mod place;
 mod setting;
 mod upstream;
 mod webroot;
+mod zone;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -66,6 +67,8 @@ struct Collected {
     answer: answer::Level,
     /// What stands there about files.
     files: webroot::Level,
+    /// Shared memory for sessions.
+    zones: zone::Zones,
     /// Whether a `map` tells early data apart: then nobody knows what follows.
     maps_early_data: bool,
     /// Whether there is an `events` block.
@@ -92,6 +95,7 @@ impl Collected {
         self.groups.extend(other.groups);
         self.answer.absorb(other.answer);
         self.files.absorb(other.files);
+        self.zones.absorb(other.zones);
         self.maps_early_data |= other.maps_early_data;
         for (own, other) in self.heads.iter_mut().zip(other.heads) {
             *own = own.or(other);
@@ -228,6 +232,7 @@ pub fn lower(
         bites: head.unwrap_or(anchor),
         fragment: reading.fragment,
     });
+    collected.problems.extend(collected.zones.problems());
     deployment.problems = std::mem::take(&mut collected.problems);
     deployment.unjudged = std::mem::take(&mut collected.unjudged);
     deployment.run_as = std::mem::take(&mut collected.run_as);
@@ -608,6 +613,7 @@ impl<'a> Lowering<'a> {
         }
         match scope {
             Scope::Section(service) => {
+                out.zones.read(*service, &said);
                 if setting::is_one(name) {
                     let level = out.levels[*service as usize].get_or_insert_default();
                     setting::read(self, &said, level, &mut out.problems);
@@ -629,6 +635,7 @@ impl<'a> Lowering<'a> {
                     }
                 }
                 _ => {
+                    out.zones.read(draft.service, &said);
                     if setting::is_one(name) {
                         setting::read(self, &said, draft.level.get_or_insert_default(), &mut out.problems);
                     }

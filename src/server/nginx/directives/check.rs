@@ -2,6 +2,7 @@
 
 use foldhash::{HashMap, HashMapExt};
 
+use super::expression;
 use super::table::{Context, Entry, Kind, find, nearest};
 use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity};
 use crate::platform::Version;
@@ -59,7 +60,7 @@ pub fn check(tree: &Tree, index: usize, text: &[u8], file: FileId, reader: Reade
         let problem = Problem::new("invalid-argument", at).case("count").with("name", shown());
         return Some(problem.with("expected", entry.expected()).with("count", words.len().to_string()));
     }
-    value(entry, words, text, file, name)
+    value(entry, words, text, file, name).or_else(|| expression::check(name, words, text, file))
 }
 
 /// A directive that lacks its `;` takes the next line for arguments: when that line begins with a directive of this
