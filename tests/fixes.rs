@@ -12,12 +12,23 @@ use shakedown_testing::recipe::{self, example_files_of};
 use shakedown_testing::{NOW, server};
 
 fn fixed(files: &BTreeMap<String, Vec<u8>>, example: &Example, most: Safety) -> pipeline::Fixed {
+    let main = main_file(example);
+    pipeline::fix(&memory(files), &[PathBuf::from(main)], &options(example), most).expect("a run")
+}
+
+fn memory(files: &BTreeMap<String, Vec<u8>>) -> Memory {
     let mut memory = Memory::new();
     for (path, bytes) in files {
         memory.insert(path, bytes.clone());
     }
-    let main = main_file(example);
-    pipeline::fix(&memory, &[PathBuf::from(main)], &options(example), most).expect("a run")
+    memory
+}
+
+/// All files of an example, those of the system around it too.
+fn files_of(example: &Example) -> BTreeMap<String, Vec<u8>> {
+    let (mut files, _) = example_files_of(&example.server, &example.config, example.context.as_deref(), &example.files);
+    files.extend(example.system.iter().map(|(path, text)| (path.clone(), text.clone().into_bytes())));
+    files
 }
 
 fn options(example: &Example) -> Options {
@@ -27,6 +38,8 @@ fn options(example: &Example) -> Options {
         tls_library: example.tls_library.as_deref().and_then(shakedown::platform::TlsLibrary::parse),
         now: NOW,
         trust: vec![TrustSource::File("root.crt".into())],
+        run_as: example.run_as.clone(),
+        root: (!example.system.is_empty()).then(|| PathBuf::from("/")),
         ..Options::default()
     }
 }
@@ -56,10 +69,8 @@ fn declared_and_offered_fixes_agree_and_converge() {
             .filter(|(_, one)| one.expect == Expect::Bad && ASKED.contains(&&*one.server))
         {
             let main = main_file(example);
-            let (files, _) =
-                example_files_of(&example.server, &example.config, example.context.as_deref(), &example.files);
-            let mut memory = Memory::new();
-            files.iter().for_each(|(path, bytes)| memory.insert(path, bytes.clone()));
+            let files = files_of(example);
+            let memory = memory(&files);
             let before = fixed(&files, example, Safety::Unsafe);
             let is_own = |finding: &&shakedown::diagnostic::Finding| finding.rule.as_str() == rule.name;
             let first = pipeline::lint(&memory, &[PathBuf::from(main)], &options(example)).expect("a run");
@@ -79,7 +90,9 @@ fn declared_and_offered_fixes_agree_and_converge() {
                 wrong += &format!("{}, example {number}: fixes do not converge\n", rule.name);
             }
             // A safe fix of what keeps the server from starting lets it start; none keeps it from starting.
-            if example.server_version.is_none() && example.platform.is_none() && example.tls_library.is_none() {
+            let is_installed =
+                example.server_version.is_none() && example.platform.is_none() && example.tls_library.is_none();
+            if is_installed && example.system.is_empty() {
                 let folder = tempfile::tempdir().expect("a temporary folder");
                 recipe::write(folder.path(), &result);
                 let has_errors = again.run.findings.iter().any(|finding| finding.severity == Severity::Error);

@@ -5,11 +5,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 use rayon::prelude::*;
 
+use super::repair::repair;
 use super::scope::{Scope, Sink, Use};
 use super::sent::ease;
 use super::{Check, Rule, Settings, find, rule_name};
-use crate::diagnostic::{Finding, Fix, Label, Problem, RuleName, Safety, Severity, Unjudged};
-use crate::model::{Change, EndpointId, SiteId};
+use crate::diagnostic::{Finding, Fix, Label, Problem, RuleName, Severity, Unjudged};
+use crate::model::{EndpointId, SiteId};
 use crate::source::{FileId, Sources, Span};
 
 /// How many bites of one fault are shown.
@@ -37,7 +38,7 @@ pub fn run(scope: &Scope<'_>, settings: &Settings, most: usize) -> Judged {
     let mut is_cut = scope.deployment.problems.len() > most;
     let problems = scope.deployment.problems.iter().take(most).cloned().collect();
     let mut sink = Sink { problems, unjudged: scope.deployment.unjudged.clone() };
-    sink.problems.iter_mut().for_each(|problem| take_away(scope, problem));
+    sink.problems.iter_mut().for_each(|problem| repair(scope, problem));
     let uses = Use::all(scope.deployment);
     let server = scope.deployment.server.name();
     let speaks = |rule: &&Rule| rule.speaks_of(server);
@@ -153,22 +154,6 @@ impl<'a> Work<'_, 'a> {
             }
         }
         sink
-    }
-}
-
-/// Rules of reading whose fault is gone with the directive, by case, and how safe that is.
-const TAKEN_AWAY: &[(&str, &str, Safety)] =
-    &[("duplicate-listen", "", Safety::Safe), ("deprecated-directive", "without-effect", Safety::Unsafe)];
-
-/// Gives a problem of reading the fix of taking its directive away, where that is one.
-fn take_away(scope: &Scope<'_>, problem: &mut Problem) {
-    let rule = problem.rule.as_str();
-    let known = TAKEN_AWAY.iter().find(|(name, case, _)| *name == rule && *case == problem.case);
-    // Of two that say the same, one is enough.
-    let says_the_same = |label: &Label| scope.text(label.span) == scope.text(problem.at);
-    let is_enough = problem.related.iter().all(says_the_same);
-    if let Some((.., safety)) = known.filter(|_| problem.fix.is_none() && is_enough) {
-        problem.fix = scope.fix("take the directive away", *safety, &Change::RemoveDirective { written: problem.at });
     }
 }
 

@@ -10,6 +10,7 @@ mod machine;
 pub mod page;
 mod permissions;
 mod profile;
+mod repair;
 mod rules;
 mod scope;
 mod sent;

@@ -6,7 +6,7 @@ use foldhash::HashMap;
 
 use crate::model::SiteId;
 use crate::platform::{Account, Accounts, Unit};
-use crate::source::Trail;
+use crate::source::{Span, Trail};
 
 /// Somebody who reads files of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub struct Permissions {
     pub trusted_groups: Vec<u32>,
     /// What systemd is told of the service, where the configuration is judged as its own.
     pub unit: Option<Unit>,
+    /// Where a word can be added to its weak command for reloading, in a file that no package owns.
+    pub reload_end: Option<Span>,
     /// The way to each file that matters, by its path in the model.
     pub trails: HashMap<PathBuf, Trail>,
     /// Key files that a git work tree carries, each with the folder of that work tree.

@@ -105,6 +105,63 @@ pub enum Change {
         /// The arguments of the directive that turned it on.
         written: Span,
     },
+    /// Moves a directive out of all sections around it, to the whole server.
+    MoveOut {
+        /// The directive's name or arguments.
+        written: Span,
+    },
+    /// Moves a directive to another site.
+    MoveToSite {
+        /// The arguments of the directive.
+        written: Span,
+        /// Where it is to hold.
+        site: SiteId,
+    },
+    /// Moves a site behind another, which stands later in the text.
+    MoveBehind {
+        /// The one that is moved.
+        site: SiteId,
+        /// The one that then comes before it.
+        behind: SiteId,
+    },
+    /// Moves what a site says into an earlier one of the same address, and takes the rest of it away.
+    MergeInto {
+        /// The one that is taken away.
+        site: SiteId,
+        /// The one that stays.
+        into: SiteId,
+    },
+    /// Loads the server's module for TLS, where it is one.
+    LoadTls,
+    /// Says commands for the TLS library again, at the level of another.
+    RepeatCommands {
+        /// Name and value of each.
+        from: Vec<Span>,
+        /// The arguments of the command that they are put before.
+        before: Span,
+    },
+    /// Sends responses of the certificate's OCSP responder along.
+    Staple {
+        /// The site.
+        site: SiteId,
+        /// The arguments of the directive that says otherwise, where there is one.
+        written: Option<Span>,
+    },
+    /// Verifies the certificates of upstream servers against the authorities that are named for it.
+    VerifyUpstream {
+        /// The site that sends requests on.
+        site: Option<SiteId>,
+        /// The arguments of the directive that sends them on.
+        pass: Span,
+        /// The arguments of the directive that says otherwise, where there is one.
+        written: Option<Span>,
+    },
+    /// Says in the words of this release what stands at `written` in words that it no longer has; leaves it out where they
+    /// said nothing that this release does not do by itself.
+    SayAnew {
+        /// The word.
+        written: Span,
+    },
 }
 
 /// Edits that make a change true.

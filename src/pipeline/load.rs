@@ -138,6 +138,12 @@ pub fn load_with(
         let around = || machine::gather(certificates, &paths, deployment, options);
         let ways = || permissions::gather(certificates, paths.first().copied(), deployment, options);
         (reading.machine, reading.permissions) = rayon::join(around, ways);
+        if reading.server == ServerKind::Caddy
+            && let Some(unit) = &reading.permissions.unit
+        {
+            let end = permissions::reload_end(files, unit, &mut sources, &options.limits);
+            reading.permissions.reload_end = end;
+        }
     }
     Ok(Loaded { sources, readings, library, anchors, trust, trust_is_assumed })
 }

@@ -14,9 +14,9 @@ use super::git::WorkTrees;
 use super::target;
 use crate::lint::{Permissions, Reader};
 use crate::model::{Deployment, NamedFile, ServerKind, SiteId};
-use crate::platform::{Account, Accounts, Unit};
+use crate::platform::{Account, Accounts, Unit, end_of_reload};
 use crate::server::units;
-use crate::source::{FileSystem, ReadError, Trails};
+use crate::source::{FileSystem, Limits, ReadError, Sources, Span, Text, Trails};
 
 /// The groups of services and of keys, by what packages call them.
 const GROUPS: &[&str] = &["ssl-cert", "www-data", "nginx", "apache", "http", "www", "caddy"];
@@ -71,6 +71,24 @@ pub fn gather(files: &dyn FileSystem, main: Option<&Path>, deployment: &Deployme
         found.trails.extend(ways.collect::<Vec<_>>());
     }
     found
+}
+
+/// The end of the command that reloads Caddy without looking at files, where it stands in a file of the machine's own below
+/// `/etc`: what a package brings is not changed. The file becomes one of the run's.
+pub fn reload_end(files: &dyn FileSystem, unit: &Unit, sources: &mut Sources, limits: &Limits) -> Option<Span> {
+    let at = unit.weak_reload()?;
+    let (command, path) = (unit.reload.get(at)?, unit.reload_files.get(at)?);
+    let located = |path: &str| files.locate(Path::new("/"), Path::new(path));
+    let (etc, path) = (located("/etc"), located(path));
+    // A link may lead to what a package brings.
+    let real = files.canonical(&path).ok()?;
+    if !path.starts_with(&etc) || !real.starts_with(files.canonical(&etc).ok()?) {
+        return None;
+    }
+    let bytes = files.read(&path, limits.config_file).ok()?;
+    let end = end_of_reload(std::str::from_utf8(&bytes).ok()?, command)? as u32;
+    let file = sources.add(path, bytes, Text::File);
+    Some(Span::new(file, end, end))
 }
 
 /// Which keys sites give to whoever asks. Real paths count; those of files that are not at hand as they are written.

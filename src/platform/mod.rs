@@ -25,7 +25,7 @@ pub use table::{
     ASSUMED, Decider, Part, apache_decider, caddy_default, find, names, nginx_decider, nginx_default_ciphers,
     nginx_default_protocols,
 };
-pub use unit::Unit;
+pub use unit::{Unit, end_of_reload};
 pub use version::Version;
 
 use std::path::PathBuf;

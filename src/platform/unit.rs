@@ -35,6 +35,8 @@ pub struct Unit {
     pub start: Vec<String>,
     /// `ExecReload=`, in order.
     pub reload: Vec<String>,
+    /// The file of each of these.
+    pub reload_files: Vec<String>,
     /// `Environment=`, cut into assignments.
     pub environment: Vec<String>,
     /// `EnvironmentFile=`, in order; a minus in front: it need not be there.
@@ -58,10 +60,12 @@ impl Unit {
                 Some((read(&path)?, path))
             });
             let (text, path) = found?;
-            let mut unit = Unit { name: (*name).to_owned(), path, ..Unit::default() };
-            unit.add(&text);
-            for text in drop_ins(files, name).iter().filter_map(|path| read(path)) {
-                unit.add(&text);
+            let mut unit = Unit { name: (*name).to_owned(), path: path.clone(), ..Unit::default() };
+            unit.add(&text, &path);
+            for path in drop_ins(files, name) {
+                if let Some(text) = read(&path) {
+                    unit.add(&text, &path);
+                }
             }
             Some(unit)
         })
@@ -76,8 +80,13 @@ impl Unit {
         })
     }
 
+    /// The first command of `ExecReload=` that does not force Caddy to look at files again, by its place among all.
+    pub fn weak_reload(&self) -> Option<usize> {
+        self.reload.iter().position(|command| command.contains("reload") && !command.contains("--force"))
+    }
+
     /// Adds what a text says: a later value replaces an earlier one, an empty one takes a list away.
-    fn add(&mut self, text: &str) {
+    fn add(&mut self, text: &str, path: &str) {
         let mut section = "";
         let joined = text.replace("\\\n", " ");
         for line in joined.lines().map(str::trim).filter(|line| !line.starts_with(['#', ';'])) {
@@ -94,8 +103,14 @@ impl Unit {
                 "SupplementaryGroups" => self.more_groups.extend(value.split_whitespace().map(str::to_owned)),
                 "ExecStart" if value.is_empty() => self.start.clear(),
                 "ExecStart" => self.start.push(value.to_owned()),
-                "ExecReload" if value.is_empty() => self.reload.clear(),
-                "ExecReload" => self.reload.push(value.to_owned()),
+                "ExecReload" if value.is_empty() => {
+                    self.reload.clear();
+                    self.reload_files.clear();
+                }
+                "ExecReload" => {
+                    self.reload.push(value.to_owned());
+                    self.reload_files.push(path.to_owned());
+                }
                 "Environment" if value.is_empty() => self.environment.clear(),
                 "Environment" => self.environment.extend(environment::words(value)),
                 "EnvironmentFile" if value.is_empty() => self.environment_files.clear(),
@@ -109,6 +124,20 @@ impl Unit {
         }
         self.is_special |= self.user.as_deref().is_some_and(|user| user.contains('%'));
     }
+}
+
+/// Where a command of `ExecReload=` ends in a text, in bytes. Absent where it goes on below, or stands there twice.
+pub fn end_of_reload(text: &str, command: &str) -> Option<usize> {
+    let mut at = 0;
+    let mut found = text.split_inclusive('\n').filter_map(|line| {
+        let start = at;
+        at += line.len();
+        let (name, value) = line.split_once('=')?;
+        let is_it = name.trim() == "ExecReload" && value.trim() == command;
+        is_it.then(|| start + line.trim_end().len())
+    });
+    let end = found.next()?;
+    found.next().is_none().then_some(end)
 }
 
 /// The drop-ins of a unit, by name, whichever folder they stand in; of two with one name the first folder's counts.
@@ -145,6 +174,10 @@ mod tests {
         let found = Unit::find(&files, &["none.service", "caddy.service"]).expect("a unit");
         assert_eq!(found.user.as_deref(), Some("caddy"));
         assert_eq!(found.reload, ["/usr/bin/caddy reload"]);
+        assert_eq!(found.reload_files, ["/etc/systemd/system/caddy.service.d/override.conf"]);
+        assert_eq!(found.weak_reload(), Some(0));
+        assert_eq!(end_of_reload(more, "/usr/bin/caddy reload"), Some(54));
+        assert_eq!(end_of_reload(unit, "/usr/bin/caddy reload --force"), None);
         assert_eq!(found.more_groups, ["ssl-cert", "web"]);
         assert!(!found.is_special);
         assert_eq!(Unit::find(&files, &["none.service"]), None);

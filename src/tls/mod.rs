@@ -5,6 +5,7 @@ pub mod cipher;
 pub mod command;
 pub mod go;
 pub mod group;
+pub mod host;
 mod protocol;
 pub mod signature;
 

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use super::file::{is_compared, is_passed_over};
+use super::file::{is_compared, is_passed_over, nearest, sibling};
 use crate::diagnostic::{Edit, Fix, Problem, Safety};
-use crate::lint::checks::file::sibling;
 use crate::lint::{Scope, Sink, Use};
 use crate::model::{Change, Token};
 use crate::pki::loading::{Cause, Strength};
@@ -73,16 +72,15 @@ pub fn incomplete<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
         return;
     }
     let last = chain.sent[gap.last].1;
-    let at_hand = scope.library.iter().filter(|other| other.path != file.path).find_map(|other| {
-        let at = other.certificates().position(|(_, issuer)| last.is_issued_by(issuer))?;
-        Some((other, at))
-    });
+    let has_issuer = |other: &&PemFile| other.certificates().any(|(_, issuer)| last.is_issued_by(issuer));
+    let others = scope.library.iter().filter(|other| other.path != file.path);
+    let at_hand = nearest(others.filter(has_issuer), file);
     let problem = Problem::new("certificate-chain-incomplete", token.span)
         .with("path", &*token.text)
         .with("issuer", gap.issuer.clone())
         .with("last", last.short_name())
         .with("url", gap.urls.join(" or "));
-    let Some((other, _)) = at_hand else {
+    let Some(other) = at_hand else {
         if !gap.urls.is_empty() {
             sink.report(problem);
         }
@@ -90,12 +88,13 @@ pub fn incomplete<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
     };
     // A file that begins with the same leaf and goes on to the issuer can take its place.
     let leaf = chain.sent[0].1;
-    let whole = scope.library.iter().filter(|other| !other.is_secret()).find(|other| {
+    let is_whole = |other: &&PemFile| {
         other.leaf().is_some_and(|first| first.sha256 == leaf.sha256)
             && Chain::of(other, None, scope.anchors).gap.is_none()
             || other.leaf().is_some_and(|first| first.sha256 == leaf.sha256)
                 && other.certificates().count() > chain.sent.len()
-    });
+    };
+    let whole = nearest(scope.library.iter().filter(|other| !other.is_secret()).filter(is_whole), file);
     let (path, located) = match one.pair.certificate.get() {
         Some((token, path)) => (token.text.to_string(), path),
         None => return,

@@ -1,7 +1,7 @@
 //! Certificate and key files: missing, unreadable, and not what the server takes.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::diagnostic::{Edit, Fix, Problem, Safety, Unjudged};
 use crate::lint::{Scope, Sink, Use};
@@ -347,18 +347,22 @@ pub fn mismatch<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
             format!("leaf {}, {}, block 1 of {}", leaf.short_name(), leaf.key.kind.name(), file.certificates().count()),
         );
     // Another key of the configuration or of the same folder that fits.
-    let fitting = scope
-        .library
-        .iter()
-        .filter(|other| other.path != key_file.path && other.path != file.path)
-        .find(|other| matches!(other.key(), Some((_, Ok(key))) if key.belongs_to(leaf) == Some(true)));
-    if let Some(fitting) = fitting {
+    let others = scope.library.iter().filter(|other| other.path != key_file.path && other.path != file.path);
+    let fits = |other: &&PemFile| matches!(other.key(), Some((_, Ok(key))) if key.belongs_to(leaf) == Some(true));
+    if let Some(fitting) = nearest(others.filter(fits), file) {
         let path = sibling(&key_token.text, &key_file.path, &fitting.path);
         let change = Change::UseKeyFile { written: key_token.span, path: path.clone() };
         problem = problem.case(if same_type { "at-hand" } else { "type-at-hand" }).with("fitting", path);
         problem.fix = scope.fix("use the key of this certificate", Safety::Safe, &change);
     }
     sink.report(problem);
+}
+
+/// Of several files that would do, the one that is most likely meant: in the folder of another, then called like it, then
+/// the first by name.
+pub fn nearest<'f>(files: impl Iterator<Item = &'f PemFile>, to: &PemFile) -> Option<&'f PemFile> {
+    let far = |path: &Path| (path.parent() != to.path.parent(), path.file_stem() != to.path.file_stem());
+    files.min_by(|one, two| (far(&one.path), &one.path).cmp(&(far(&two.path), &two.path)))
 }
 
 /// Whether httpd passes over a key that does not belong to its certificate: it asks the library whether it holds a pair

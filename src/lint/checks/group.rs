@@ -5,7 +5,7 @@ use crate::handshake::go;
 use crate::handshake::openssl::Context;
 use crate::handshake::{Client, Outcome, clients};
 use crate::lint::{Scope, Sink, Use};
-use crate::model::{Binding, Endpoint, EndpointId, Setting, Site, SiteId, TlsPolicy, Token, Transport};
+use crate::model::{Binding, Change, Endpoint, EndpointId, Setting, Site, SiteId, TlsPolicy, Token, Transport};
 use crate::platform::TlsLibraryKind;
 use crate::source::Span;
 use crate::tls::group::{self, GroupList};
@@ -139,6 +139,16 @@ pub fn pinned<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
     sink.report(problem);
 }
 
+/// Moves the word to the site that decides, where that has none of its own and each client that finds a group today
+/// finds one then.
+fn decided_first(scope: &Scope<'_>, at: Span, first: SiteId, wanted: &GroupList, got: &GroupList) -> Option<Fix> {
+    let shares = |client: &Client, list: &GroupList| client.groups.iter().any(|group| list.contains(group.code_point));
+    let loses = |client: &Client| shares(client, got) && !shares(client, wanted);
+    let change = Change::MoveToSite { written: at, site: first };
+    let is_safe = !clients().iter().any(loses);
+    is_safe.then(|| scope.fix("write it in the site that decides", Safety::Safe, &change)).flatten()
+}
+
 /// `shadowed-group`.
 pub fn shadowed(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Sink) {
     let Some(default) = endpoint.unnamed.map(|id| endpoint.binding(id)) else { return };
@@ -161,6 +171,9 @@ pub fn shadowed(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mu
             .with("groups", names(got))
             .with("listen", endpoint.listen.to_string())
             .related(default_site.head, format!("the default server of {} ...", endpoint.listen));
+        if force.is_none() {
+            problem.fix = decided_first(scope, at, default.site, wanted, got);
+        }
         problem = match force {
             Some(written) => problem.related(written, "... decides before the name is known"),
             None => problem.related(default_site.head, "... says nothing: the library's own list decides"),

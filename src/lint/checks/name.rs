@@ -8,12 +8,12 @@ use std::sync::Arc;
 use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity};
 use crate::lint::{Scope, Sink, scope::is_host, sent::is_kept};
 use crate::model::{
-    Binding, BindingId, CredentialsId, Endpoint, EndpointId, Found, NameKind, OriginKind, Site, SiteId, Token,
+    Binding, BindingId, Change, CredentialsId, Endpoint, EndpointId, Found, NameKind, OriginKind, Site, SiteId, Token,
     Transport, VerifyMode,
 };
 use crate::pki::Certificate;
 use crate::platform::KeepsApart;
-use crate::tls::Protocols;
+use crate::tls::{Protocols, host};
 
 /// The leaves of a set that are served, as far as they can be read. Absent where one cannot: then nothing can be said of its
 /// names.
@@ -124,7 +124,10 @@ pub fn shadowed(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mu
                 .with("name", &*name.token.text)
                 .with("listen", endpoint.listen.to_string());
             let place = at.map_or(first.head, |other| other.token.span);
-            sink.report(problem.related(place, "taken here already"));
+            let change = Change::MergeInto { site: binding.site, into: winner.site };
+            let mut problem = problem.related(place, "taken here already");
+            problem.fix = scope.fix("make one block of the two", Safety::Safe, &change);
+            sink.report(problem);
         }
     }
 }
@@ -192,6 +195,9 @@ pub fn rejected(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mu
     }
 }
 
+/// What a name has whose ASCII form may be sent.
+const NOT_ASCII: &str = "letters that are not ASCII";
+
 /// What keeps a name from being one that a client can send.
 fn impossible(name: &str) -> Option<&'static str> {
     match name {
@@ -200,9 +206,22 @@ fn impossible(name: &str) -> Option<&'static str> {
         _ if name.contains(':') => Some("a port"),
         _ if name.contains('/') => Some("a path"),
         _ if name.contains(char::is_whitespace) => Some("a blank"),
-        _ if !name.is_ascii() => Some("letters that are not ASCII"),
+        _ if !name.is_ascii() => Some(NOT_ASCII),
         _ => None,
     }
+}
+
+/// Writes a name as clients send it: where no site has that yet, and the certificate that the site then serves covers it.
+fn as_sent(scope: &Scope<'_>, id: SiteId, written: &Token) -> Option<Fix> {
+    let sent = host::ascii(&written.text).filter(|_| written.span.len() as usize == written.text.len())?;
+    let probe = sent.strip_prefix("*.").map_or_else(|| sent.clone(), |rest| format!("shakedown-probe.{rest}"));
+    let is_covered =
+        |credentials| leaves(scope, credentials).is_none_or(|leaves| leaves.iter().any(|leaf| covers(leaf, &probe)));
+    let is_free = is_host(&probe)
+        && scope.bindings(id).all(|(endpoint, ..)| matches!(endpoint.named.find(&probe), Found::Nothing))
+        && scope.tls_bindings(id).all(|(_, _, binding)| is_covered(binding.credentials));
+    let edits = vec![Edit { span: written.span, text: sent }];
+    is_free.then(|| Fix { title: "write the name as clients send it".to_owned(), safety: Safety::Safe, edits })
 }
 
 /// `server-name-never-matches`.
@@ -214,7 +233,10 @@ pub fn never_matches(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink
     for name in site.names.iter().filter(|name| plain(name.kind)) {
         if let Some(what) = impossible(&name.token.text) {
             let case = if name.token.text.is_ascii() { "" } else { "international" };
-            let problem = Problem::new("server-name-never-matches", name.token.span).case(case);
+            let mut problem = Problem::new("server-name-never-matches", name.token.span).case(case);
+            if what == NOT_ASCII {
+                problem.fix = as_sent(scope, id, &name.token);
+            }
             sink.report(problem.with("name", &*name.token.text).with("what", what));
         }
     }

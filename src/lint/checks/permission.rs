@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::diagnostic::{Problem, Unjudged};
+use crate::diagnostic::{Edit, Fix, Problem, Safety, Unjudged};
 use crate::lint::scope::is_private_name;
 use crate::lint::{Permissions, Reader, Scope, Sink, Use, is_host};
 use crate::model::{NamedFile, SiteId, Token};
@@ -204,16 +204,22 @@ fn can_be_owned(name: &str) -> bool {
 /// `reload-ignores-file-change`. Caddy holds what it is given against what it runs, and does nothing where both are the same.
 pub fn reload_ignores_files(scope: &Scope<'_>, sink: &mut Sink) {
     let Some(unit) = &scope.permissions.unit else { return };
-    let is_weak = |command: &&String| command.contains("reload") && !command.contains("--force");
-    let Some(command) = unit.reload.iter().find(is_weak) else { return };
+    let Some(at) = unit.weak_reload() else { return };
+    let command = &unit.reload[at];
     let pairs = scope.deployment.credentials.iter().flat_map(|set| &set.pairs);
     let Some((token, _)) = pairs.filter_map(|pair| pair.certificate.get()).min_by_key(|(token, _)| token.span) else {
         return;
     };
     let problem = Problem::new("reload-ignores-file-change", token.span).with("path", &*token.text);
-    sink.report(
-        problem.with("unit", unit.path.clone()).with("command", command.clone()).with("name", unit.name.clone()),
-    );
+    let unit_file = unit.reload_files.get(at).unwrap_or(&unit.path);
+    let mut problem =
+        problem.with("unit", unit_file.clone()).with("command", command.clone()).with("name", unit.name.clone());
+    problem.fix = scope.permissions.reload_end.map(|span| Fix {
+        title: "add `--force` (`systemctl daemon-reload` makes it known)".to_owned(),
+        safety: Safety::Safe,
+        edits: vec![Edit { span, text: " --force".to_owned() }],
+    });
+    sink.report(problem);
 }
 
 /// `variable-certificate-unreadable-by-worker`.

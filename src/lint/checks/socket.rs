@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use crate::diagnostic::{Problem, Safety, Severity};
+use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity};
 use crate::lint::{Scope, Sink};
 use crate::model::{Address, Change, Endpoint, EndpointId, ListenUse, NameKind, Service, Site, SiteId, Transport};
 
@@ -67,6 +67,8 @@ pub fn default_plain(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink
         .with("site", site(first))
         .with("listen", endpoint.listen.to_string())
         .with("lost", format!("{}{more}", site(lost[0])));
+    let change = Change::MoveBehind { site: first.site, behind: lost[0].site };
+    problem.fix = scope.fix("put the site behind the others", Safety::Unsafe, &change);
     for one in lost.iter().take(5) {
         problem = problem.related(one.span, format!("TLS for {}, without effect", site(one)));
     }
@@ -116,6 +118,18 @@ pub fn without_tls(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) 
     for listen in scope.listens(id) {
         problem = problem.related(listen.span, "answers plain HTTP");
     }
+    // Nobody else answers there, and clients of port 80 are not taken away.
+    if sockets.iter().all(|endpoint| endpoint.listen.port != 80 && endpoint.uses.iter().all(|one| one.site == id)) {
+        let edits = |listen: &ListenUse| Some(scope.editor.edits(&Change::SpeakTls { listen: listen.span })?.edits);
+        let edits: Option<Vec<_>> = scope.listens(id).map(edits).collect();
+        let mut edits: Vec<Edit> = edits.into_iter().flatten().flatten().collect();
+        edits.dedup();
+        problem.fix = (!edits.is_empty()).then(|| Fix {
+            title: "speak TLS on its sockets".to_owned(),
+            safety: Safety::Unsafe,
+            edits,
+        });
+    }
     sink.report(problem);
 }
 
@@ -154,7 +168,10 @@ pub fn mixed(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut S
             .with("listen", endpoint.listen.to_string())
             .with("write", scope.editor.wording(&change))
             .related(with.span, "switches TLS on for every site of this address and port");
-        problem.fix = scope.fix("say that this socket speaks TLS", Safety::Unsafe, &change);
+        // On the port of HTTP it is the other that is wrong (`tls-on-http-port`).
+        if endpoint.listen.port != 80 {
+            problem.fix = scope.fix("say that this socket speaks TLS", Safety::Unsafe, &change);
+        }
         sink.report(problem);
     }
 }

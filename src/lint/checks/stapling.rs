@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use crate::diagnostic::{Problem, Safety, Unjudged};
+use crate::diagnostic::{Fix, Problem, Safety, Unjudged};
 use crate::lint::{Scope, Sink, Use};
-use crate::model::{Change, Setting, Site, SiteId, Stapling, VerifyMode};
+use crate::model::{Change, ServerKind, Setting, Site, SiteId, Stapling, VerifyMode};
 use crate::pki::{Certificate, OcspResponse};
 use crate::source::ReadError;
 
@@ -71,12 +71,12 @@ pub fn without_responder(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut 
 fn stapled<'s>(
     scope: &'s Scope<'_>,
     one: &'s Use<'_>,
-) -> impl Iterator<Item = (&'s Site, &'s Setting<Stapling>, &'s Stapling)> {
+) -> impl Iterator<Item = (&'s SiteId, &'s Site, &'s Setting<Stapling>, &'s Stapling)> {
     let served = one.sites.iter().filter(|site| scope.tls_bindings(**site).any(|(_, _, binding)| !binding.rejects));
-    served.filter_map(|site| {
-        let site = scope.deployment.site(*site);
+    served.filter_map(|id| {
+        let site = scope.deployment.site(*id);
         let setting = &scope.deployment.policy(site.policy).stapling;
-        Some((site, setting, setting.get()?))
+        Some((id, site, setting, setting.get()?))
     })
 }
 
@@ -86,17 +86,37 @@ fn is_effective(leaf: &Certificate, stapling: &Stapling) -> bool {
     stapling.by_manager || stapling.on && has_source
 }
 
+/// Turns stapling on where a response is then to be had: the issuer is sent along, and the responder can be reached.
+fn staples<'a>(
+    scope: &Scope<'a>,
+    one: &Use<'a>,
+    leaf: &Certificate,
+    site: SiteId,
+    setting: &Setting<Stapling>,
+) -> Option<Fix> {
+    let (_, _, chain) = one.chain(scope)?;
+    let has_issuer = chain.sent.iter().any(|(_, other)| leaf.is_issued_by(other));
+    let stapling = setting.get().filter(|stapling| has_issuer && !leaf.ocsp_urls.is_empty() && !stapling.on)?;
+    // nginx resolves a name by itself; Apache asks the system.
+    let is_apache = scope.deployment.server == ServerKind::Apache;
+    let is_reached = is_apache || stapling.has_resolver || leaf.ocsp_urls.iter().all(|url| !is_name(host(url)));
+    let safety = if is_apache { Safety::Safe } else { Safety::Unsafe };
+    let change = Change::Staple { site, written: setting.origin.written };
+    is_reached.then(|| scope.fix("staple responses", safety, &change)).flatten()
+}
+
 /// `must-staple-without-stapling`.
 pub fn must_staple<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
     let Some((token, _)) = scope.certificate_file(one.pair) else { return };
     let Some(leaf) = scope.leaf(one.pair).filter(|leaf| leaf.must_staple) else { return };
-    for (site, setting, _) in stapled(scope, one).filter(|(_, _, stapling)| !is_effective(leaf, stapling)) {
+    for (id, site, setting, _) in stapled(scope, one).filter(|(.., stapling)| !is_effective(leaf, stapling)) {
         let has_none = leaf.ocsp_urls.is_empty();
         let problem = Problem::new("must-staple-without-stapling", token.span)
             .case(if has_none { "no-responder" } else { "" })
             .with("subject", leaf.short_name())
             .with("path", &*token.text);
-        let problem = problem.related(site.head, format!("served without one: {}", scope.site_name(site)));
+        let mut problem = problem.related(site.head, format!("served without one: {}", scope.site_name(site)));
+        problem.fix = staples(scope, one, leaf, *id, setting);
         sink.report(match setting.origin.written {
             Some(written) => problem.related(written, "stapling is written here"),
             None => problem,
@@ -108,8 +128,8 @@ pub fn must_staple<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
 pub fn first_handshake<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
     let Some((token, _)) = scope.certificate_file(one.pair) else { return };
     let Some(leaf) = scope.leaf(one.pair).filter(|leaf| leaf.must_staple) else { return };
-    let lazily = |(_, _, stapling): &(_, _, &Stapling)| is_effective(leaf, stapling) && stapling.file.is_none();
-    for (_, setting, _) in stapled(scope, one).filter(lazily) {
+    let lazily = |(.., stapling): &(_, _, _, &Stapling)| is_effective(leaf, stapling) && stapling.file.is_none();
+    for (_, _, setting, _) in stapled(scope, one).filter(lazily) {
         let problem = Problem::new("must-staple-first-handshake", token.span).with("subject", leaf.short_name());
         sink.report(problem.related(setting.origin.anchor(), "a response is fetched once a client has come"));
     }
@@ -122,7 +142,7 @@ pub fn issuer_missing<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
     if leaf.is_self_issued() || chain.sent.iter().any(|(_, other)| leaf.is_issued_by(other)) {
         return;
     }
-    for (site, setting, stapling) in stapled(scope, one) {
+    for (_, site, setting, stapling) in stapled(scope, one) {
         let asks = stapling.on && stapling.file.is_none();
         if !asks || stapling.responder.is_none() && leaf.ocsp_urls.is_empty() {
             continue;

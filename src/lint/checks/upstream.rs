@@ -257,12 +257,21 @@ pub fn unverified(scope: &Scope<'_>, sink: &mut Sink) {
         let problem = Problem::new("proxy-verification-disabled", at).with("target", &*target.written.text);
         // Go takes the system's authorities where none is named; others need one to be.
         let is_go = scope.deployment.platform.tls_library.kind == TlsLibraryKind::Go;
-        let change = Change::RemoveDirective { written: at };
-        let fix = is_written.then(|| scope.fix("verify it", Safety::Unsafe, &change)).flatten().filter(|_| is_go);
-        sink.report(match is_written {
-            true => fix.into_iter().fold(problem.related(upstream.at, "sent on here"), Problem::fix),
+        let has_authorities = matches!(policy.authorities.get(), Some(UpstreamAuthorities::Own { .. }));
+        let written = is_written.then_some(at);
+        let change = match written {
+            Some(written) if is_go => Some(Change::RemoveDirective { written }),
+            written if has_authorities => {
+                Some(Change::VerifyUpstream { site: upstream.site, pass: upstream.at, written })
+            }
+            _ => None,
+        };
+        let fix = change.and_then(|change| scope.fix("verify it", Safety::Unsafe, &change));
+        let problem = match is_written {
+            true => problem.related(upstream.at, "sent on here"),
             false => problem.case("default").severity(Severity::Info),
-        });
+        };
+        sink.report(fix.into_iter().fold(problem, Problem::fix));
     }
 }
 

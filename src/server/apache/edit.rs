@@ -3,6 +3,12 @@
 //! An edit that stands in what a variable or a macro brought is shared with places that the change is not meant for: who
 //! takes fixes leaves it out.
 
+mod shift;
+
+use std::sync::OnceLock;
+
+use foldhash::HashMap;
+
 use crate::diagnostic::Edit;
 use crate::model::{Change, Deployment, Editor, Edits, NameKind, Reach, Site, SiteId, Target};
 use crate::server::apache::include::{Loaded, Statement};
@@ -15,6 +21,10 @@ pub struct ApacheEditor<'a> {
     loaded: &'a Loaded,
     deployment: &'a Deployment,
     reach: Reach<'a>,
+    /// The outermost section around each statement that is left for lowering, once somebody asks.
+    outermost: OnceLock<Vec<Option<usize>>>,
+    /// Statements by name in lower case, once somebody asks.
+    by_name: OnceLock<HashMap<Vec<u8>, Vec<usize>>>,
 }
 
 /// Two years, the time that browsers ask for before they ship a name with the header.
@@ -33,12 +43,19 @@ fn spell(set: Protocols) -> String {
 impl<'a> ApacheEditor<'a> {
     /// An editor for what was loaded, and what it means.
     pub(super) fn new(loaded: &'a Loaded, deployment: &'a Deployment) -> Self {
-        ApacheEditor { loaded, deployment, reach: Reach::new(deployment) }
+        let (outermost, by_name) = Default::default();
+        ApacheEditor { loaded, deployment, reach: Reach::new(deployment), outermost, by_name }
     }
 
     /// The statement whose text covers `written`.
     fn statement(&self, written: Span) -> Option<&'a Statement> {
-        self.loaded.statements_of(written.file).find(|statement| {
+        self.position(written).map(|at| &self.loaded.statements[at])
+    }
+
+    /// The position of that statement.
+    fn position(&self, written: Span) -> Option<usize> {
+        self.loaded.positions_of(written.file).iter().copied().find(|at| {
+            let statement = &self.loaded.statements[*at];
             let end = statement.arguments.1.max(statement.name.1);
             statement.kind != Kind::Close && statement.name.0 <= written.start && written.end <= end
         })
@@ -83,10 +100,14 @@ impl<'a> ApacheEditor<'a> {
         Some(Edit { span: Span::new(file, at, at), text: format!("{indent}{line}{ending}") })
     }
 
-    /// Adds a line to the server, before its first virtual host.
-    fn before_sites(&self, line: &str) -> Option<Edit> {
+    /// Adds lines to the server, before its first virtual host.
+    fn before_sites(&self, lines: &[String]) -> Option<Edit> {
         let first = self.deployment.sites.first()?;
-        let statement = self.statement(first.head.part(1, 2)).filter(|one| one.kind == Kind::Open)?;
+        self.above(self.statement(first.head.part(1, 2)).filter(|one| one.kind == Kind::Open)?, lines)
+    }
+
+    /// Adds lines above a statement, indented alike.
+    fn above(&self, statement: &Statement, lines: &[String]) -> Option<Edit> {
         let Span { file, start, .. } = statement.line;
         if !self.is_file(file) {
             return None;
@@ -95,7 +116,8 @@ impl<'a> ApacheEditor<'a> {
         let from = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         let indent = String::from_utf8_lossy(&text[from..]).into_owned();
         let ending = if text[..from].ends_with(b"\r\n") { "\r\n" } else { "\n" };
-        Some(Edit { span: Span::new(file, start, start), text: format!("{line}{ending}{indent}") })
+        let text = lines.iter().map(|line| format!("{line}{ending}{indent}")).collect();
+        Some(Edit { span: Span::new(file, start, start), text })
     }
 
     fn replace_path(&self, written: Span, path: &str) -> Option<Edits> {
@@ -145,7 +167,7 @@ impl<'a> ApacheEditor<'a> {
                 }
             }
             Target::Global => {
-                let edit = self.before_sites(&format!("SSLProtocol {}", spell(to)))?;
+                let edit = self.before_sites(&[format!("SSLProtocol {}", spell(to))])?;
                 let says_nothing = |(_, site): &(usize, &Site)| protocols(site).written.is_none();
                 let sites = self.deployment.sites.iter().enumerate().filter(says_nothing);
                 Some(Edits { edits: vec![edit], reaches: sites.map(|(at, _)| SiteId(at as u32)).collect() })
@@ -200,6 +222,20 @@ impl Editor for ApacheEditor<'_> {
                 Some(Edits { edits: vec![edit], reaches: vec![*site] })
             }
             Change::SendStrictTransport { .. } | Change::RedirectToHttps { .. } => None,
+            Change::MoveOut { written } => self.move_out(*written),
+            Change::MoveToSite { written, site } => self.move_to(*written, *site),
+            Change::MoveBehind { site, behind } => self.move_behind(*site, *behind),
+            Change::LoadTls => self.load_tls(),
+            Change::Staple { site, written } => self.staple(*site, *written),
+            Change::VerifyUpstream { written: Some(written), .. } => {
+                let edits = vec![Edit { span: *written, text: "require".to_owned() }];
+                Some(Edits { edits, reaches: Vec::new() })
+            }
+            Change::VerifyUpstream { site, written: None, .. } => {
+                let edit = self.insertion((*site)?, "SSLProxyVerify require")?;
+                Some(Edits { edits: vec![edit], reaches: Vec::new() })
+            }
+            Change::SayAnew { .. } | Change::RepeatCommands { .. } | Change::MergeInto { .. } => None,
             Change::DisableStapling { written } => {
                 let reaches = self.reach.of_stapling(*written);
                 Some(Edits { edits: vec![Edit { span: *written, text: "off".to_owned() }], reaches })
@@ -228,6 +264,15 @@ impl Editor for ApacheEditor<'_> {
                 format!("`{}`", to_https(name))
             }
             Change::DisableStapling { .. } => "`SSLUseStapling off`".to_owned(),
+            Change::MoveOut { .. } => "write it outside of all blocks".to_owned(),
+            Change::MoveToSite { .. } => "write it in the other site".to_owned(),
+            Change::MoveBehind { .. } => "put the site behind the other".to_owned(),
+            Change::MergeInto { .. } => "make one site of the two".to_owned(),
+            Change::LoadTls => "`LoadModule ssl_module PATH`".to_owned(),
+            Change::RepeatCommands { .. } => "say the commands again".to_owned(),
+            Change::Staple { .. } => "`SSLUseStapling on` and `SSLStaplingCache`".to_owned(),
+            Change::VerifyUpstream { .. } => "`SSLProxyVerify require`".to_owned(),
+            Change::SayAnew { .. } => "what this release has in its place".to_owned(),
         }
     }
 }

@@ -12,7 +12,7 @@ mod section;
 mod variable;
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use self::file::Files;
@@ -144,10 +144,23 @@ pub fn read(
         reader.run();
     }
     reader.tell_left_out();
+    reader.look_for_modules();
     reader.out
 }
 
 impl Reader<'_> {
+    /// Looks which modules a fix could load: where their folder is at hand, what is not in it is not there.
+    fn look_for_modules(&mut self) {
+        let (disk, root) = (self.files.disk(), self.out.server_root.clone());
+        let located = |path: &Path| file::locate(disk, root.as_deref(), path);
+        let is_missing = |path: &Path| {
+            let folder = path.parent().and_then(located);
+            let is_at_hand = folder.is_some_and(|folder| disk.metadata(&folder).is_ok());
+            is_at_hand && located(path).is_some_and(|path| disk.metadata(&path).is_err_and(|error| error.is_missing()))
+        };
+        self.out.modules.look(is_missing);
+    }
+
     fn add_root(&mut self, root: Root) -> usize {
         let cut = self.files.insert(root.path.clone(), Arc::clone(&root.bytes));
         let end = u32::from(!root.bytes.is_empty());

@@ -1,5 +1,8 @@
 //! Changes in TLS words, turned into edits of a Caddyfile, formatted as `caddy fmt` would.
 
+mod anew;
+mod merge;
+
 use std::sync::OnceLock;
 
 use foldhash::HashMap;
@@ -18,6 +21,8 @@ pub struct CaddyEditor<'a> {
     reach: Reach<'a>,
     /// Sections by the place of their first address.
     sections: OnceLock<HashMap<Span, usize>>,
+    /// Directives by the place of each of their words, with the ones around them from the outermost on.
+    nodes: OnceLock<HashMap<Span, Vec<&'a Node>>>,
 }
 
 /// Two years, the time that browsers ask for before they ship a name with the header.
@@ -38,7 +43,13 @@ fn spell(set: Protocols) -> Option<&'static str> {
 impl<'a> CaddyEditor<'a> {
     /// An editor for what was read, and what it means.
     pub fn new(loaded: &'a Loaded, deployment: &'a Deployment) -> Self {
-        CaddyEditor { loaded, deployment, reach: Reach::new(deployment), sections: OnceLock::new() }
+        CaddyEditor {
+            loaded,
+            deployment,
+            reach: Reach::new(deployment),
+            sections: OnceLock::new(),
+            nodes: OnceLock::new(),
+        }
     }
 
     fn bytes(&self, span: Span) -> Option<&'a LoadedFile> {
@@ -106,11 +117,17 @@ impl<'a> CaddyEditor<'a> {
         self.insert(open, format!("{}{}\t{line}", self.line_end(open), self.indent(open)?))
     }
 
-    /// Says `tls internal` for one site that has no `tls`.
+    /// Says `tls internal` for one site: in a line of its own, or in the block of its `tls` where that names no issuer.
     fn internal(&self, site: SiteId) -> Option<Edit> {
-        let section = self.section(self.deployment.site(site)).filter(|section| section.keys.len() == 1)?;
-        let has_tls = section.block.nodes.iter().any(|node| node.is("tls"));
-        if has_tls { None } else { self.line(site, "tls internal") }
+        let head = self.deployment.site(site);
+        let section = self.section(head).filter(|section| section.keys.len() == 1)?;
+        let mut all = section.block.nodes.iter().filter(|node| node.is("tls"));
+        let Some(tls) = all.next() else { return self.line(site, "tls internal") };
+        let is_own = tls.name.span.file == head.head.file && tls.name.via == head.via && all.next().is_none();
+        let chooses = |node: &Node| !matches!(&*node.name.text, "protocols" | "ciphers" | "curves" | "alpn");
+        let block = tls.block.as_ref().filter(|block| is_own && !block.nodes.iter().any(chooses))?;
+        let text = format!("{}{}\tissuer internal", self.line_end(block.open), self.indent(tls.name.span)?);
+        tls.words.is_empty().then(|| self.insert(block.open, text)).flatten()
     }
 
     fn insert(&self, behind: Span, text: String) -> Option<Edit> {
@@ -183,6 +200,15 @@ impl Editor for CaddyEditor<'_> {
             }
             Change::SignInternally { site } => Some(Edits { edits: vec![self.internal(*site)?], reaches: vec![*site] }),
             Change::DisableStapling { .. } => None,
+            Change::SayAnew { written } => self.say_anew(*written),
+            Change::MergeInto { site, into } => self.merge(*site, *into),
+            Change::MoveOut { .. }
+            | Change::MoveToSite { .. }
+            | Change::MoveBehind { .. }
+            | Change::LoadTls
+            | Change::RepeatCommands { .. }
+            | Change::Staple { .. }
+            | Change::VerifyUpstream { .. } => None,
         }
     }
 
@@ -205,6 +231,15 @@ impl Editor for CaddyEditor<'_> {
             Change::SendStrictTransport { .. } => format!("`{STRICT_TRANSPORT}`"),
             Change::RedirectToHttps { .. } => format!("`{TO_HTTPS}`"),
             Change::DisableStapling { .. } => "write `ocsp_stapling off` among the global options".to_owned(),
+            Change::MoveOut { .. } => "write it outside of all blocks".to_owned(),
+            Change::MoveToSite { .. } => "write it in the other site".to_owned(),
+            Change::MoveBehind { .. } => "put the site behind the other".to_owned(),
+            Change::MergeInto { .. } => "make one site of the two".to_owned(),
+            Change::LoadTls => "nothing: TLS is built in".to_owned(),
+            Change::RepeatCommands { .. } => "say the commands again".to_owned(),
+            Change::Staple { .. } => "nothing: responses are sent".to_owned(),
+            Change::VerifyUpstream { .. } => "remove `tls_insecure_skip_verify`".to_owned(),
+            Change::SayAnew { .. } => "what this release has in its place".to_owned(),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Changes in TLS words, turned into edits of nginx's text.
 
+mod anew;
+
 use std::sync::OnceLock;
 
 use super::directives::line_of;
@@ -83,7 +85,7 @@ impl<'a> NginxEditor<'a> {
         let line = file.bytes[..start].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         let indent = &file.bytes[line..start];
         let is_blank = indent.iter().all(u8::is_ascii_whitespace);
-        let end = if file.bytes[..line].ends_with(b"\r\n") { "\r\n" } else { "\n" };
+        let end = self.line_end(file, line);
         let behind = match is_blank {
             true => format!("{end}{}", String::from_utf8_lossy(indent)),
             false => " ".to_owned(),
@@ -125,6 +127,47 @@ impl<'a> NginxEditor<'a> {
         let start = file.tree.directives[index].start as usize;
         let edits = vec![self.before(file, start, &format!("listen {words};"))];
         Some(Edits { edits, reaches: self.reach.of_listen(listen) })
+    }
+
+    /// Adds a setting of the same module before a directive that sends requests on.
+    fn before_pass(&self, pass: Span, rest: &str) -> Option<Edits> {
+        let (file, index) = self.directive(pass)?;
+        let family = String::from_utf8_lossy(file.tree.name(index, &file.bytes).strip_suffix(b"pass")?);
+        let edits = vec![self.before(file, file.tree.directives[index].start as usize, &format!("{family}{rest}"))];
+        Some(Edits { edits, reaches: self.reach.of_upstream(pass) })
+    }
+
+    /// Switches something on for one site: where it is written in the block, else in a line that is added.
+    fn switched(&self, site: SiteId, written: Option<Span>, name: &str) -> Option<Edit> {
+        let block = self.deployment.site(site).block;
+        let is_own = |at: &Span| at.file == block.file && block.start <= at.start && at.end <= block.end;
+        match written.filter(is_own) {
+            Some(span) => Some(Edit { span, text: "on".to_owned() }),
+            None => self.insertion(site, &format!("{name} on;")),
+        }
+    }
+
+    /// Says commands again before another, in their own words.
+    fn repeat(&self, from: &[Span], before: Span) -> Option<Edits> {
+        let line = |span: &Span| {
+            let text = self.file(*span)?.bytes.get(span.start as usize..span.end as usize)?;
+            let is_one_line = !text.contains(&b'\n');
+            is_one_line.then(|| format!("ssl_conf_command {};", String::from_utf8_lossy(text)))
+        };
+        let lines: Option<Vec<String>> = from.iter().map(line).collect();
+        let (file, index) = self.directive(before)?;
+        let start = file.tree.directives[index].start as usize;
+        let from = file.bytes[..start].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let indent = String::from_utf8_lossy(&file.bytes[from..start]);
+        let between =
+            if indent.trim().is_empty() { format!("{}{indent}", self.line_end(file, from)) } else { " ".into() };
+        let edits = vec![self.before(file, start, &lines?.join(&between))];
+        Some(Edits { edits, reaches: Vec::new() })
+    }
+
+    /// The line end that the text has before a place.
+    fn line_end(&self, file: &LoadedFile, at: usize) -> &'static str {
+        if file.bytes[..at].ends_with(b"\r\n") { "\r\n" } else { "\n" }
     }
 
     fn replace_word(&self, written: Span, path: &str) -> Option<Edits> {
@@ -189,14 +232,7 @@ impl Editor for NginxEditor<'_> {
             Change::ExpectProxyHeader { listen } => Some(self.with_word(*listen, "proxy_protocol")),
             Change::ListenToo { listen, on } => self.listen_too(*listen, on),
             Change::SpeakTlsUpstream { .. } => None,
-            Change::SendUpstreamName { pass } => {
-                let (file, index) = self.directive(*pass)?;
-                let name = file.tree.name(index, &file.bytes);
-                let family = String::from_utf8_lossy(name.strip_suffix(b"pass")?);
-                let text = format!("{family}ssl_server_name on;");
-                let edits = vec![self.before(file, file.tree.directives[index].start as usize, &text)];
-                Some(Edits { edits, reaches: self.reach.of_upstream(*pass) })
-            }
+            Change::SendUpstreamName { pass } => self.before_pass(*pass, "ssl_server_name on;"),
             Change::RemoveDirective { written } => {
                 Some(Edits { edits: vec![self.removal(*written)?], reaches: Vec::new() })
             }
@@ -213,6 +249,22 @@ impl Editor for NginxEditor<'_> {
                 let reaches = self.reach.of_stapling(*written);
                 Some(Edits { edits: vec![self.removal(*written)?], reaches })
             }
+            Change::SayAnew { written } => self.say_anew(*written),
+            Change::RepeatCommands { from, before } => self.repeat(from, *before),
+            Change::Staple { site, written } => {
+                let edit = self.switched(*site, *written, "ssl_stapling")?;
+                Some(Edits { edits: vec![edit], reaches: vec![*site] })
+            }
+            Change::VerifyUpstream { pass, written: Some(written), .. } => {
+                let edits = vec![Edit { span: *written, text: "on".to_owned() }];
+                Some(Edits { edits, reaches: self.reach.of_upstream(*pass) })
+            }
+            Change::VerifyUpstream { pass, written: None, .. } => self.before_pass(*pass, "ssl_verify on;"),
+            Change::MoveOut { .. }
+            | Change::MoveToSite { .. }
+            | Change::MoveBehind { .. }
+            | Change::MergeInto { .. }
+            | Change::LoadTls => None,
         }
     }
 
@@ -237,6 +289,15 @@ impl Editor for NginxEditor<'_> {
             Change::SendStrictTransport { .. } => format!("`{STRICT_TRANSPORT};`"),
             Change::RedirectToHttps { .. } => format!("`{TO_HTTPS};`"),
             Change::DisableStapling { .. } => "remove `ssl_stapling on;`".to_owned(),
+            Change::MoveOut { .. } => "write it outside of all blocks".to_owned(),
+            Change::MoveToSite { .. } => "write it in the other site".to_owned(),
+            Change::MoveBehind { .. } => "put the site behind the other".to_owned(),
+            Change::MergeInto { .. } => "make one site of the two".to_owned(),
+            Change::LoadTls => "nothing: the module is built in".to_owned(),
+            Change::RepeatCommands { .. } => "say the commands again".to_owned(),
+            Change::Staple { .. } => "`ssl_stapling on;`".to_owned(),
+            Change::VerifyUpstream { .. } => "`proxy_ssl_verify on;`".to_owned(),
+            Change::SayAnew { .. } => "what this release has in its place".to_owned(),
         }
     }
 }

@@ -30,7 +30,7 @@ use self::place::Place;
 use super::directives::{self, Context};
 use super::include::{Included, Loaded, LoadedFile, path_of};
 use super::syntax::Word;
-use crate::diagnostic::{Edit, Fix, Problem, Safety, Unjudged};
+use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity, Unjudged};
 use crate::model::{Deployment, Frame, FrameId, FrameKind, Frames, Name, RunAs, ServerKind, Service, Token};
 use crate::platform::{Platform, TlsLibrary, Version};
 use crate::server::backup;
@@ -679,6 +679,15 @@ impl<'a> Lowering<'a> {
         {
             let problem = Problem::new("deprecated-directive", word.span).with("name", "listen ... http2");
             out.problems.push(problem.with("since", "1.25.1").with("instead", "`http2 on;`"));
+        }
+        let spdy = asked.as_ref().and_then(|one| one.words[1..].iter().find(|word| &*word.text == "spdy"));
+        if let Some(word) = spdy.filter(|_| draft.service == Service::Http && self.version.at_least(1, 19, 7)) {
+            let problem = Problem::new("directive-removed", word.span).with("name", "listen ... spdy");
+            let problem = problem.with("last", "1.19.6").with("version", self.version.to_string());
+            out.problems.push(match self.version_is_assumed {
+                true => problem.case("assumed").severity(Severity::Info),
+                false => problem.case("spdy"),
+            });
         }
         draft.asked.extend(asked.filter(|asked| !asked.udp));
     }

@@ -5,6 +5,7 @@
 pub mod apache;
 mod apache_text;
 pub mod arena;
+pub mod beside;
 pub mod caddy;
 pub mod case;
 pub mod certificate;

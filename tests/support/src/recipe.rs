@@ -46,18 +46,30 @@ fn distrusted() -> Certificate {
     Certificate::root("Entrust, Inc.|Entrust Example Root", "ec-distrusted")
 }
 
-/// Files that every example has beside it.
+/// Files that every example has beside it, and the recipes that they are made by.
+pub const STANDARD: &[(&str, &[&str])] = &[
+    ("a.pem", &["leaf a.test", "intermediate"]),
+    ("a.key", &["key ec1"]),
+    ("b.pem", &["leaf b.test key=ec2", "intermediate"]),
+    ("b.key", &["key ec2"]),
+    ("rsa.pem", &["leaf a.test key=rsa1", "intermediate"]),
+    ("rsa.key", &["key rsa1"]),
+];
+
+/// Those files, made.
 pub fn standard_files() -> BTreeMap<String, Vec<u8>> {
-    let files: [(&str, &[&str]); 6] = [
-        ("a.pem", &["leaf a.test", "intermediate"]),
-        ("a.key", &["key ec1"]),
-        ("b.pem", &["leaf b.test key=ec2", "intermediate"]),
-        ("b.key", &["key ec2"]),
-        ("rsa.pem", &["leaf a.test key=rsa1", "intermediate"]),
-        ("rsa.key", &["key rsa1"]),
-    ];
-    let make = |(path, recipes): (&str, &[&str])| (path.to_owned(), file(recipes.iter().copied()));
-    files.into_iter().map(make).collect()
+    let make = |(path, recipes): &(&str, &[&str])| ((*path).to_owned(), file(recipes.iter().copied()));
+    STANDARD.iter().map(make).collect()
+}
+
+/// What stands around examples that are no whole configuration, with one include for each of their texts.
+pub fn around(server: &str, texts: &[&str]) -> String {
+    let (whole, line) = match server {
+        "apache" => (AROUND_APACHE, "Include example.conf\n"),
+        _ => (AROUND, "    include example.conf;\n"),
+    };
+    let lines: String = texts.iter().map(|text| line.replace("example.conf", text)).collect();
+    whole.replace(line, &lines)
 }
 
 /// What stands around an example that is no whole configuration.

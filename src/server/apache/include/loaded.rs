@@ -96,8 +96,8 @@ impl Loaded {
         syntax::words(self.text(statement.text), statement.arguments.0 as usize, statement.arguments.1 as usize)
     }
 
-    /// The statements that stand in a text, in order.
-    pub fn statements_of(&self, file: FileId) -> impl Iterator<Item = &Statement> {
+    /// The positions of the statements that stand in a text, in order.
+    pub fn positions_of(&self, file: FileId) -> &[usize] {
         let by_text = self.by_text.get_or_init(|| {
             let mut by_text: HashMap<FileId, Vec<usize>> = HashMap::new();
             for (at, statement) in self.statements.iter().enumerate() {
@@ -105,7 +105,7 @@ impl Loaded {
             }
             by_text
         });
-        by_text.get(&file).into_iter().flatten().map(|at| &self.statements[*at])
+        by_text.get(&file).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// Whether a text is a file, not made by substitution.

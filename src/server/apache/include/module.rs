@@ -1,6 +1,7 @@
 //! Which modules are loaded: those that are built in, and what `LoadModule` adds.
 
 use std::collections::HashSet;
+use std::path::Path;
 
 use super::path_of;
 use crate::platform::Platform;
@@ -18,7 +19,13 @@ pub struct Modules {
     any: bool,
     /// The folder that the last module was loaded from, as it is written, with its slash.
     folder: String,
+    /// Those of [`ADDED`] that are known not to be there.
+    absent: Vec<&'static str>,
 }
+
+/// Modules that a fix may load.
+const ADDED: &[&str] =
+    &["mod_ssl", "mod_socache_dbm", "mod_socache_dc", "mod_socache_memcache", "mod_socache_redis", "mod_socache_shmcb"];
 
 /// Modules whose source file is not named after their identifier.
 const IRREGULAR: &[(&str, &str)] = &[
@@ -81,6 +88,19 @@ impl Modules {
     /// The folder that modules are loaded from, as `LoadModule` writes it, with its slash. Absent where none is.
     pub fn folder(&self) -> Option<&str> {
         Some(&*self.folder).filter(|folder| !folder.is_empty() && !folder.contains([' ', '"', '$']))
+    }
+
+    /// The file of a module, as `LoadModule` would name it. Absent where none is named like it, or that is not there.
+    pub fn file(&self, module: &str) -> Option<String> {
+        let folder = self.folder()?;
+        (!self.absent.contains(&module)).then(|| format!("{folder}{module}.so"))
+    }
+
+    /// Looks which modules are there that could be loaded.
+    pub fn look(&mut self, is_missing: impl Fn(&Path) -> bool) {
+        let file = |module: &str| Some(format!("{}{module}.so", self.folder()?));
+        let is_absent = |module: &&&str| file(module).is_some_and(|file| is_missing(Path::new(&file)));
+        self.absent = ADDED.iter().filter(is_absent).copied().collect();
     }
 
     /// Whether a module is loaded, by its source file (`mod_ssl.c`) or its identifier (`ssl_module`), as `<IfModule>` asks.

@@ -154,12 +154,22 @@ impl Lowering<'_> {
 
     /// Loads a module above a directive, from the folder that others are loaded from.
     fn loading(&self, module: &str, said: &Said<'_>) -> Option<Fix> {
-        let folder = self.loaded.modules.folder()?;
+        let file = self.loaded.modules.file(module)?;
         let name = module.strip_prefix("mod_")?;
-        let line = format!("LoadModule {name}_module {folder}{module}.so");
+        let line = format!("LoadModule {name}_module {file}");
         let is_known = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
         let found = self.line_above(said.name_span(), &line, &format!("load {module}"), Safety::Safe);
         found.filter(|_| is_known)
+    }
+
+    /// Takes away the line of a directive whose arguments stand at a place.
+    pub fn line_removed(&self, written: Span, title: &str, safety: Safety) -> Option<Fix> {
+        let text = self.loaded.is_file(written.file).then(|| self.loaded.text(written.file))?;
+        let (start, end) = (written.start as usize, written.end as usize);
+        let from = text[..start].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let to = text[end..].iter().position(|byte| *byte == b'\n').map_or(text.len(), |at| end + at + 1);
+        let span = Span::new(written.file, from as u32, to as u32);
+        Some(Fix { title: title.to_owned(), safety, edits: vec![Edit { span, text: String::new() }] })
     }
 
     /// Adds a line above the one in which a span begins, indented alike.

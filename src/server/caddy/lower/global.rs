@@ -252,6 +252,11 @@ fn servers(lowering: &mut Lowering<'_>, node: &Node) -> ServerOptions {
                 let has = |name: &str| inner.words.iter().any(|word| &*word.text == name);
                 (options.has_h2, options.has_h3) = (has("h2"), has("h3"));
             }
+            // It took the place of all others (Caddy 2.6.2, `parseServerOptions`).
+            "protocol" if inner.nodes().iter().any(|one| one.is("allow_h2c")) => {
+                let says_all = node.nodes().iter().any(|one| one.is("protocols"));
+                (options.has_h2, options.has_h3) = (says_all && options.has_h2, says_all && options.has_h3);
+            }
             "strict_sni_host" if inner.words.first().is_some_and(|word| &*word.text == "insecure_off") => {
                 options.any_host = Some(inner.arguments());
             }

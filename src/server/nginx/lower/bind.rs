@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use super::level::{self, Defaults, Level};
 use super::listen::Asked;
 use super::{ServerDraft, answer, name, upstream, webroot};
-use crate::diagnostic::{Problem, Severity, Unjudged};
+use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity, Unjudged};
 use crate::model::{
     Address, Binding, BindingId, Command, Credentials, CredentialsId, Deployment, Endpoint, Interner, Listen,
     ListenUse, NameKind, Origin, PolicyId, Selection, Service, Setting, Site, SiteId, TicketKey, TlsPolicy, Token,
@@ -345,13 +345,26 @@ fn check_binds(deployment: &mut Deployment, endpoints: &[Endpoint]) {
             let listen = both.listen.to_string();
             let dual = both.uses.iter().find(|one| one.words.iter().any(|word| &*word.text == "ipv6only=off"));
             let at = dual.map_or(both.uses[0].span, |one| one.span);
-            let problem = Problem::new("listen-bind-conflict", at)
+            let mut problem = Problem::new("listen-bind-conflict", at)
                 .with("listen", listen)
                 .with("port", both.listen.port.to_string());
+            problem.fix = each_for_itself(both);
             found.push(problem.related(*other, "takes all of IPv4 already"));
         }
     }
     deployment.problems.extend(found);
+}
+
+/// Takes `ipv6only=off` from wherever a socket is asked for: then it leaves IPv4 to the other.
+fn each_for_itself(endpoint: &Endpoint) -> Option<Fix> {
+    let removal = |pair: &[Token]| {
+        let [before, word] = pair else { return None };
+        let is_it = &*word.text == "ipv6only=off" && before.span.file == word.span.file;
+        is_it.then(|| Edit { span: Span { start: before.span.end, ..word.span }, text: String::new() })
+    };
+    let edits: Vec<Edit> = endpoint.uses.iter().flat_map(|one| one.words.windows(2).filter_map(removal)).collect();
+    let title = "leave IPv4 to the other socket".to_owned();
+    (!edits.is_empty()).then_some(Fix { title, safety: Safety::Unsafe, edits })
 }
 
 /// Whether two addresses of one port cannot be bound by two sockets: they are the same, or one is the wildcard of the family.

@@ -297,9 +297,23 @@ fn unheard(lowering: &Lowering<'_>, all: &[(&Host, &Member)], found: &mut Vec<Pr
         if !host.addresses.iter().any(leads) {
             let token = &host.addresses[0].token;
             let name = host.level.server_name.as_ref().map_or("this site", |name| &name.token.text);
-            let problem = Problem::new("site-without-listener", token.span).with("site", name);
+            let mut problem = Problem::new("site-without-listener", token.span).with("site", name);
+            let first = all.first().map(|(host, _)| host.head).filter(|_| host.addresses.len() == 1);
+            problem.fix = first.zip(socket_for(&host.addresses[0])).and_then(|(first, socket)| {
+                lowering.line_above(first, &format!("Listen {socket}"), "listen there", Safety::Unsafe)
+            });
             found.push(problem.with("listen", &*token.text));
         }
+    }
+}
+
+/// How `Listen` names what leads to an address of a virtual host. Absent where any port will do, or a name must be resolved.
+fn socket_for(address: &super::super::listen::Site) -> Option<String> {
+    let port = Some(address.port).filter(|port| *port > 0)?;
+    match &address.place {
+        Place::Any => Some(port.to_string()),
+        Place::Ip(ip) => Some(Listen { address: Address::Ip(*ip), port }.to_string()),
+        Place::Host(_) => None,
     }
 }
 
@@ -338,12 +352,24 @@ fn binds(lowering: &Lowering<'_>, found: &mut Vec<Problem>) {
         // What clashes is for all addresses or the first of few; thousands of single addresses do not.
         let other = before.iter().take(SOCKETS).find(|other| clash(&other.listen.address, address, *port));
         if let Some((other, first)) = other.and_then(|other| Some((other, other.at?))) {
-            let problem = Problem::new("listen-bind-conflict", at)
+            let mut problem = Problem::new("listen-bind-conflict", at)
                 .with("listen", socket.listen.to_string())
                 .with("port", port.to_string());
+            // The wider one takes the connections of both.
+            let narrow = if width(address) < width(&other.listen.address) { at } else { first };
+            problem.fix = lowering.line_removed(narrow, "leave it to the wider `Listen`", Safety::Unsafe);
             found.push(problem.related(first, format!("{} takes it already", other.listen)));
         }
         before.push(socket);
+    }
+}
+
+/// How much a socket takes in: one address, one family, both.
+fn width(address: &Address) -> u8 {
+    match address {
+        Address::Any => 2,
+        Address::Ip(ip) if ip.is_unspecified() => 1,
+        _ => 0,
     }
 }
 

@@ -21,10 +21,12 @@ pub fn on_server(chooser: &mut Chooser<'_>, config: &Config, server: &Server, po
             let Chosen::Policy(at) = policies.find(&host.text) else { continue };
             let policy = &policies.all[at];
             let is_own = policy.names.as_ref().is_some_and(|names| names.contains(&host.text));
-            if kind == NameKind::Exact && !is_own && !site.has_tls {
+            if kind == NameKind::Exact && !is_own {
                 match &policy.names {
+                    // `tls internal` and an email make no policy.
                     None => hijacked(chooser, host, policy),
-                    Some(names) => inherited(chooser, host, policy, names),
+                    Some(names) if !site.has_tls => inherited(chooser, host, policy, names),
+                    Some(_) => {}
                 }
             }
             if !server.automatic.off && !server.automatic.no_certificates && !server.automatic.ignores_loaded {
