@@ -456,6 +456,7 @@ impl<'a> Lowering<'a> {
                 continue;
             }
             match listen::site(&token) {
+                Ok(address) if address.never_resolves() => self.problems.push(no_host(&token)),
                 Ok(address) => addresses.push(address),
                 Err(fault) => self.problems.push(address_fault("<VirtualHost>", &token, fault)),
             }
@@ -535,6 +536,18 @@ fn commas(token: &Token, is_quoted: bool) -> Problem {
     }
     let edits = vec![Edit { span: token.span, text: write }];
     problem.fix(Fix { title: "separate by spaces".to_owned(), safety: Safety::Safe, edits })
+}
+
+/// An address of a virtual host that is taken for the name of a host, and can be none.
+fn no_host(token: &Token) -> Problem {
+    let port = match token.text.rsplit_once(':').map(|(_, port)| port) {
+        Some("https") => "443",
+        Some("http") => "80",
+        _ => "PORT",
+    };
+    let host = token.text.rsplit_once(':').map_or(&*token.text, |(host, _)| host);
+    let problem = Problem::new("vhost-address-invalid", token.span).case("no-host").with("word", &*token.text);
+    problem.with("write", format!("{host}:{port}"))
 }
 
 fn address_fault(name: &str, token: &Token, fault: AddressFault) -> Problem {

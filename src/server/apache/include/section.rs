@@ -4,6 +4,7 @@
 //! reading ends only at a line that is its end tag and nothing else; others end at its first word.
 
 use super::{Cut, Here, PassedOver, Reader, Statement};
+use crate::diagnostic::spelling::distance;
 use crate::diagnostic::{Edit, Fix, Problem, Safety};
 use crate::server::apache::syntax::{self, Kind, Line, Word};
 use crate::source::{FileId, Span};
@@ -121,6 +122,7 @@ impl Reader<'_> {
             self.end_section(cut, at);
             return;
         }
+        let mut is_misspelt = false;
         let problem = if innermost.name == name {
             // `</IfModule> # comment`, `</VirtualHost >`
             let case = if is_closed { "end-not-alone" } else { "no-bracket-end" };
@@ -129,12 +131,17 @@ impl Reader<'_> {
             let fix = Fix { title: format!("write `</{written}>`"), safety: Safety::Safe, edits };
             self.syntax_error(span, case).with("name", written).fix(fix)
         } else {
-            let opened = self.sections.last().map(|section| section.at);
-            let shown = opened.map_or(String::new(), |at| lossy(self.bytes(at)));
+            let opened = innermost.at;
+            let shown = lossy(self.bytes(opened));
+            is_misspelt = distance(&lossy(&innermost.name), &lossy(&name)) <= 2;
             let problem = self.syntax_error(at, "wrong-end").with("name", written).with("open", shown);
-            opened.into_iter().fold(problem, |problem, at| problem.related(at, "open since here"))
+            problem.related(opened, "open since here")
         };
         self.out.problems.push(problem);
+        if is_misspelt {
+            self.end_section(cut, at);
+            return;
+        }
         // Reading goes on as if the section that was meant were closed, where one is.
         while let Some(at_name) = self.sections[base..].iter().rposition(|section| section.name == name) {
             self.end_section(cut, at);

@@ -142,6 +142,12 @@ fn address(host: &str) -> Option<IpAddr> {
 }
 
 impl Site {
+    /// Whether it is taken for the name of a host and has letters that no such name has, so that nobody resolves it.
+    pub fn never_resolves(&self) -> bool {
+        let is_of_names = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+        matches!(&self.place, Place::Host(host) if host.bytes().any(|byte| byte.is_ascii() && !is_of_names(byte)))
+    }
+
     /// Whether a socket counts as this very address, so that its protocol is the virtual host's.
     pub fn is_socket(&self, listen: &Listen) -> bool {
         let same = match (&self.place, &listen.address) {
