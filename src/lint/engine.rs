@@ -258,6 +258,7 @@ const QUIETER: &[(&str, &[&str])] = &[
     ("must-staple-without-stapling", &["must-staple-first-handshake"]),
     ("certificate-chain-invalid-authority", &["certificate-wrong-usage"]),
     ("certificate-expired", &["certificate-expires-soon"]),
+    ("unknown-group", &["narrow-groups"]),
     ("certificate-file-missing", &["no-certificate", "certificate-unparseable"]),
     ("key-file-missing", &["key-unparseable"]),
     ("proxy-scheme-conflict", &["proxy-file-unusable"]),

@@ -20,7 +20,7 @@ pub struct Automated<'c> {
     /// Names that are managed whatever else covers them.
     forced: HashSet<&'c str>,
     rules: Rules<'c>,
-    prefers_wildcards: bool,
+    version: Version,
 }
 
 /// Automation policies by the names that they are for.
@@ -37,7 +37,7 @@ pub fn apply<'c>(lowering: &Lowering<'_>, config: &'c Config, certificates: &Cer
     let policies = config.servers.iter().map(|server| serve(config, server, certificates, &mut managed)).collect();
     let forced: HashSet<&str> = config.automate.iter().map(|token| &*token.text).collect();
     managed.extend(config.automate.iter().map(|token| Arc::clone(&token.text)));
-    Automated { policies, managed, forced, rules: Rules::new(&config.automation), prefers_wildcards: prefers(version) }
+    Automated { policies, managed, forced, rules: Rules::new(&config.automation), version }
 }
 
 /// From 2.10 on a managed wildcard stands for the names below it.
@@ -110,7 +110,7 @@ impl Automated<'_> {
             return None;
         }
         let stands_in = |one: String| self.managed.contains(one.as_str());
-        if self.prefers_wildcards
+        if prefers(self.version)
             && !self.forced.contains(name)
             && name::candidates(name).skip(1).any(|one| one != name && stands_in(one))
         {
@@ -133,7 +133,7 @@ impl Automated<'_> {
 
     fn describe(&self, name: &str, subject: Option<&str>) -> Managed {
         let (rule, is_named) = self.rules.find(name);
-        let is_internal = !name.is_empty() && (!name::is_public(name) || name::is_internal(name));
+        let is_internal = !name.is_empty() && !name::is_public(name, self.version);
         let internal = [Issuer::Internal];
         let issuers: &[Issuer] = match rule {
             Some(rule) if !rule.issuers.is_empty() && (is_named || !is_internal) => &rule.issuers,
@@ -153,7 +153,9 @@ impl Automated<'_> {
         let tried = if issuers.is_empty() { &default } else { issuers };
         let all = |is_so: fn(&Issuer) -> bool| !has_manager && tried.iter().all(is_so);
         let obstacle = match () {
-            () if all(is_public) && name::is_impossible(name) => Some(Obstacle::ImpossibleName),
+            () if all(is_public) && (name::is_impossible(name) || name::is_refused(name, self.version)) => {
+                Some(Obstacle::ImpossibleName)
+            }
             () if all(|one| matches!(one, Issuer::Acme { has_dns: false, .. })) && name.contains('*') => {
                 Some(Obstacle::NoDnsChallenge)
             }

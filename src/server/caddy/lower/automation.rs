@@ -11,6 +11,7 @@ use super::site::Site;
 use super::tls::Tls;
 use super::{Lowering, name};
 use crate::diagnostic::Problem;
+use crate::platform::Version;
 use crate::server::caddy::syntax::Node;
 use crate::source::Span;
 
@@ -98,18 +99,18 @@ impl Draft {
 /// Collects the policies of site blocks.
 pub struct Drafts<'o> {
     options: &'o Options<'o>,
-    is_new: bool,
+    version: Version,
     all: Vec<Draft>,
     /// The issuers of the policy for all names, and its place among the others.
     catch_all: Option<(Vec<Written>, usize)>,
 }
 
 impl<'o> Drafts<'o> {
-    /// Begins with the policy that the global options make. `is_new`: from 2.9 on (seen in 2.11.4).
-    pub fn new(options: &'o Options<'o>, is_new: bool) -> Self {
-        let mut drafts = Drafts { options, is_new, all: Vec::new(), catch_all: None };
+    /// Begins with the policy that the global options make.
+    pub fn new(options: &'o Options<'o>, version: Version) -> Self {
+        let mut drafts = Drafts { options, version, all: Vec::new(), catch_all: None };
         let base = drafts.base();
-        let has_defaults = is_new && options.acme_defaults.keys().any(|name| name != "email");
+        let has_defaults = is_new(version) && options.acme_defaults.keys().any(|name| name != "email");
         if !base.is_empty() || options.key_type.is_some() || !options.extras.is_empty() || has_defaults {
             drafts.all.push(drafts.draft(Vec::new(), &base, &[]));
             drafts.catch_all = Some((base, 0));
@@ -156,7 +157,7 @@ impl<'o> Drafts<'o> {
         }
         let placed = |name: &Arc<str>| (Arc::clone(name), places.get(&**name).copied().unwrap_or(site.draft.head));
         let (public, internal): (Vec<_>, Vec<_>) =
-            subjects.iter().map(placed).partition(|(name, _)| name::is_public(name));
+            subjects.iter().map(placed).partition(|(name, _)| name::is_public(name, self.version));
         // Where nobody is named to sign, names that Caddy signs for itself get a policy of their own.
         let splits = issuers.is_empty() && !public.is_empty() && !internal.is_empty();
         let (own, other) = match splits {
@@ -180,7 +181,7 @@ impl<'o> Drafts<'o> {
         subjects.sort_by(|one, other| one.0.cmp(&other.0));
         let defaults = &self.options.acme_defaults;
         let mut words: Vec<String> = issuers.iter().map(|issuer| issuer.filled(defaults)).collect();
-        let is_public = subjects.iter().all(|(name, _)| name::is_public(name));
+        let is_public = subjects.iter().all(|(name, _)| name::is_public(name, self.version));
         if issuers.is_empty() && !defaults.is_empty() && is_public {
             let module = if defaults.contains_key("dir") { "acme" } else { "default" };
             words.push(Written::new(module).filled(defaults));
@@ -194,7 +195,7 @@ impl<'o> Drafts<'o> {
         let managers: Vec<&String> = tls.iter().flat_map(|one| &one.managers).collect();
         let is_empty = words.is_empty() && managers.is_empty();
         // Up to 2.8 policies with other managers count as equal.
-        if self.is_new {
+        if is_new(self.version) {
             words.extend(managers.into_iter().cloned());
         }
         Draft { subjects, words: words.join("\n"), is_empty }
@@ -202,12 +203,12 @@ impl<'o> Drafts<'o> {
 
     /// All of them.
     pub fn finish(self, lowering: &mut Lowering<'_>) {
-        conflicts(lowering, self.all, self.is_new);
+        conflicts(lowering, self.all);
     }
 }
 
 /// Finds names that two policies claim.
-fn conflicts(lowering: &mut Lowering<'_>, drafts: Vec<Draft>, is_new: bool) {
+fn conflicts(lowering: &mut Lowering<'_>, drafts: Vec<Draft>) {
     let mut seen: HashMap<&str, &str> = HashMap::new();
     let claims = drafts.iter().flat_map(|draft| draft.names().map(move |name| (name, &*draft.words)));
     let twice: HashSet<Arc<str>> = claims
@@ -224,7 +225,7 @@ fn conflicts(lowering: &mut Lowering<'_>, drafts: Vec<Draft>, is_new: bool) {
         }
         return;
     }
-    let drafts = consolidated(drafts, is_new);
+    let drafts = consolidated(drafts, lowering.reading.version);
     let mut first: HashMap<&str, Span> = HashMap::new();
     for (name, at) in drafts.iter().flat_map(|draft| &draft.subjects) {
         match first.get(&**name) {
@@ -241,8 +242,13 @@ fn conflicts(lowering: &mut Lowering<'_>, drafts: Vec<Draft>, is_new: bool) {
     }
 }
 
-/// What Caddy makes of the policies. `is_new`: one that says nothing is kept where it keeps a later one from its names.
-fn consolidated(mut drafts: Vec<Draft>, is_new: bool) -> Vec<Draft> {
+/// Whether a policy that says nothing is kept where it keeps a later one from its names (seen in 2.11.4).
+fn is_new(version: Version) -> bool {
+    version.at_least(2, 9, 0)
+}
+
+/// What Caddy makes of the policies.
+fn consolidated(mut drafts: Vec<Draft>, version: Version) -> Vec<Draft> {
     sort(&mut drafts);
     let count = drafts.len();
     let mut empty = 0;
@@ -253,12 +259,12 @@ fn consolidated(mut drafts: Vec<Draft>, is_new: bool) -> Vec<Draft> {
             continue;
         }
         empty += 1;
-        let is_needless = match is_new {
+        let is_needless = match is_new(version) {
             true => {
                 let shadowed = shadows(&drafts, at);
                 at + 1 == drafts.len() || shadowed.is_some_and(|other| drafts[other].is_empty)
             }
-            false => !drafts[at].names().all(name::is_public),
+            false => !drafts[at].names().all(|name| name::is_public(name, version)),
         };
         if is_needless {
             drafts.remove(at);

@@ -4,6 +4,8 @@
 
 use std::net::IpAddr;
 
+use crate::platform::Version;
+
 use crate::model::NameKind;
 
 /// The names that a certificate may have to be chosen for `name`: itself, then each with one label more replaced by `*`
@@ -37,11 +39,20 @@ pub fn qualifies(name: &str) -> bool {
         && !name.contains(['^', '&', '|', ';', '\'', '+', '='])
 }
 
+/// Endings of names that belong to no public place, each with the first version of Caddy that takes it for one (CertMagic
+/// 0.17.2, 0.20.0 and 0.21.4, SubjectIsInternal).
+const INTERNAL: &[(&str, Version)] = &[
+    (".localhost", Version::new(0, 0, 0)),
+    (".local", Version::new(0, 0, 0)),
+    (".home.arpa", Version::new(2, 7, 6)),
+    (".internal", Version::new(2, 9, 0)),
+];
+
 /// Whether it belongs to no public place, so that Caddy signs for it itself.
-pub fn is_internal(name: &str) -> bool {
+pub fn is_internal(name: &str, version: Version) -> bool {
     let name = name.trim_end_matches('.');
-    let endings = [".localhost", ".local", ".internal", ".home.arpa"];
-    name == "localhost" || endings.iter().any(|ending| name.ends_with(ending)) || is_internal_address(name)
+    let is_so = |(ending, first): &(&str, Version)| version >= *first && name.ends_with(ending);
+    name == "localhost" || INTERNAL.iter().any(is_so) || is_internal_address(name)
 }
 
 fn is_internal_address(name: &str) -> bool {
@@ -57,17 +68,29 @@ fn is_internal_address(name: &str) -> bool {
 }
 
 /// Whether Caddy asks a public authority for it where nothing says who signs.
-pub fn is_public(name: &str) -> bool {
-    qualifies(name) && !is_internal(name) && name.parse::<IpAddr>().is_err() && name.matches("*.").count() < 2
+pub fn is_public(name: &str, version: Version) -> bool {
+    let is_below = name.matches('*').count() == 1 && name.matches('.').count() > 1;
+    let is_whole = !name.contains('*') || is_below;
+    qualifies(name) && !is_internal(name, version) && name.parse::<IpAddr>().is_err() && is_whole
+}
+
+/// Whether Caddy itself never asks a public authority for it (CertMagic, SubjectQualifiesForPublicCert): addresses only from
+/// 2.8 on, those that are public.
+pub fn is_refused(name: &str, version: Version) -> bool {
+    let is_asked = name.parse::<IpAddr>().is_ok() && version >= Version::new(2, 8, 0) && !is_internal(name, version);
+    !is_public(name, version) && !is_asked
 }
 
 /// Endings that the public DNS does not have (RFC 2606, RFC 6761, RFC 7686, RFC 6762 appendix G), beyond those that Caddy
 /// takes for internal.
 const NO_ENDINGS: &[&str] =
-    &["test", "example", "invalid", "onion", "lan", "home", "corp", "intranet", "private", "mail", "arpa"];
+    &["test", "example", "invalid", "onion", "lan", "home", "corp", "internal", "intranet", "private", "mail", "arpa"];
 
 /// Whether no public authority can sign for it: one label, an ending without a registry, or a wildcard right below one.
 pub fn is_impossible(name: &str) -> bool {
+    if name.parse::<IpAddr>().is_ok() {
+        return false;
+    }
     let Some((before, ending)) = name.rsplit_once('.') else { return true };
     (before == "*") || NO_ENDINGS.contains(&ending)
 }
@@ -86,13 +109,21 @@ mod tests {
 
     #[test]
     fn names_are_sorted_by_who_signs() {
+        let (old, new) = (Version::new(2, 6, 2), Version::new(2, 11, 4));
         for name in ["localhost", "a.internal", "10.1.2.3", "fd00::1", "x.home.arpa", "127.0.0.1"] {
-            assert!(is_internal(name), "{name}");
+            assert!(is_internal(name, new), "{name}");
         }
         for name in ["a.lan", "8.8.8.8", "example.com"] {
-            assert!(!is_internal(name), "{name}");
+            assert!(!is_internal(name, new), "{name}");
         }
-        assert!(is_public("example.com") && !is_public("8.8.8.8") && !is_public("*.*.test"));
+        // Each seen with the real Caddy of that version.
+        for name in ["example.com", "a.internal", "x.home.arpa", "host", "*.a.test"] {
+            assert!(is_public(name, old), "{name}");
+        }
+        for name in ["8.8.8.8", "*.*.test", "*.com", "a.local"] {
+            assert!(!is_public(name, old) && !is_public(name, new), "{name}");
+        }
+        assert!(is_refused("*.com", new) && is_refused("8.8.8.8", old) && !is_refused("8.8.8.8", new));
         assert!(is_impossible("foo.lan") && is_impossible("host") && is_impossible("*.com"));
         assert!(!is_impossible("*.example.com"));
         assert!(!qualifies("{env.HOST}") && !qualifies("a.*.test") && qualifies("*.a.test"));

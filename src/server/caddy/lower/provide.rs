@@ -143,7 +143,7 @@ pub fn automation(
     let has_acme_defaults = options.directory.is_some() || options.has_dns;
     let mut is_done = HashSet::new();
     let mut catch_all: Option<Automation> = None;
-    let mut drafts = Drafts::new(options, lowering.reading.version.at_least(2, 9, 0));
+    let mut drafts = Drafts::new(options, lowering.reading.version);
     for pairing in pairings.iter().filter(|one| one.is_elsewhere(options)) {
         for (at, keys) in &pairing.blocks {
             let site = &sites[*at];
@@ -174,7 +174,10 @@ pub fn automation(
             subjects.sort_unstable();
             subjects.dedup();
             drafts.add(lowering, site, keys, &subjects);
-            if issuers.is_empty() && has_acme_defaults && subjects.iter().all(|one| super::name::is_public(one)) {
+            if issuers.is_empty()
+                && has_acme_defaults
+                && subjects.iter().all(|one| super::name::is_public(one, lowering.reading.version))
+            {
                 issuers = acme(vec![Issuer::Acme { directory: None, has_dns: false }]);
             }
             let automation = Automation {
