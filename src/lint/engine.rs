@@ -205,14 +205,21 @@ pub fn defect(rule: RuleName, reason: &str) -> Finding {
 /// What fills the placeholders of a problem's words.
 type Arguments = Vec<(&'static str, String)>;
 
+/// Rules whose problems have one cause, wherever they bite.
+const ONE_CAUSE: &[&str] = &["ssl-module-not-loaded"];
+
 /// One fault is one finding: problems of one rule and case at one place become one, with a label for each bite.
 fn merge(scope: &Scope<'_>, problems: Vec<Problem>) -> Vec<Problem> {
     let mut index: HashMap<(RuleName, &'static str, Span, Arguments), usize> = HashMap::with_capacity(problems.len());
     let mut merged: Vec<Problem> = Vec::with_capacity(problems.len());
     for problem in problems {
         // What a macro says is one place, however often it is used, and one fault as long as its words are the same.
-        let place = scope.sources.place(problem.at).span;
-        let arguments = if place == problem.at { Vec::new() } else { problem.arguments.clone() };
+        let mut place = scope.sources.place(problem.at).span;
+        let is_one = ONE_CAUSE.contains(&problem.rule.as_str());
+        let arguments = if place == problem.at || is_one { Vec::new() } else { problem.arguments.clone() };
+        if is_one {
+            place = Span::new(FileId(0), 0, 0);
+        }
         match index.entry((problem.rule.clone(), problem.case, place, arguments)) {
             std::collections::hash_map::Entry::Vacant(entry) => {
                 entry.insert(merged.len());
@@ -222,6 +229,9 @@ fn merge(scope: &Scope<'_>, problems: Vec<Problem>) -> Vec<Problem> {
                 let first = &mut merged[*entry.get()];
                 if severity_of(&problem) > severity_of(first) {
                     first.severity = problem.severity;
+                }
+                if is_one {
+                    first.related.push(Label::new(problem.at, "and this"));
                 }
                 let fresh = problem.related.into_iter().filter(|label| !first.related.contains(label));
                 let fresh: Vec<Label> = fresh.collect();
@@ -313,7 +323,12 @@ fn silence(scope: &Scope<'_>, problems: Vec<Problem>) -> Vec<Problem> {
         .filter(|one| one.severity.is_none() && is_one_of(one, NOT_UNDERSTOOD))
         .map(|one| one.at.file)
         .collect();
+    // Sockets may stand where the module is asked for.
+    let lacks_module = problems.iter().any(|one| one.rule.as_str() == "ssl-module-not-loaded");
     let is_quiet = |problem: &Problem| {
+        if lacks_module && problem.rule.as_str() == "site-without-listener" {
+            return true;
+        }
         quiet.get(&(problem.rule.as_str(), problem.at)).is_some_and(|by| *by || !stops(scope, problem))
             || is_one_of(problem, ABSENCES) && doubtful.contains(&problem.at.file)
     };
