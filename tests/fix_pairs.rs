@@ -192,27 +192,21 @@ fn shown(files: &Tree) -> String {
     texts.map(|(path, bytes)| format!("--- {path}\n{}\n", String::from_utf8_lossy(bytes))).collect()
 }
 
-/// Holds every two rules of a server's against each other, by examples of theirs that a seed chooses; `asked` of them with
-/// the bytes and the real server too.
+/// Holds examples of every two rules of a server's against each other; `asked` of the pairs, which a seed chooses, with the
+/// bytes and the real server too.
 fn all_pairs(server: &str, least: usize, asked: usize) {
     let all = fixables(server);
-    let mut by_rule: BTreeMap<&str, Vec<&Fixable>> = BTreeMap::new();
-    all.iter().for_each(|one| by_rule.entry(&one.name).or_default().push(one));
-    let rules: Vec<&Vec<&Fixable>> = by_rule.values().collect();
+    let fits = |one: &Fixable, two: &Fixable| one.name != two.name && machine(one.example) == machine(two.example);
+    let pairs = |at: usize| all[..at].iter().map(move |one| (one, at));
+    let mut pairs: Vec<(&Fixable, &Fixable)> =
+        (0..all.len()).flat_map(pairs).map(|(one, at)| (one, &all[at])).filter(|(one, two)| fits(one, two)).collect();
     let mut random = Random::new(20_261_129);
-    let mut pairs = Vec::new();
-    for (at, one) in rules.iter().enumerate() {
-        for two in &rules[..at] {
-            let choices = one.iter().flat_map(|one| two.iter().map(move |two| (*one, *two)));
-            let fits = |pair: &(&Fixable, &Fixable)| machine(pair.0.example) == machine(pair.1.example);
-            let choices: Vec<(&Fixable, &Fixable)> = choices.filter(fits).collect();
-            if !choices.is_empty() {
-                pairs.push(*random.pick(&choices));
-            }
-        }
-    }
     for at in (1..pairs.len()).rev() {
         pairs.swap(at, random.below(at + 1));
+        // Either may be the one that stands apart.
+        if random.one_in(2) {
+            pairs[at] = (pairs[at].1, pairs[at].0);
+        }
     }
     let look = |(at, (one, two)): (usize, &(&Fixable, &Fixable))| hold(one, two, at < asked);
     let found: Vec<String> = pairs.par_iter().enumerate().filter_map(look).collect();
@@ -223,15 +217,15 @@ fn all_pairs(server: &str, least: usize, asked: usize) {
 
 #[test]
 fn fixes_of_any_two_rules_of_nginx_go_together() {
-    all_pairs("nginx", 1_400, 60);
+    all_pairs("nginx", 2_300, 60);
 }
 
 #[test]
 fn fixes_of_any_two_rules_of_apache_go_together() {
-    all_pairs("apache", 1_500, 60);
+    all_pairs("apache", 2_800, 60);
 }
 
 #[test]
 fn fixes_of_any_two_rules_of_caddy_go_together() {
-    all_pairs("caddy", 500, 60);
+    all_pairs("caddy", 650, 60);
 }

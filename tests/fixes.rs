@@ -169,3 +169,24 @@ fn a_file_that_is_repaired_twice_is_one_file() {
     assert_eq!(fixed.files.len(), 1, "{:?}", fixed.files.keys());
     assert!(fixed.files.values().all(|(before, after)| **before == *config.as_bytes() && **before != after[..]));
 }
+
+/// What the blocks around it say, a part that they include does not tell: only what has no effect is taken away.
+#[test]
+fn parts_that_blocks_include_are_repaired_too() {
+    let config = "events {}\nhttp { server { include listen.conf; server_name a.test;\n\
+        ssl_certificate a.pem; ssl_certificate_key a.key; } }\n";
+    let mut memory = Memory::new();
+    recipe::standard_files().into_iter().for_each(|(path, bytes)| memory.insert(path, bytes));
+    memory.insert("nginx.conf", config.as_bytes().to_vec());
+    memory.insert("listen.conf", b"listen 8443 ssl spdy;\n".to_vec());
+    memory.insert("root.crt", recipe::root().pem().into_bytes());
+    let options = Options {
+        platform: Some("debian-sid".into()),
+        now: NOW,
+        trust: vec![TrustSource::File("root.crt".into())],
+        ..Options::default()
+    };
+    let fixed = pipeline::fix(&memory, &[PathBuf::from("nginx.conf")], &options, Safety::Safe).expect("a run");
+    let after: Vec<_> = fixed.files.iter().map(|(path, (_, after))| (path.as_path(), &after[..])).collect();
+    assert_eq!(after, [(std::path::Path::new("listen.conf"), &b"listen 8443 ssl;\n"[..])]);
+}

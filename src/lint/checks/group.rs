@@ -141,7 +141,19 @@ pub fn pinned<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
 
 /// Moves the word to the site that decides, where that has none of its own and each client that finds a group today
 /// finds one then.
-fn decided_first(scope: &Scope<'_>, at: Span, first: SiteId, wanted: &GroupList, got: &GroupList) -> Option<Fix> {
+fn decided_first(
+    scope: &Scope<'_>,
+    at: Span,
+    (site, first): (SiteId, SiteId),
+    (wanted, got): (&GroupList, &GroupList),
+) -> Option<Fix> {
+    // Only where the word stands in the site itself, and that decides nowhere else, nobody loses it.
+    let block = scope.deployment.site(site).block;
+    let is_own = at.file == block.file && block.start <= at.start && at.end <= block.end;
+    let decides = |endpoint: &Endpoint| endpoint.unnamed.is_none_or(|id| endpoint.binding(id).site != first);
+    if !is_own || scope.tls_bindings(site).any(|(endpoint, ..)| decides(endpoint)) {
+        return None;
+    }
     let shares = |client: &Client, list: &GroupList| client.groups.iter().any(|group| list.contains(group.code_point));
     let loses = |client: &Client| shares(client, got) && !shares(client, wanted);
     let change = Change::MoveToSite { written: at, site: first };
@@ -172,7 +184,7 @@ pub fn shadowed(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mu
             .with("listen", endpoint.listen.to_string())
             .related(default_site.head, format!("the default server of {} ...", endpoint.listen));
         if force.is_none() {
-            problem.fix = decided_first(scope, at, default.site, wanted, got);
+            problem.fix = decided_first(scope, at, (binding.site, default.site), (wanted, got));
         }
         problem = match force {
             Some(written) => problem.related(written, "... decides before the name is known"),

@@ -47,11 +47,14 @@ impl NginxEditor<'_> {
         let before = words.get(at.checked_sub(1)?)?;
         let dropped = Edit { span: Span::new(file.id, before.end, written.end), text: String::new() };
         let is_new = self.deployment.platform.server_version.at_least(1, 25, 1);
-        let block = self.enclosing(file, index)?;
-        let speaks = |name: &[u8]| file.tree.children(block).any(|one| file.tree.name(one, &file.bytes) == name);
+        // In a part that blocks include, nobody knows what they say themselves.
+        let block = self.enclosing(file, index);
+        let speaks = |name: &[u8]| {
+            block.is_none_or(|block| file.tree.children(block).any(|one| file.tree.name(one, &file.bytes) == name))
+        };
         let edits = match has(file, words, b"ssl") && !has(file, words, b"http2") {
             true if is_new && !speaks(b"http2") => {
-                let first = listens(file, block).next()?;
+                let first = block.and_then(|block| listens(file, block).next())?;
                 vec![dropped, self.before(file, file.tree.directives[first].start as usize, "http2 on;")]
             }
             true if !is_new && self.all_want_http2(words[0].span(file.id)) => {
