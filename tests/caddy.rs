@@ -5,13 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use shakedown::diagnostic::Safety;
 use shakedown::model::{
     Answer, Binding, BindingId, Deployment, Endpoint, Found, ServerKind, Setting, Unmatched, UpstreamAuthorities,
 };
+use shakedown::pipeline::{self, Options};
 use shakedown::platform::{self, Part};
 use shakedown::server::{self, Form, Input, Root};
 use shakedown::source::{Disk, FileSystem, Limits, Memory, Sources, Text};
-use shakedown_testing::recipe;
+use shakedown_testing::{NOW, recipe};
 
 /// A configuration that was read, with its texts.
 struct Read {
@@ -509,5 +511,40 @@ fn fixes_are_written_as_caddy_formats() {
         std::fs::write(folder.path().join("Caddyfile"), after.as_bytes()).expect("a file can be written");
         let output = Command::new("caddy").arg("fmt").arg("Caddyfile").current_dir(folder.path()).output();
         assert_eq!(String::from_utf8_lossy(&output.expect("caddy is installed").stdout), after);
+    }
+}
+
+/// Two blocks of one address that a fix makes one: the real Caddy adapts both texts to the same.
+#[test]
+fn blocks_that_become_one_mean_what_they_meant() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    recipe::write(folder.path(), &recipe::standard_files());
+    let path = folder.path().join("Caddyfile");
+    let (tls, respond) = ("\ttls a.pem a.key\n", "\trespond /x \"x\"\n");
+    let more = "\t# kept\n\theader {\n\t\tX-Test y\n\t}\n";
+    let blocks = |one: &str, two: &str| format!("a.test {{\n{one}}}\nA.test {{\n{two}}}\n");
+    let table = [
+        (blocks(tls, tls), Some(format!("a.test {{\n{tls}}}\n"))),
+        (blocks(tls, &format!("{respond}{more}")), Some(format!("a.test {{\n{tls}{respond}{more}}}\n"))),
+        (blocks(tls, &format!("{more}{tls}{respond}")), Some(format!("a.test {{\n{tls}{more}{respond}}}\n"))),
+        (blocks(respond, tls), Some(format!("a.test {{\n{respond}{tls}}}\n"))),
+        // Each is sorted for itself: as one block they would mean something else.
+        (blocks(&format!("{tls}\trespond y\n"), more), None),
+        // Two that differ.
+        (blocks(tls, "\ttls b.pem b.key\n"), None),
+    ];
+    for (text, expected) in table {
+        std::fs::write(&path, &text).expect("a file can be written");
+        let mut memory = Memory::new();
+        recipe::standard_files().into_iter().for_each(|(path, bytes)| memory.insert(path, bytes));
+        memory.insert("Caddyfile", text.as_bytes().to_vec());
+        let options = Options { platform: Some("debian-12".into()), now: NOW, ..Options::default() };
+        let fixed = pipeline::fix(&memory, &[PathBuf::from("Caddyfile")], &options, Safety::Safe).expect("a run");
+        let after = fixed.files.values().next().map(|(_, after)| String::from_utf8_lossy(after).into_owned());
+        assert_eq!(after, expected, "{text}");
+        let Some(after) = after else { continue };
+        let before = adapt(&["caddy"], folder.path(), &path).expect("Caddy takes the two");
+        std::fs::write(&path, after).expect("a file can be written");
+        assert_eq!(adapt(&["caddy"], folder.path(), &path), Ok(before), "{text}");
     }
 }
