@@ -139,9 +139,9 @@ pub fn load_with(
         let ways = || permissions::gather(certificates, paths.first().copied(), deployment, options);
         (reading.machine, reading.permissions) = rayon::join(around, ways);
         if reading.server == ServerKind::Caddy
-            && let Some(unit) = &reading.permissions.unit
+            && let (Some(unit), Some(main)) = (&reading.permissions.unit, reading.understood.paths().first())
         {
-            let end = permissions::reload_end(files, unit, &mut sources, &options.limits);
+            let end = permissions::reload_end(files, main, unit, &mut sources, &options.limits);
             reading.permissions.reload_end = end;
         }
     }

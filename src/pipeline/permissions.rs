@@ -74,12 +74,25 @@ pub fn gather(files: &dyn FileSystem, main: Option<&Path>, deployment: &Deployme
 }
 
 /// The end of the command that reloads Caddy without looking at files, where it stands in a file of the machine's own below
-/// `/etc`: what a package brings is not changed. The file becomes one of the run's.
-pub fn reload_end(files: &dyn FileSystem, unit: &Unit, sources: &mut Sources, limits: &Limits) -> Option<Span> {
+/// `/etc`: what a package brings is not changed. Only where the command reloads what is judged, `main` or a copy of it. The
+/// file becomes one of the run's.
+pub fn reload_end(
+    files: &dyn FileSystem,
+    main: &Path,
+    unit: &Unit,
+    sources: &mut Sources,
+    limits: &Limits,
+) -> Option<Span> {
     let at = unit.weak_reload()?;
     let (command, path) = (unit.reload.get(at)?, unit.reload_files.get(at)?);
     let located = |path: &str| files.locate(Path::new("/"), Path::new(path));
     let (etc, path) = (located("/etc"), located(path));
+    let reloaded = located(&unit.named_by_reload(at, "--config")?);
+    let is_judged = files.canonical(&reloaded).ok()? == files.canonical(main).ok()?
+        || files.read(&reloaded, limits.config_file).ok()? == files.read(main, limits.config_file).ok()?;
+    if !is_judged {
+        return None;
+    }
     // A link may lead to what a package brings.
     let real = files.canonical(&path).ok()?;
     if !path.starts_with(&etc) || !real.starts_with(files.canonical(&etc).ok()?) {

@@ -73,11 +73,12 @@ impl Unit {
 
     /// The file that an option of the command that starts the service names, `--config FILE` or `--config=FILE`.
     pub fn named_by(&self, option: &str) -> Option<String> {
-        let words: Vec<String> = self.start.iter().flat_map(|line| environment::words(line)).collect();
-        words.iter().enumerate().find_map(|(at, word)| match word.strip_prefix(option)? {
-            "" => words.get(at + 1).cloned(),
-            rest => rest.strip_prefix('=').map(str::to_owned),
-        })
+        named_in(self.start.iter().flat_map(|line| environment::words(line)).collect(), option)
+    }
+
+    /// The same for a command of `ExecReload=`.
+    pub fn named_by_reload(&self, at: usize, option: &str) -> Option<String> {
+        named_in(environment::words(self.reload.get(at)?), option)
     }
 
     /// The first command of `ExecReload=` that does not force Caddy to look at files again, by its place among all.
@@ -124,6 +125,13 @@ impl Unit {
         }
         self.is_special |= self.user.as_deref().is_some_and(|user| user.contains('%'));
     }
+}
+
+fn named_in(words: Vec<String>, option: &str) -> Option<String> {
+    words.iter().enumerate().find_map(|(at, word)| match word.strip_prefix(option)? {
+        "" => words.get(at + 1).cloned(),
+        rest => rest.strip_prefix('=').map(str::to_owned),
+    })
 }
 
 /// Where a command of `ExecReload=` ends in a text, in bytes. Absent where it goes on below, or stands there twice.
