@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use serde::Deserialize;
 
+use super::hello::{Hello, Speechless};
 use super::objection::Scruples;
 use crate::diagnostic::spelling;
 use crate::tls::cipher::{CipherLibrary, CipherSuite, Tls13Suite};
@@ -57,10 +58,16 @@ const PROFILES: &[&str] = profiles![
 
 static NUMBERS: AtomicUsize = AtomicUsize::new(0);
 
-static CLIENTS: LazyLock<Vec<Client>> = LazyLock::new(|| {
-    let read = |text: &&str| Client::parse(text, Path::new("")).expect("a test reads every embedded profile");
-    PROFILES.iter().map(read).collect()
-});
+/// Each profile, once somebody asks for it.
+static READ: [OnceLock<Client>; PROFILES.len()] = [const { OnceLock::new() }; PROFILES.len()];
+
+static CLIENTS: LazyLock<Vec<Client>> = LazyLock::new(|| one_by_one().cloned().collect());
+
+/// The representative set, of which each is read when its turn comes: most questions are answered by the first.
+pub fn one_by_one() -> impl Iterator<Item = &'static Client> {
+    let read = |text: &str| Client::parse(text, Path::new("")).expect("a test reads every embedded profile");
+    READ.iter().zip(PROFILES).map(move |(place, text)| place.get_or_init(|| read(text)))
+}
 
 /// The representative set, sorted by name.
 pub fn clients() -> &'static [Client] {
@@ -158,6 +165,8 @@ pub struct Client {
     pub dh_bits: std::ops::RangeInclusive<u32>,
     /// What it refuses in certificates that OpenSSL takes.
     pub scruples: Scruples,
+    /// What it sends, once somebody asks: to each server the same.
+    pub(super) sent: OnceLock<Result<Hello, Speechless>>,
 }
 
 impl Client {
@@ -233,6 +242,7 @@ impl Client {
                 refuses_sha1: page.refuses_sha1,
                 least_rsa_bits: page.min_rsa_bits,
             },
+            sent: OnceLock::new(),
         })
     }
 }

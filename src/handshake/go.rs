@@ -160,7 +160,7 @@ pub fn negotiate(client: &Client, side: &Side<'_>, story: &mut Story) -> Outcome
     // Until Go 1.24 SHA-1 signs in TLS 1.2 whatever the build says.
     let signs_with_sha1 = side.keeps_sha1 || !side.release.at_least(1, 25, 0);
     let config = Config { policy: side.policy, release: side.release, signs_with_sha1 };
-    Negotiation { client, hello: &hello, side, config }.run(story).unwrap_or_else(|end| end)
+    Negotiation { client, hello, side, config }.run(story).unwrap_or_else(|end| end)
 }
 
 /// What Go would negotiate by a policy, before any client is asked.

@@ -46,7 +46,11 @@ impl Client {
     ///
     /// # Errors
     /// Why it sends nothing.
-    pub fn hello(&self) -> Result<Hello, Speechless> {
+    pub fn hello(&self) -> Result<&Hello, Speechless> {
+        self.sent.get_or_init(|| self.composed()).as_ref().map_err(|why| *why)
+    }
+
+    fn composed(&self) -> Result<Hello, Speechless> {
         let level = self.strength();
         let protocols = without_holes(self.protocols.iter().filter(|one| level.allows_protocol(*one)).collect());
         let (Some(oldest), Some(newest)) = (protocols.oldest(), protocols.newest()) else {

@@ -12,7 +12,7 @@ pub mod openssl;
 mod outcome;
 mod predict;
 
-pub use client::{Client, clients, find};
+pub use client::{Client, clients, find, one_by_one};
 pub use objection::{Answering, Objection, Scruples, hangs_on_answer, objections};
 pub use offer::{Offer, written};
 pub use outcome::{Agreed, Cause, Decisive, Outcome, Stage, Story};

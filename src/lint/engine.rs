@@ -20,7 +20,7 @@ const WORDS: usize = 2000;
 /// Sites that one worker takes at a time.
 const CHUNK: usize = 256;
 /// Pairs of certificate and key that one worker takes at a time: each may cost some signatures.
-const PAIRS: usize = 32;
+const PAIRS: usize = 8;
 
 /// What the rules said.
 #[derive(Debug, Default)]

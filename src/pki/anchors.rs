@@ -1,8 +1,9 @@
 //! What clients trust.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
+
+use foldhash::HashMap;
 
 use super::certificate::{self, Certificate};
 use super::file::{self, PemFile};

@@ -243,11 +243,18 @@ pub(super) fn canonical(name: &X509Name<'_>) -> Vec<u8> {
             let value = attribute.attr_value();
             match attribute.as_str() {
                 Ok(text) => {
-                    let words: Vec<String> = text.split_ascii_whitespace().map(str::to_ascii_lowercase).collect();
-                    let text = words.join(" ");
                     out.push(12);
-                    out.extend_from_slice(&(text.len() as u32).to_be_bytes());
-                    out.extend_from_slice(text.as_bytes());
+                    let length = out.len();
+                    out.extend_from_slice(&[0; 4]);
+                    let start = out.len();
+                    for word in text.split_ascii_whitespace() {
+                        if out.len() > start {
+                            out.push(b' ');
+                        }
+                        out.extend(word.bytes().map(|byte| byte.to_ascii_lowercase()));
+                    }
+                    let written = (out.len() - start) as u32;
+                    out[length..start].copy_from_slice(&written.to_be_bytes());
                 }
                 Err(_) => {
                     out.push(0);
@@ -267,9 +274,15 @@ pub(super) fn names(der: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
     let after = |bytes| element(bytes).map(|(_, rest)| rest);
     // The version may be missing; the serial number and the algorithm stand before the issuer, the validity behind it.
     let serial = if tbs.first() == Some(&0xa0) { after(tbs)? } else { tbs };
-    let (rest, issuer) = X509Name::from_der(after(after(serial)?)?).ok()?;
-    let (_, subject) = X509Name::from_der(after(rest)?).ok()?;
-    Some((canonical(&issuer), canonical(&subject)))
+    let from_issuer = after(after(serial)?)?;
+    let (rest, issuer) = X509Name::from_der(from_issuer).ok()?;
+    let from_subject = after(rest)?;
+    let (behind, subject) = X509Name::from_der(from_subject).ok()?;
+    let subject = canonical(&subject);
+    // Most that are asked for have issued themselves, and write both names alike.
+    let is_same = from_issuer[..from_issuer.len() - rest.len()] == from_subject[..from_subject.len() - behind.len()];
+    let issuer = if is_same { subject.clone() } else { canonical(&issuer) };
+    Some((issuer, subject))
 }
 
 /// The content of the first DER element, and what stands behind it.

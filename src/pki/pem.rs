@@ -107,7 +107,9 @@ fn block<'a>(text: &'a [u8], start: usize, body: usize, label: &'a str) -> (usiz
         if line.starts_with(b"-----BEGIN ") {
             return raw(at, headers, Err(PemFault::Unclosed));
         }
-        if let Some((name, value)) = std::str::from_utf8(line).ok().and_then(|line| line.split_once(": ")) {
+        if memchr::memchr(b':', line).is_some()
+            && let Some((name, value)) = std::str::from_utf8(line).ok().and_then(|line| line.split_once(": "))
+        {
             headers.push((name, value));
         }
         at = end;
@@ -119,10 +121,8 @@ fn block<'a>(text: &'a [u8], start: usize, body: usize, label: &'a str) -> (usiz
 fn decode(block: &[u8]) -> Result<Vec<u8>, PemFault> {
     const HEAD: &[u8] = b"-----BEGIN CERTIFICATE-----\n";
     // Nearly all are written as OpenSSL writes them: those are taken as they are.
-    if let Some(rest) = block.strip_prefix(HEAD)
-        && !rest.iter().any(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b':'))
-    {
-        return first_item(block);
+    if let Some(der) = block.strip_prefix(HEAD).and_then(as_written) {
+        return Ok(der);
     }
     let mut lines: Vec<&[u8]> = block.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).collect();
     while lines.last().is_some_and(|line| line.is_empty()) {
@@ -143,6 +143,70 @@ fn decode(block: &[u8]) -> Result<Vec<u8>, PemFault> {
     found
 }
 
+/// The bytes of a certificate behind its first line, as OpenSSL and Go write it: lines of 64 letters, the last one shorter,
+/// and nothing else. Absent where it is written in any other way.
+fn as_written(rest: &[u8]) -> Option<Vec<u8>> {
+    const TAIL: &[u8] = b"-----END CERTIFICATE-----";
+    let body = rest.trim_ascii_end().strip_suffix(TAIL)?.strip_suffix(b"\n")?;
+    let mut der = Vec::with_capacity(body.len() / 4 * 3);
+    let mut lines = body.chunks(LINE + 1).peekable();
+    while let Some(line) = lines.next() {
+        let is_last = lines.peek().is_none();
+        let letters = if is_last { line } else { line.strip_suffix(b"\n")? };
+        let unpadded = match letters {
+            [rest @ .., b'=', b'='] if is_last => rest,
+            [rest @ .., b'='] if is_last => rest,
+            whole => whole,
+        };
+        if letters.len() > LINE || letters.len() % 4 != 0 {
+            return None;
+        }
+        let whole = unpadded.chunks_exact(4);
+        let left = whole.remainder();
+        for four in whole {
+            let [first, second, third] = bytes_of(four)?;
+            der.extend_from_slice(&[first, second, third]);
+        }
+        // What stands behind the last whole byte must be nothing.
+        match (left.len(), bytes_of(left)?) {
+            (0, _) => {}
+            (3, [first, second, 0]) => der.extend_from_slice(&[first, second]),
+            (2, [first, 0, 0]) => der.push(first),
+            _ => return None,
+        }
+    }
+    (!der.is_empty()).then_some(der)
+}
+
+/// The bytes that up to four letters stand for; absent where one is no letter.
+fn bytes_of(letters: &[u8]) -> Option<[u8; 3]> {
+    let value = |at: usize| letters.get(at).map_or(0, |letter| VALUES[usize::from(*letter)]);
+    let values = [value(0), value(1), value(2), value(3)];
+    if values.iter().fold(0, |marks, one| marks | one) & NONE != 0 {
+        return None;
+    }
+    let word = values.iter().fold(0, |word, one| word << 6 | u32::from(*one));
+    let [_, first, second, third] = word.to_be_bytes();
+    Some([first, second, third])
+}
+
+/// Letters in a line (RFC 7468, 2).
+const LINE: usize = 64;
+/// The letters of base64, in the order of their values (RFC 4648, 4).
+const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+/// Marks what is no letter of base64.
+const NONE: u8 = 128;
+/// The value of each letter.
+const VALUES: [u8; 256] = {
+    let mut values = [NONE; 256];
+    let mut value = 0;
+    while value < LETTERS.len() {
+        values[LETTERS[value] as usize] = value as u8;
+        value += 1;
+    }
+    values
+};
+
 /// The inside of the first block of a text.
 fn first_item(text: &[u8]) -> Result<Vec<u8>, PemFault> {
     match rustls_pemfile::read_one(&mut Cursor::new(text)) {
@@ -153,7 +217,6 @@ fn first_item(text: &[u8]) -> Result<Vec<u8>, PemFault> {
 
 /// Base64 in lines of 64 letters (RFC 7468, 2).
 pub fn encode(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = String::new();
     for line in bytes.chunks(48) {
         for three in line.chunks(3) {
@@ -190,6 +253,26 @@ mod tests {
         );
         assert_eq!(shape(&format!(" {BEGIN}\nAAAA\n{END}\n")), []);
         assert_eq!(shape(""), []);
+    }
+
+    #[test]
+    fn what_is_taken_as_it_is_written_is_what_else_would_be_decoded() {
+        for length in 1..200 {
+            let bytes: Vec<u8> = (0..length).map(|at| (at * 37 + length) as u8).collect();
+            let rest = format!("{}{END}\n", encode(&bytes));
+            assert_eq!(as_written(rest.as_bytes()), Some(bytes.clone()), "{rest}");
+            assert_eq!(first_item(format!("{BEGIN}\n{rest}").as_bytes()), Ok(bytes));
+        }
+        // Each of these is left to the other decoder, or to nobody.
+        let refused =
+            ["", "AAAA", "AAA*\n", "AB==\n", "AAB=\n", "AAA\n", "AA=A\n", "====\n", "AAAA\nAAAA\n", "AAAA\r\n"];
+        for body in refused {
+            assert_eq!(as_written(format!("{body}{END}").as_bytes()), None, "{body}");
+        }
+        let line = "A".repeat(LINE);
+        assert_eq!(as_written(format!("{line}A\n{END}").as_bytes()), None);
+        assert_eq!(as_written(format!("{line}\n{END}").as_bytes()).map(|der| der.len()), Some(48));
+        assert_eq!(as_written(format!("{line}\n\n{END}").as_bytes()), None);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::Version;
-use crate::source::FileSystem;
+use crate::source::{FileSystem, occurrences};
 
 /// How much of a database is read, in bytes.
 const DATABASE: u64 = 256 << 20;
@@ -27,7 +27,7 @@ fn is_wanted(name: &str) -> bool {
 pub fn installed(files: &dyn FileSystem) -> Packages {
     let read = |path: &str| files.read(&files.locate(Path::new("/"), Path::new(path)), DATABASE).ok();
     let text = |path: &str| read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    let mut found = text("/var/lib/dpkg/status").map(|text| dpkg(&text)).unwrap_or_default();
+    let mut found = read("/var/lib/dpkg/status").map(|bytes| dpkg(&bytes)).unwrap_or_default();
     if found.is_empty() {
         found = text("/lib/apk/db/installed").map(|text| apk(&text)).unwrap_or_default();
     }
@@ -38,12 +38,20 @@ pub fn installed(files: &dyn FileSystem) -> Packages {
 }
 
 /// Entries of `/var/lib/dpkg/status`.
-fn dpkg(text: &str) -> Packages {
+fn dpkg(text: &[u8]) -> Packages {
+    const HEAD: &[u8] = b"Package: ";
     let mut found = HashMap::new();
-    for entry in text.split("\n\n") {
-        let Some(rest) = entry.strip_prefix("Package: ") else { continue };
-        let name = rest.lines().next().unwrap_or_default();
-        if !is_wanted(name) || !entry.contains("\nStatus: install ok installed") {
+    // The database has megabytes, and little of it matters here.
+    for at in occurrences(text, HEAD) {
+        let name = &text[at + HEAD.len()..];
+        let is_first = at == 0 || text[..at].ends_with(b"\n\n");
+        if !is_first || !WANTED.iter().any(|start| name.starts_with(start.as_bytes())) {
+            continue;
+        }
+        let end = occurrences(&text[at..], b"\n\n").next().map_or(text.len(), |length| at + length);
+        let entry = String::from_utf8_lossy(&text[at..end]);
+        let name = entry.lines().next().and_then(|line| line.strip_prefix("Package: ")).unwrap_or_default();
+        if !entry.contains("\nStatus: install ok installed") {
             continue;
         }
         let version = entry.lines().find_map(|line| line.strip_prefix("Version: "));

@@ -4,10 +4,15 @@
 
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
+
 use crate::source::FileSystem;
 
 /// How many processes are looked at.
 const MOST: usize = 16_384;
+
+/// How many processes one worker looks at at a time.
+const AT_ONCE: usize = 32;
 
 /// Ticks a second in what `/proc` says (USER_HZ), on all systems that Linux runs on but two that are gone.
 const TICKS: i64 = 100;
@@ -32,6 +37,7 @@ pub fn processes(files: &dyn FileSystem, proc: &Path, names: &[&str]) -> Vec<Pro
     let Some(booted) = booted(files, proc) else { return Vec::new() };
     let entries = files.list(proc).unwrap_or_default();
     let numbers = entries.iter().filter_map(|entry| entry.name.to_str()?.parse::<u32>().ok());
+    let numbers: Vec<u32> = numbers.take(MOST).collect();
     let read = |pid: u32| {
         let folder = proc.join(pid.to_string());
         let text = read(files, &folder.join("stat"))?;
@@ -48,7 +54,7 @@ pub fn processes(files: &dyn FileSystem, proc: &Path, names: &[&str]) -> Vec<Pro
         let process = Process { pid, parent, name: name.to_owned(), started, folder };
         (!is_gone && !process.is_contained(files)).then_some(process)
     };
-    numbers.take(MOST).filter_map(read).collect()
+    numbers.into_par_iter().with_min_len(AT_ONCE).filter_map(read).collect()
 }
 
 /// When the machine was booted, in seconds since 1970-01-01 UTC by its clock. Absent where `/proc/stat` cannot be read.

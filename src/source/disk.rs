@@ -11,6 +11,9 @@ use walkdir::WalkDir;
 
 use super::filesystem::{Entry, FileKind, FileSystem, Metadata, ReadError};
 
+/// How much room is made at first for a file that does not say its size, in bytes: most of those below /proc need less.
+const MADE_UP: usize = 4096;
+
 /// How many links one path may lead through; Linux says ELOOP after 40.
 const LINKS: usize = 40;
 
@@ -109,7 +112,7 @@ impl Disk {
             return Ok(whole[..read].into()); // it became shorter meanwhile
         }
         // Files below /proc say size 0 and may be endless.
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(MADE_UP);
         file.read_to_end(&mut bytes).map_err(explain)?;
         if bytes.len() as u64 > limit {
             return Err(ReadError::TooLarge { size: bytes.len() as u64, limit });

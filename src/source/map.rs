@@ -196,6 +196,11 @@ pub fn contains(text: &[u8], words: &[u8]) -> bool {
     memchr::memmem::find(text, words).is_some()
 }
 
+/// Where some words stand in a text, in order.
+pub fn occurrences<'t>(text: &'t [u8], words: &'t [u8]) -> impl Iterator<Item = usize> + 't {
+    memchr::memmem::find_iter(text, words)
+}
+
 /// Counts Unicode scalar values, an invalid byte as one.
 fn scalar_count(bytes: &[u8]) -> u32 {
     if bytes.is_ascii() {

@@ -77,7 +77,7 @@ pub fn negotiate(client: &Client, side: &Side<'_>, story: &mut Story) -> Outcome
         Ok(hello) => hello,
         Err(why) => return speechless(client, why),
     };
-    let one = Negotiation { client, hello: &hello, side };
+    let one = Negotiation { client, hello, side };
     one.run(story).unwrap_or_else(|end| end)
 }
 

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use crate::diagnostic::{Problem, Severity};
-use crate::handshake::{Cause, Client, Decisive, Outcome, Scruples, Stage, clients};
+use crate::handshake::{Cause, Client, Decisive, Outcome, Scruples, Stage, one_by_one};
 use crate::lint::engine::severity_of;
 use crate::lint::{Scope, Sink};
 use crate::model::{Binding, BindingId, Endpoint, Site, SiteId, Transport};
@@ -109,16 +109,22 @@ fn shown(endpoint: &Endpoint) -> String {
 
 /// Why the first of the current clients is refused, where all of them are.
 fn refusal(scope: &Scope<'_>, binding: &Binding, name: Option<&str>) -> Option<Cause> {
-    let mut first = None;
     let named = &scope.settings.required;
-    for client in clients().iter().filter(|client| named.is_empty() && !client.is_old).chain(named) {
-        match &*scope.predictor.outcome_for(binding, client, name) {
-            // Of what cannot be loaded at a handshake `variable-certificate-file-missing` and the rules of its files speak.
-            Outcome::Failed(cause) if cause.stage == Stage::Negotiate && cause.code != "certificate-not-loaded" => {
-                first.get_or_insert_with(|| cause.clone());
-            }
-            _ => return None,
+    let refuses = |client: &Client| match &*scope.predictor.outcome_for(binding, client, name) {
+        // Of what cannot be loaded at a handshake `variable-certificate-file-missing` and the rules of its files speak.
+        Outcome::Failed(cause) if cause.stage == Stage::Negotiate && cause.code != "certificate-not-loaded" => {
+            Some(cause.clone())
         }
+        _ => None,
+    };
+    if !named.is_empty() {
+        let causes: Option<Vec<Cause>> = named.iter().map(refuses).collect();
+        return causes?.into_iter().next();
+    }
+    let mut first = None;
+    for client in one_by_one().filter(|client| !client.is_old) {
+        let cause = refuses(client)?;
+        first.get_or_insert(cause);
     }
     first
 }
@@ -140,7 +146,7 @@ pub fn no_shared_protocol(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut
     if scope.tls_bindings(id).next().is_none() || !list.iter().all(|token| is_http(&token.text)) {
         return;
     }
-    let mut offered = clients().iter().filter(|client| !client.is_old && !client.alpn.is_empty());
+    let mut offered = one_by_one().filter(|client| !client.is_old && !client.alpn.is_empty());
     let shares = |name: &String| list.iter().any(|token| *token.text == **name);
     if !offered.any(|client| client.alpn.iter().any(shares)) {
         let names: Vec<&str> = list.iter().map(|token| &*token.text).collect();
