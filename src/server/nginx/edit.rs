@@ -35,7 +35,7 @@ impl<'a> NginxEditor<'a> {
     /// The directive whose words cover `written`: its file and its index.
     fn directive(&self, written: Span) -> Option<(&LoadedFile, usize)> {
         let file = self.file(written)?;
-        let all = &file.tree.directives;
+        let all = &file.tree().directives;
         let inside = |index: &usize| all[*index].start <= written.start && written.end <= all[*index].end;
         // The innermost that covers it: the last in reading order.
         let until = all.partition_point(|one| one.start <= written.start);
@@ -45,7 +45,7 @@ impl<'a> NginxEditor<'a> {
     /// Takes a directive away: with its line where it stands alone on it.
     fn removal(&self, written: Span) -> Option<Edit> {
         let (file, index) = self.directive(written)?;
-        let directive = &file.tree.directives[index];
+        let directive = &file.tree().directives[index];
         let (start, end) = line_of(&file.bytes, directive.start as usize, directive.end as usize);
         Some(Edit { span: Span::new(file.id, start as u32, end as u32), text: String::new() })
     }
@@ -54,9 +54,9 @@ impl<'a> NginxEditor<'a> {
     fn insertion(&self, site: SiteId, text: &str) -> Option<Edit> {
         let head = self.deployment.site(site).head;
         let (file, index) = self.directive(head)?;
-        let open = file.tree.directives[index].block.as_ref()?.open as usize + 1;
-        let first = file.tree.children(index).next()?;
-        let start = file.tree.directives[first].start as usize;
+        let open = file.tree().directives[index].block.as_ref()?.open as usize + 1;
+        let first = file.tree().children(index).next()?;
+        let start = file.tree().directives[first].start as usize;
         let between = file.bytes.get(open..start)?;
         let indent = between.iter().rposition(|byte| *byte == b'\n').map_or(&b" "[..], |at| &between[at + 1..]);
         let end = if between.windows(2).any(|pair| pair == b"\r\n") { "\r\n" } else { "\n" };
@@ -67,15 +67,9 @@ impl<'a> NginxEditor<'a> {
     /// Adds a header to what a site answers. Absent where those of the level around would be lost by it.
     fn header(&self, site: SiteId, text: &str) -> Option<Edit> {
         let (file, index) = self.directive(self.deployment.site(site).head)?;
-        let is_header = |file: &LoadedFile, one: usize| file.tree.name(one, &file.bytes) == b"add_header";
-        let has_own = file.tree.children(index).any(|one| is_header(file, one));
-        let is_around = |file: &LoadedFile| {
-            let tree = &file.tree;
-            let http = tree.roots().filter(|one| tree.name(*one, &file.bytes) == b"http");
-            tree.roots().any(|one| is_header(file, one))
-                || http.flat_map(|one| tree.children(one)).any(|one| is_header(file, one))
-        };
-        let has_outer = || self.loaded.files.iter().any(is_around);
+        let tree = file.tree();
+        let has_own = tree.children(index).any(|one| tree.name(one, &file.bytes) == b"add_header");
+        let has_outer = || self.loaded.files.iter().any(|file| file.sets_headers);
         let loses = !has_own && *self.headers_around.get_or_init(has_outer);
         if loses { None } else { self.insertion(site, text) }
     }
@@ -124,7 +118,7 @@ impl<'a> NginxEditor<'a> {
         let text = String::from_utf8_lossy(file.bytes.get(listen.start as usize..listen.end as usize)?).into_owned();
         let parameters: Vec<&str> = text.split_whitespace().skip(1).filter(|word| SAID_AGAIN.contains(word)).collect();
         let words = [&[&*spell_listen(on)][..], &parameters].concat().join(" ");
-        let start = file.tree.directives[index].start as usize;
+        let start = file.tree().directives[index].start as usize;
         let edits = vec![self.before(file, start, &format!("listen {words};"))];
         Some(Edits { edits, reaches: self.reach.of_listen(listen) })
     }
@@ -132,8 +126,8 @@ impl<'a> NginxEditor<'a> {
     /// Adds a setting of the same module before a directive that sends requests on.
     fn before_pass(&self, pass: Span, rest: &str) -> Option<Edits> {
         let (file, index) = self.directive(pass)?;
-        let family = String::from_utf8_lossy(file.tree.name(index, &file.bytes).strip_suffix(b"pass")?);
-        let edits = vec![self.before(file, file.tree.directives[index].start as usize, &format!("{family}{rest}"))];
+        let family = String::from_utf8_lossy(file.tree().name(index, &file.bytes).strip_suffix(b"pass")?);
+        let edits = vec![self.before(file, file.tree().directives[index].start as usize, &format!("{family}{rest}"))];
         Some(Edits { edits, reaches: self.reach.of_upstream(pass) })
     }
 
@@ -156,7 +150,7 @@ impl<'a> NginxEditor<'a> {
         };
         let lines: Option<Vec<String>> = from.iter().map(line).collect();
         let (file, index) = self.directive(before)?;
-        let start = file.tree.directives[index].start as usize;
+        let start = file.tree().directives[index].start as usize;
         let from = file.bytes[..start].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         let indent = String::from_utf8_lossy(&file.bytes[from..start]);
         let between =
@@ -280,7 +274,7 @@ impl Editor for NginxEditor<'_> {
             Change::ListenToo { on, .. } => format!("`listen {}`", spell_listen(on)),
             Change::SpeakTlsUpstream { .. } => "nothing: there is no switch".to_owned(),
             Change::SendUpstreamName { pass } => {
-                let name = self.directive(*pass).map(|(file, index)| file.tree.name(index, &file.bytes));
+                let name = self.directive(*pass).map(|(file, index)| file.tree().name(index, &file.bytes));
                 let family = name.and_then(|name| name.strip_suffix(b"pass")).unwrap_or(b"proxy_");
                 format!("`{}ssl_server_name on;`", String::from_utf8_lossy(family))
             }

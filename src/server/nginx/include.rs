@@ -4,7 +4,7 @@
 //! lowered twice; circles are found while lowering, where the way to a file is known.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use foldhash::{HashMap, HashMapExt};
 use rayon::prelude::*;
@@ -22,10 +22,33 @@ pub struct LoadedFile {
     pub id: FileId,
     /// The text again, shared, so that lowering needs no registry.
     pub bytes: Arc<[u8]>,
-    /// Its directives.
-    pub tree: Tree,
+    /// Its directives, while they are needed.
+    tree: OnceLock<Tree>,
+    /// Whether headers are set at its top, or at that of an `http` block in it.
+    pub sets_headers: bool,
     /// What each `include` directive of it led to, by the directive's index.
     pub includes: HashMap<usize, Included>,
+}
+
+impl LoadedFile {
+    /// Its directives: the text is cut anew where they were forgotten.
+    pub fn tree(&self) -> &Tree {
+        self.tree.get_or_init(|| syntax::parse_again(&self.bytes))
+    }
+
+    /// Gives the memory of its directives back: few files are asked for them once they are lowered. Those of a text that
+    /// could not be cut without a fault are kept.
+    fn forget(&mut self) {
+        let tree = self.tree();
+        let is = |one: usize, name: &[u8]| tree.name(one, &self.bytes) == name;
+        let around = tree.roots().filter(|one| is(*one, b"http")).flat_map(|one| tree.children(one));
+        let sets_headers = tree.roots().chain(around).any(|one| is(one, b"add_header"));
+        let is_faultless = tree.problems.is_empty();
+        self.sets_headers = sets_headers;
+        if is_faultless {
+            self.tree = OnceLock::new();
+        }
+    }
 }
 
 /// What an `include` led to.
@@ -35,6 +58,9 @@ pub enum Included {
     /// A relative path, and nothing says relative to what.
     NoPrefix,
 }
+
+/// How many files one worker takes at a time.
+const AT_ONCE: usize = 256;
 
 /// A configuration and all that it includes.
 pub struct Loaded {
@@ -134,19 +160,25 @@ impl Loaded {
         loaded
     }
 
+    /// Gives back what only lowering needs.
+    pub fn forget(&mut self) {
+        self.files.par_iter_mut().with_min_len(AT_ONCE).for_each(LoadedFile::forget);
+    }
+
     fn add(&mut self, sources: &mut Sources, root: Root, tree: Tree) {
         let id = sources.add(root.path.clone(), Arc::clone(&root.bytes), root.text);
-        self.files.push(LoadedFile { path: root.path, id, bytes: root.bytes, tree, includes: HashMap::new() });
+        let (path, bytes, includes) = (root.path, root.bytes, HashMap::new());
+        self.files.push(LoadedFile { path, id, bytes, tree: tree.into(), sets_headers: false, includes });
     }
 
     /// The paths that each `include` of a file names; absent where a relative one has nothing to start from.
     fn wanted(&self, files: &dyn FileSystem, file: &LoadedFile) -> Vec<(usize, Option<Vec<PathBuf>>)> {
         let mut wanted = Vec::new();
-        for directive in 0..file.tree.directives.len() {
-            if file.tree.name(directive, &file.bytes) != b"include" {
+        for directive in 0..file.tree().directives.len() {
+            if file.tree().name(directive, &file.bytes) != b"include" {
                 continue;
             }
-            let [word] = file.tree.args(directive) else { continue };
+            let [word] = file.tree().args(directive) else { continue };
             let value = word.value(&file.bytes);
             let located = self.locate(files, path_of(&value));
             let paths = located.map(|path| match source::has_wildcard(&value) {

@@ -169,14 +169,23 @@ pub struct Reading {
     pub fragment: bool,
 }
 
-/// Lowers what was loaded.
-pub fn lower(
+/// What all files say, before it is known who answers on which socket.
+pub struct Said {
+    collected: Collected,
+    frames: Frames,
+    /// A place in the main file.
+    anchor: Span,
+    fragment: bool,
+}
+
+/// Walks what was loaded.
+pub fn collect(
     files: &dyn FileSystem,
     loaded: &Loaded,
     limits: &Limits,
     reading: &Reading,
-    platform: Platform,
-) -> Deployment {
+    platform: &Platform,
+) -> Said {
     let lowering = Lowering {
         files,
         loaded,
@@ -196,11 +205,11 @@ pub fn lower(
     for file in &loaded.files {
         if lowering.is_template(file) {
             let reason = "the file is a template: it is judged only once its marks are filled in";
-            let at = file.tree.template.map(|(start, end)| Span::new(file.id, start, end));
+            let at = file.tree().template.map(|(start, end)| Span::new(file.id, start, end));
             collected.unjudged.push(Unjudged { what: "template".into(), reason: reason.into(), at });
             continue;
         }
-        collected.problems.extend(file.tree.problems.iter().map(|problem| problem.report(file.id, &file.bytes)));
+        collected.problems.extend(file.tree().problems.iter().map(|problem| problem.report(file.id, &file.bytes)));
     }
     for (root, context) in reading.contexts.iter().enumerate() {
         if lowering.is_template(&loaded.files[root]) {
@@ -223,15 +232,18 @@ pub fn lower(
         let at = collected.heads.iter().flatten().next().copied().unwrap_or(start);
         collected.problems.extend(all_is_known.then(|| no_events(at, start)));
     }
+    let frames = lowering.frames.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+    Said { collected, frames, anchor: Span::new(loaded.files[0].id, 0, 0), fragment: reading.fragment }
+}
+
+/// Decides who answers on which socket.
+pub fn settle(said: Said, platform: Platform) -> Deployment {
+    let Said { mut collected, frames, anchor, fragment } = said;
+    let version = platform.server_version;
     let mut deployment = Deployment::empty(ServerKind::Nginx, platform);
-    deployment.fragment = reading.fragment;
-    deployment.frames = lowering.frames.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let anchor = Span::new(loaded.files[0].id, 0, 0);
-    let defaults = collected.heads.map(|head| Defaults {
-        version: lowering.version,
-        bites: head.unwrap_or(anchor),
-        fragment: reading.fragment,
-    });
+    deployment.fragment = fragment;
+    deployment.frames = frames;
+    let defaults = collected.heads.map(|head| Defaults { version, bites: head.unwrap_or(anchor), fragment });
     collected.problems.extend(collected.zones.problems());
     deployment.problems = std::mem::take(&mut collected.problems);
     deployment.unjudged = std::mem::take(&mut collected.unjudged);
@@ -265,9 +277,9 @@ fn no_events(at: Span, start: Span) -> Problem {
 /// Whether a `load_module` names a file that no directive of the table comes from.
 fn loads_foreign_module(loaded: &Loaded) -> bool {
     loaded.files.iter().any(|file| {
-        (0..file.tree.directives.len()).any(|directive| {
-            file.tree.name(directive, &file.bytes) == b"load_module"
-                && file.tree.args(directive).first().is_some_and(|word| {
+        (0..file.tree().directives.len()).any(|directive| {
+            file.tree().name(directive, &file.bytes) == b"load_module"
+                && file.tree().args(directive).first().is_some_and(|word| {
                     let value = word.value(&file.bytes);
                     let stem = path_of(&value).file_stem().map(|stem| stem.as_encoded_bytes().to_vec());
                     stem.is_some_and(|stem| !directives::is_known_module(&stem))
@@ -306,7 +318,7 @@ impl<'a> Lowering<'a> {
         const ENDINGS: [&str; 8] = ["j2", "jinja", "jinja2", "erb", "tmpl", "tpl", "gotmpl", "template"];
         let is_called_so = |path: &Path| path.extension().is_some_and(|end| ENDINGS.iter().any(|one| end == *one));
         let is_root = std::ptr::eq(file, &self.loaded.files[0]);
-        file.tree.template.is_some() && (self.fragment || is_root && is_called_so(&file.path))
+        file.tree().template.is_some() && (self.fragment || is_root && is_called_so(&file.path))
     }
 
     /// Walks a file from its top in a context.
@@ -328,14 +340,14 @@ impl<'a> Lowering<'a> {
         {
             let end = file.bytes.len() as u32;
             let mut draft = self.draft(service, Span::new(file.id, 0, 0), Span::new(file.id, 0, end), way);
-            self.block(file, file.tree.roots(), context, is_new, way, out, &mut Scope::Server(&mut draft));
+            self.block(file, file.tree().roots(), context, is_new, way, out, &mut Scope::Server(&mut draft));
             // Where the block listens stands outside: nothing to bind.
             if !draft.asked.is_empty() {
                 out.servers.push(draft);
             }
             return;
         }
-        self.block(file, file.tree.roots(), context, is_new, way, out, scope);
+        self.block(file, file.tree().roots(), context, is_new, way, out, scope);
     }
 
     fn reader(&self, context: Context) -> directives::Reader {
@@ -373,7 +385,7 @@ impl<'a> Lowering<'a> {
         out: &mut Collected,
         scope: &mut Scope<'_>,
     ) {
-        let tree = &file.tree;
+        let tree = &file.tree();
         let all: Vec<usize> = directives.collect();
         if check {
             directives::check_duplicates(tree, &all, &file.bytes, file.id, self.reader(context), &mut out.problems);
@@ -432,6 +444,7 @@ impl<'a> Lowering<'a> {
                     let mut draft = self.draft(service, head_word, Span::new(file.id, head_word.start, end), way);
                     self.block(file, tree.children(index), inner, check, &inside, out, &mut Scope::Server(&mut draft));
                     draft.places.shrink_to_fit();
+                    draft.names.shrink_to_fit();
                     out.servers.push(draft);
                 }
                 (Context::Http | Context::Stream, b"upstream") => {
@@ -456,7 +469,7 @@ impl<'a> Lowering<'a> {
 
     /// The servers that an `upstream` block names.
     fn group(&self, file: &LoadedFile, index: usize, service: Service, out: &mut Collected) {
-        let tree = &file.tree;
+        let tree = &file.tree();
         let Some(name) = tree.args(index).first().map(|word| word.value(&file.bytes)) else { return };
         let name = String::from_utf8_lossy(&name).to_ascii_lowercase();
         let servers = tree.children(index).filter(|child| tree.name(*child, &file.bytes) == b"server");
@@ -478,7 +491,7 @@ impl<'a> Lowering<'a> {
         out: &mut Collected,
         scope: &mut Scope<'_>,
     ) {
-        let Some(word) = file.tree.args(index).first() else { return };
+        let Some(word) = file.tree().args(index).first() else { return };
         let at = word.span(file.id);
         let written = || String::from_utf8_lossy(&word.value(&file.bytes)).into_owned();
         let targets = match file.includes.get(&index) {
@@ -509,7 +522,7 @@ impl<'a> Lowering<'a> {
             out.problems.push(Problem::new("include-cycle", at).case("too-many").with("limit", limit));
             return;
         }
-        let words: usize = targets.iter().flatten().map(|index| self.loaded.files[*index].tree.words.len()).sum();
+        let words: usize = targets.iter().flatten().map(|index| self.loaded.files[*index].tree().words.len()).sum();
         let limit = self.limits.words_again();
         if self.words.fetch_add(words, Ordering::Relaxed).saturating_add(words) > limit {
             let problem = Problem::new("include-cycle", at).case("too-many-words").with("limit", limit.to_string());
@@ -564,7 +577,7 @@ impl<'a> Lowering<'a> {
             return;
         }
         let is_new = self.checked.lock().map(|mut seen| seen.insert((index, context))).unwrap_or(true);
-        self.block(file, file.tree.roots(), context, is_new, way, out, scope);
+        self.block(file, file.tree().roots(), context, is_new, way, out, scope);
     }
 
     fn include_fault(&self, at: Span, written: String, path: &Path, error: &ReadError, out: &mut Collected) {
@@ -602,7 +615,7 @@ impl<'a> Lowering<'a> {
         out: &mut Collected,
         scope: &mut Scope<'_>,
     ) {
-        let words = file.tree.args(index);
+        let words = file.tree().args(index);
         let said = setting::Said { name, words, file, via: way.via };
         if words.is_empty() {
             // The only directive without arguments that anything here hangs on.
@@ -689,7 +702,9 @@ impl<'a> Lowering<'a> {
                 false => problem.case("spdy"),
             });
         }
-        draft.asked.extend(asked.filter(|asked| !asked.udp));
+        if let Some(asked) = asked.filter(|asked| !asked.udp) {
+            setting::push(&mut draft.asked, asked);
+        }
     }
 
     /// Where a file that the configuration names is found.

@@ -30,13 +30,15 @@ pub fn read(files: &dyn FileSystem, sources: &mut Sources, limits: &Limits, inpu
         }
         Form::Fragment { prefix } => (true, prefix),
     };
-    let loaded = Loaded::read(files, sources, limits, input.roots, prefix);
+    let mut loaded = Loaded::read(files, sources, limits, input.roots, prefix);
     let context = |file: &include::LoadedFile| match fragment {
-        true => directives::context_of(&file.tree, &file.bytes),
+        true => directives::context_of(file.tree(), &file.bytes),
         false => Some(Context::Main),
     };
     let contexts = loaded.files[..loaded.roots].iter().map(context).collect();
-    let deployment = lower::lower(files, &loaded, limits, &lower::Reading { contexts, fragment }, platform);
+    let said = lower::collect(files, &loaded, limits, &lower::Reading { contexts, fragment }, &platform);
+    loaded.forget();
+    let deployment = lower::settle(said, platform);
     Nginx { loaded, deployment }
 }
 

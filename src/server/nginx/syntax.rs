@@ -176,6 +176,11 @@ pub fn parse_within(text: &[u8], limits: &Limits) -> Tree {
     parser.tree
 }
 
+/// Cuts a text anew that was cut within limits before, without a fault.
+pub fn parse_again(text: &[u8]) -> Tree {
+    parse_within(text, &Limits { block_depth: usize::MAX, words: usize::MAX, ..Limits::default() })
+}
+
 struct Parser<'a> {
     text: &'a [u8],
     lexer: Lexer<'a>,

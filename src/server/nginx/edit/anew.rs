@@ -11,7 +11,7 @@ impl NginxEditor<'_> {
     /// What stands at `written`, said anew. Nothing where it is not known what took its place.
     pub(super) fn say_anew(&self, written: Span) -> Option<Edits> {
         let (file, index) = self.directive(written)?;
-        match file.tree.name(index, &file.bytes) {
+        match file.tree().name(index, &file.bytes) {
             b"ssl" => self.switch(file, index),
             b"listen" => self.without_spdy(file, index, written),
             // Of no effect since 1.9.5.
@@ -24,11 +24,11 @@ impl NginxEditor<'_> {
 
     /// `ssl on` of a server block, as `ssl` at each of its sockets. `off` says nothing that would not hold by itself.
     fn switch(&self, file: &LoadedFile, index: usize) -> Option<Edits> {
-        let [value] = file.tree.args(index) else { return None };
+        let [value] = file.tree().args(index) else { return None };
         let mut edits = vec![self.removal(value.span(file.id))?];
         if value.value(&file.bytes).eq_ignore_ascii_case(b"on") {
-            let block = self.enclosing(file, index).filter(|one| file.tree.name(*one, &file.bytes) == b"server")?;
-            let listens: Vec<&[Word]> = listens(file, block).map(|one| file.tree.args(one)).collect();
+            let block = self.enclosing(file, index).filter(|one| file.tree().name(*one, &file.bytes) == b"server")?;
+            let listens: Vec<&[Word]> = listens(file, block).map(|one| file.tree().args(one)).collect();
             let speaks = |words: &[Word]| has(file, words, b"ssl") || has(file, words, b"quic");
             let silent = listens.iter().filter(|words| !speaks(words)).filter_map(|words| words.last());
             edits.extend(silent.map(|last| Edit { span: Span::new(file.id, last.end, last.end), text: " ssl".into() }));
@@ -42,7 +42,7 @@ impl NginxEditor<'_> {
     /// `listen` without `spdy`, with HTTP/2 in its place where that takes nothing away: never without TLS, where older
     /// releases then speak nothing else, and not for sites that did not ask for it.
     fn without_spdy(&self, file: &LoadedFile, index: usize, written: Span) -> Option<Edits> {
-        let words = file.tree.args(index);
+        let words = file.tree().args(index);
         let at = words.iter().position(|word| word.span(file.id) == written)?;
         let before = words.get(at.checked_sub(1)?)?;
         let dropped = Edit { span: Span::new(file.id, before.end, written.end), text: String::new() };
@@ -50,12 +50,12 @@ impl NginxEditor<'_> {
         // In a part that blocks include, nobody knows what they say themselves.
         let block = self.enclosing(file, index);
         let speaks = |name: &[u8]| {
-            block.is_none_or(|block| file.tree.children(block).any(|one| file.tree.name(one, &file.bytes) == name))
+            block.is_none_or(|block| file.tree().children(block).any(|one| file.tree().name(one, &file.bytes) == name))
         };
         let edits = match has(file, words, b"ssl") && !has(file, words, b"http2") {
             true if is_new && !speaks(b"http2") => {
                 let first = block.and_then(|block| listens(file, block).next())?;
-                vec![dropped, self.before(file, file.tree.directives[first].start as usize, "http2 on;")]
+                vec![dropped, self.before(file, file.tree().directives[first].start as usize, "http2 on;")]
             }
             true if !is_new && self.all_want_http2(words[0].span(file.id)) => {
                 vec![Edit { span: written, text: "http2".to_owned() }]
@@ -74,14 +74,14 @@ impl NginxEditor<'_> {
 
     /// The directive in whose block another stands.
     fn enclosing(&self, file: &LoadedFile, index: usize) -> Option<usize> {
-        let holds = |one: &usize| file.tree.directives[*one].after as usize > index;
+        let holds = |one: &usize| file.tree().directives[*one].after as usize > index;
         (0..index).rev().find(holds)
     }
 }
 
 /// The `listen` of a block.
 fn listens(file: &LoadedFile, block: usize) -> impl Iterator<Item = usize> + '_ {
-    file.tree.children(block).filter(|one| file.tree.name(*one, &file.bytes) == b"listen")
+    file.tree().children(block).filter(|one| file.tree().name(*one, &file.bytes) == b"listen")
 }
 
 fn has(file: &LoadedFile, words: &[Word], wanted: &[u8]) -> bool {

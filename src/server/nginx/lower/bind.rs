@@ -50,6 +50,9 @@ impl Around<'_> {
     }
 }
 
+/// How many drafts are prepared before they are put in their places.
+const AT_ONCE: usize = 1024;
+
 /// Turns drafts into sites, endpoints and bindings.
 #[expect(clippy::vec_box, reason = "drafts are large, and moved several times")]
 pub fn build(
@@ -63,17 +66,22 @@ pub fn build(
         let service = draft.service as usize;
         Prepared::of(*draft, &levels[service], defaults[service], outside)
     };
-    let prepared: Vec<Prepared> = drafts.into_par_iter().map(prepare).collect();
+    let count = drafts.len();
     let mut composer = Composer::default();
     let mut sockets: Sockets = Sockets::default();
-    let mut http2 = Vec::with_capacity(prepared.len());
+    let mut http2 = Vec::with_capacity(count);
     let mut unsaid = upstream::Unsaid::new(|service| outside.of_upstreams(service, defaults[service as usize]));
     let mut around_policies: [Option<PolicyId>; Service::ALL.len()] = Default::default();
-    deployment.sites.reserve(prepared.len());
-    deployment.policies.reserve(prepared.len());
-    deployment.credentials.reserve(prepared.len());
+    deployment.sites.reserve(count);
+    deployment.credentials.reserve(count);
     deployment.ticket_keys.extend(levels.iter().flat_map(|level| &level.ticket_keys).cloned());
-    for one in prepared {
+    let mut drafts = drafts.into_iter();
+    // Stretch by stretch: what is prepared is larger than what is kept of it.
+    let mut next = || {
+        let some: Vec<Box<ServerDraft>> = drafts.by_ref().take(AT_ONCE).collect();
+        (!some.is_empty()).then(|| some.into_par_iter().map(prepare).collect::<Vec<Prepared>>())
+    };
+    for one in std::iter::from_fn(&mut next).flatten() {
         deployment.ticket_keys.extend(one.ticket_keys);
         deployment.problems.extend(one.problems);
         let id = SiteId(deployment.sites.len() as u32);
@@ -106,7 +114,7 @@ pub fn build(
 /// What a server block comes to, before it has its place in the deployment.
 struct Prepared {
     site: Site,
-    /// Absent where it says nothing of TLS: then all is as the level around says.
+    /// Absent where it sets nothing of one: then all is as the level around says.
     policy: Option<Box<TlsPolicy>>,
     credentials: Credentials,
     ticket_keys: Vec<TicketKey>,
@@ -120,11 +128,11 @@ struct Prepared {
 impl Prepared {
     fn of(mut draft: ServerDraft, outer: &Level, defaults: Defaults, outside: &Around<'_>) -> Prepared {
         let is_mail = draft.service == Service::Mail;
-        let has_own = draft.level.is_some() || is_mail;
         let mut own = draft.level.take().unwrap_or_default();
         if is_mail {
-            own.alpn = mail_protocol(&draft, &own);
+            own.alpn = mail_protocol(&draft, &own).map(Box::new);
         }
+        let has_own = is_mail || !own.is_without_policy();
         let policy = has_own.then(|| Box::new(level::policy(&own, outer, defaults)));
         let mut problems = Vec::new();
         commands_lost(&own, outer, &mut problems);

@@ -42,7 +42,7 @@ impl<'a> Lowering<'a> {
             if self.compared.fetch_add(1, Ordering::Relaxed) > self.limits.words_again() {
                 return;
             }
-            let name = file.tree.name(index, &file.bytes);
+            let name = file.tree().name(index, &file.bytes);
             if name == b"include" {
                 if let Some(Included::Files(targets)) = file.includes.get(&index) {
                     for target in targets.iter().flatten() {
@@ -51,7 +51,7 @@ impl<'a> Lowering<'a> {
                             continue;
                         }
                         if block.seen.insert(*target) {
-                            self.look(inner, inner.tree.roots(), block, depth + 1);
+                            self.look(inner, inner.tree().roots(), block, depth + 1);
                         } else if !block.around.contains(target) {
                             block.again(file, index, inner);
                         }
@@ -62,7 +62,7 @@ impl<'a> Lowering<'a> {
             if !directives::stands_once(name, block.reader) {
                 continue;
             }
-            let at = file.tree.words[file.tree.directives[index].first_word as usize].span(file.id);
+            let at = file.tree().words[file.tree().directives[index].first_word as usize].span(file.id);
             match block.first.entry(name) {
                 Entry::Vacant(entry) => {
                     entry.insert((file, at));
@@ -80,10 +80,10 @@ impl<'a> Lowering<'a> {
 impl Block<'_> {
     /// Tells of a file that is included once more, where it says something that may stand once.
     fn again(&mut self, file: &LoadedFile, include: usize, inner: &LoadedFile) {
-        let name = |index: &usize| inner.tree.name(*index, &inner.bytes);
-        let once = inner.tree.roots().find(|index| directives::stands_once(name(index), self.reader));
-        let Some((once, word)) = once.zip(file.tree.args(include).first()) else { return };
-        let at = inner.tree.words[inner.tree.directives[once].first_word as usize].span(inner.id);
+        let name = |index: &usize| inner.tree().name(*index, &inner.bytes);
+        let once = inner.tree().roots().find(|index| directives::stands_once(name(index), self.reader));
+        let Some((once, word)) = once.zip(file.tree().args(include).first()) else { return };
+        let at = inner.tree().words[inner.tree().directives[once].first_word as usize].span(inner.id);
         let problem = Problem::new("directive-duplicate", word.span(file.id)).case("included-again");
         self.problems.push(problem.with("name", String::from_utf8_lossy(name(&once))).related(at, "in this file"));
     }

@@ -24,36 +24,39 @@ pub struct Named {
     pub template: Option<Template>,
 }
 
+/// A setting of a level. Levels are many, and most say little.
+pub type Slot<T> = Option<Box<Setting<T>>>;
+
 /// What one level says.
 #[derive(Clone, Debug, Default)]
 pub struct Level {
-    pub protocols: Option<Setting<ProtocolChoice>>,
-    pub ciphers: Option<Setting<Arc<[Token]>>>,
-    pub prefer_server_ciphers: Option<Setting<bool>>,
-    pub groups: Option<Setting<Arc<[Token]>>>,
-    pub dh_parameters: Option<Setting<Option<(Token, PathBuf)>>>,
-    pub commands: Option<Setting<Vec<Command>>>,
-    pub early_data: Option<Setting<bool>>,
-    pub session_tickets: Option<Setting<bool>>,
-    pub session_lifetime: Option<Setting<u64>>,
-    pub session_cache: Option<Setting<bool>>,
-    pub verify: Option<Setting<VerifyMode>>,
-    pub verify_depth: Option<Setting<u32>>,
-    pub client_authorities: Option<File>,
-    pub trusted: Option<File>,
-    pub revocations: Option<File>,
-    pub stapling: Option<Setting<bool>>,
-    pub stapling_file: Option<File>,
-    pub stapling_responder: Option<Setting<Token>>,
+    pub protocols: Slot<ProtocolChoice>,
+    pub ciphers: Slot<Arc<[Token]>>,
+    pub prefer_server_ciphers: Slot<bool>,
+    pub groups: Slot<Arc<[Token]>>,
+    pub dh_parameters: Slot<Option<(Token, PathBuf)>>,
+    pub commands: Slot<Vec<Command>>,
+    pub early_data: Slot<bool>,
+    pub session_tickets: Slot<bool>,
+    pub session_lifetime: Slot<u64>,
+    pub session_cache: Slot<bool>,
+    pub verify: Slot<VerifyMode>,
+    pub verify_depth: Slot<u32>,
+    pub client_authorities: Slot<(Token, PathBuf)>,
+    pub trusted: Slot<(Token, PathBuf)>,
+    pub revocations: Slot<(Token, PathBuf)>,
+    pub stapling: Slot<bool>,
+    pub stapling_file: Slot<(Token, PathBuf)>,
+    pub stapling_responder: Slot<Token>,
     pub resolver: Option<Span>,
     pub certificates: Vec<Named>,
     pub keys: Vec<Named>,
-    pub passwords: Option<File>,
+    pub passwords: Slot<(Token, PathBuf)>,
     pub ticket_keys: Vec<TicketKey>,
-    pub rejects: Option<Setting<bool>>,
-    pub http2: Option<Setting<bool>>,
+    pub rejects: Slot<bool>,
+    pub http2: Slot<bool>,
     /// `ssl_alpn` (`stream`).
-    pub alpn: Option<Setting<Arc<[Token]>>>,
+    pub alpn: Slot<Arc<[Token]>>,
     /// `protocol` (`mail`).
     pub protocol: Option<Token>,
     /// `starttls` (`mail`), and whether it is on.
@@ -62,9 +65,9 @@ pub struct Level {
     pub has_tls: bool,
 }
 
-fn take<T: Clone>(own: &Option<Setting<T>>, outer: &Option<Setting<T>>) -> Option<Setting<T>> {
-    own.clone().or_else(|| {
-        outer.clone().map(|mut setting| {
+fn take<T: Clone>(own: &Slot<T>, outer: &Slot<T>) -> Option<Setting<T>> {
+    own.as_deref().cloned().or_else(|| {
+        outer.as_deref().cloned().map(|mut setting| {
             setting.origin = setting.origin.inherited();
             setting
         })
@@ -283,6 +286,61 @@ pub fn http2(own: &Level, outer: &Level) -> bool {
 }
 
 impl Level {
+    /// Whether nothing of it reaches a policy: what it says is about certificates or about the server alone.
+    pub fn is_without_policy(&self) -> bool {
+        let Level {
+            protocols,
+            ciphers,
+            prefer_server_ciphers,
+            groups,
+            dh_parameters,
+            commands,
+            early_data,
+            session_tickets,
+            session_lifetime,
+            session_cache,
+            verify,
+            verify_depth,
+            client_authorities,
+            trusted,
+            revocations,
+            stapling,
+            stapling_file,
+            stapling_responder,
+            resolver,
+            alpn,
+            certificates: _,
+            keys: _,
+            passwords: _,
+            ticket_keys: _,
+            rejects: _,
+            http2: _,
+            protocol: _,
+            starttls: _,
+            has_tls: _,
+        } = self;
+        protocols.is_none()
+            && ciphers.is_none()
+            && prefer_server_ciphers.is_none()
+            && groups.is_none()
+            && dh_parameters.is_none()
+            && commands.is_none()
+            && early_data.is_none()
+            && session_tickets.is_none()
+            && session_lifetime.is_none()
+            && session_cache.is_none()
+            && verify.is_none()
+            && verify_depth.is_none()
+            && client_authorities.is_none()
+            && trusted.is_none()
+            && revocations.is_none()
+            && stapling.is_none()
+            && stapling_file.is_none()
+            && stapling_responder.is_none()
+            && resolver.is_none()
+            && alpn.is_none()
+    }
+
     /// Adds what another text of the same level says, behind what this one says. A scalar that both set is nginx's
     /// error; the first stays.
     pub fn absorb(&mut self, other: Level) {
@@ -292,12 +350,14 @@ impl Level {
             }
         }
         match (&mut self.protocols, other.protocols) {
-            (Some(mine), Some(other)) => add_protocols(mine, other),
+            (Some(mine), Some(other)) => add_protocols(mine, *other),
             (mine, other) => first(mine, other),
         }
         match (&mut self.commands, other.commands) {
-            (Some(Setting { value: Value::Known(mine), .. }), Some(Setting { value: Value::Known(other), .. })) => {
-                mine.extend(other);
+            (Some(mine), Some(other)) => {
+                if let (Value::Known(mine), Value::Known(other)) = (&mut mine.value, other.value) {
+                    mine.extend(other);
+                }
             }
             (mine, other) => first(mine, other),
         }

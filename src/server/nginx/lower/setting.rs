@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::ech;
-use super::level::{File, Level, Named, READ_LATE};
+use super::level::{File, Level, Named, READ_LATE, Slot};
 use super::{LoadedFile, Lowering, Word, span_of};
 use crate::diagnostic::{Edit, Fix, Problem, Safety};
 use crate::model::{Command, FrameId, Origin, Piece, ProtocolChoice, Setting, Template, TicketKey, Token, VerifyMode};
@@ -113,8 +113,8 @@ pub fn read(lowering: &Lowering<'_>, said: &Said<'_>, level: &mut Level, problem
         b"verify_depth" => {
             set(&mut level.verify_depth, said.first().text.parse().ok().and_then(|depth: u32| said.known(depth)));
         }
-        b"certificate" => level.certificates.push(named(lowering, said)),
-        b"certificate_key" => level.keys.push(named(lowering, said)),
+        b"certificate" => push(&mut level.certificates, named(lowering, said)),
+        b"certificate_key" => push(&mut level.keys, named(lowering, said)),
         b"password_file" => {
             let passwords = file(lowering, said);
             if let Some((token, path)) = passwords.get()
@@ -147,9 +147,9 @@ pub fn read(lowering: &Lowering<'_>, said: &Said<'_>, level: &mut Level, problem
         b"conf_command" => {
             if let [name, value] = said.words {
                 let command = Command { name: said.token(name), value: said.token(value) };
-                match &mut level.commands {
+                match level.commands.as_deref_mut() {
                     Some(Setting { value: crate::model::Value::Known(all), .. }) => all.push(command),
-                    commands => *commands = said.known(vec![command]),
+                    _ => level.commands = said.known(vec![command]).map(Box::new),
                 }
             }
         }
@@ -157,10 +157,18 @@ pub fn read(lowering: &Lowering<'_>, said: &Said<'_>, level: &mut Level, problem
     }
 }
 
+/// Adds to a list. Most have one entry, and there are very many lists.
+pub fn push<T>(list: &mut Vec<T>, one: T) {
+    if list.is_empty() {
+        list.reserve_exact(1);
+    }
+    list.push(one);
+}
+
 /// The first in a block stays: nginx refuses a second.
-fn set<T>(setting: &mut Option<T>, value: Option<T>) {
+fn set<T>(setting: &mut Slot<T>, value: Option<Setting<T>>) {
     if setting.is_none() {
-        *setting = value;
+        *setting = value.map(Box::new);
     }
 }
 
@@ -268,7 +276,7 @@ fn protocols(said: &Said<'_>, level: &mut Level, problems: &mut Vec<Problem>) {
     let fresh = protocol_choice(said, problems);
     match &mut level.protocols {
         Some(mine) => super::level::add_protocols(mine, fresh),
-        none => *none = Some(fresh),
+        none => *none = Some(Box::new(fresh)),
     }
 }
 

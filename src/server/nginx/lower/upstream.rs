@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::place::Place;
-use super::setting::{Said, file, protocol_choice};
+use super::setting::{self, Said, file, protocol_choice};
 use super::{Lowering, level};
 use crate::model::{
     Address, Credential, Deployment, FrameId, Interner, Origin, ProtocolChoice, Service, Setting, SiteId, Token,
@@ -92,7 +92,7 @@ pub fn read(lowering: &Lowering<'_>, said: &Said<'_>, place: &mut Place) {
     let of_family = |(_, head): &&(Family, &[u8])| said.name.starts_with(head);
     let Some((family, head)) = Family::ALL.iter().find(of_family) else { return };
     if said.name[head.len()..] == *b"pass" {
-        place.passes.push(Pass { family: *family, target: said.first(), via: said.via });
+        setting::push(&mut place.passes, Pass { family: *family, target: said.first(), via: said.via });
     } else {
         setting(lowering, said, &mut place.levels);
     }
