@@ -3,9 +3,10 @@
 //!
 //! A Caddyfile is adapted to it as Caddy adapts one to JSON; from here on there is one way to the model.
 
-use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+
+use foldhash::HashSet;
 
 use crate::model::{Answer, FrameId, Listen, Name, Token, Webroot};
 use crate::source::Span;
@@ -210,6 +211,19 @@ pub struct Settings {
     pub client: Option<Client>,
     /// A file for the secrets of connections.
     pub secrets_log: Option<Token>,
+}
+
+impl Settings {
+    /// Whether nothing is set.
+    pub fn is_empty(&self) -> bool {
+        self.oldest.is_none()
+            && self.newest.is_none()
+            && self.ciphers.is_none()
+            && self.groups.is_none()
+            && self.alpn.is_none()
+            && self.client.is_none()
+            && self.secrets_log.is_none()
+    }
 }
 
 /// Which certificates a policy may choose.

@@ -5,9 +5,9 @@
 mod argument;
 mod table;
 
-use std::collections::HashSet;
-
 pub use self::table::{Place, field, find, is_inner, names, plugin};
+use foldhash::HashSet;
+
 use super::include::Reading;
 use super::syntax::{Node, Section, Word};
 use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity, spelling};

@@ -8,11 +8,12 @@ mod arguments;
 mod graph;
 mod import;
 mod parser;
+mod piece;
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 use rayon::prelude::*;
 
 use super::directives::{self, Place};
@@ -22,7 +23,7 @@ use crate::model::Frames;
 use crate::pki;
 use crate::platform::{Environment, Version};
 use crate::server::{Root, unread};
-use crate::source::{FileId, FileSystem, Limits, ReadError, Sources, Span, Text, WordCount};
+use crate::source::{self, FileId, FileSystem, Limits, ReadError, Sources, Span, WordCount};
 
 /// One file that was read.
 pub struct LoadedFile {
@@ -32,8 +33,32 @@ pub struct LoadedFile {
     pub id: FileId,
     /// The bytes of it.
     pub bytes: Arc<[u8]>,
-    words: Arc<[Word]>,
+    /// Its words, until nothing can import them any more.
+    text: Text,
 }
+
+/// Words that can be imported.
+#[derive(Clone, Default)]
+struct Text {
+    words: Arc<[Word]>,
+    /// Whether an import may put something in the place of one of them.
+    has_arguments: bool,
+}
+
+impl Text {
+    fn of(words: Vec<Word>) -> Text {
+        let is_one = |word: &Word| {
+            word.text.as_bytes().contains(&b'{') && (word.text.contains("{args") || word.text.contains("{block"))
+        };
+        Text { has_arguments: words.iter().any(is_one), words: words.into() }
+    }
+}
+
+/// How many files one worker takes at a time.
+const AT_ONCE: usize = 64;
+
+/// How many bytes of text are cut together: then their words are counted.
+const TOGETHER: usize = 4 << 20;
 
 /// A Caddyfile and all that it imports.
 pub struct Loaded {
@@ -58,7 +83,9 @@ impl Loaded {
 
     /// The file whose text a span lies in.
     pub fn file(&self, id: FileId) -> Option<&LoadedFile> {
-        self.files.iter().find(|file| file.id == id)
+        // Files get their numbers in the order in which they are read.
+        let at = self.files.binary_search_by_key(&id.0, |file| file.id.0).ok()?;
+        self.files.get(at)
     }
 
     /// Reads the roots, one after another as one text, and what they import.
@@ -124,6 +151,23 @@ fn is_inside_directive(words: &[Word]) -> bool {
     words.first().is_some_and(|word| !word.opens() && directives::is_inner(&word.text))
 }
 
+/// A text that was cut, and what is wrong with it.
+#[derive(Default)]
+struct Cut {
+    text: Text,
+    problems: Vec<Problem>,
+    heredocs: Vec<Span>,
+}
+
+impl Cut {
+    fn of(lexed: syntax::Lexed) -> Cut {
+        Cut { text: Text::of(lexed.words), problems: lexed.problems, heredocs: lexed.heredocs }
+    }
+}
+
+/// Where a text was found, and its bytes.
+type Plain = (PathBuf, Arc<[u8]>);
+
 /// Files of a run.
 struct Files<'a> {
     reading: Reading<'a>,
@@ -155,14 +199,10 @@ impl Files<'_> {
         let text = if whole {
             id
         } else {
-            let text = Text::Substituted(made.segments.clone());
+            let text = source::Text::Substituted(made.segments.clone());
             self.sources.add(root.path.clone(), Arc::clone(&made.bytes), text)
         };
         let mut lexed = syntax::lex(&made.bytes, text, index as u32, &made.unknown, &mut self.pool, self.count.left());
-        let counted = self.count.add(lexed.words.len());
-        if counted.is_err() {
-            lexed = syntax::Lexed::default();
-        }
         if !whole {
             let back = |span: Span| verbatim(&made.segments, span);
             for word in &mut lexed.words {
@@ -175,15 +215,57 @@ impl Files<'_> {
         if made.bytes.is_empty() && is_root && !self.reading.fragment {
             problems.push(Problem::new("syntax-error", start).case("empty"));
         }
-        problems.append(&mut lexed.problems);
+        self.keep(root.path, id, root.bytes, Cut::of(lexed), problems)
+    }
+
+    /// Keeps a text that was cut; one with too many words is kept without any.
+    ///
+    /// # Errors
+    /// Where it has too many.
+    fn keep(
+        &mut self,
+        path: PathBuf,
+        id: FileId,
+        bytes: Arc<[u8]>,
+        mut cut: Cut,
+        problems: &mut Vec<Problem>,
+    ) -> Result<usize, ReadError> {
+        let index = self.files.len();
+        let counted = self.count.add(cut.text.words.len());
+        if counted.is_err() {
+            cut = Cut::default();
+        }
+        problems.append(&mut cut.problems);
         if !self.reading.version.at_least(2, 7, 0) {
             let old = self.reading;
-            problems.extend(lexed.heredocs.into_iter().map(|at| too_new(&old, at, "a heredoc", "2.7.0")));
+            problems.extend(cut.heredocs.into_iter().map(|at| too_new(&old, at, "a heredoc", "2.7.0")));
         }
-        self.words += lexed.words.len();
-        self.known.insert(root.path.clone(), counted.clone().map(|()| index));
-        self.files.push(LoadedFile { path: root.path, id, bytes: root.bytes, words: lexed.words.into() });
+        self.words += cut.text.words.len();
+        self.known.insert(path.clone(), counted.clone().map(|()| index));
+        self.files.push(LoadedFile { path, id, bytes, text: cut.text });
         counted.map(|()| index)
+    }
+
+    /// Cuts texts that have no variable, several at once, and keeps them.
+    fn keep_plain(&mut self, waiting: &mut Vec<Plain>, problems: &mut Vec<Problem>) {
+        let waiting = std::mem::take(waiting);
+        let first = self.files.len();
+        let add = |(path, bytes): &Plain| self.sources.add(path.clone(), Arc::clone(bytes), source::Text::File);
+        let ids: Vec<FileId> = waiting.iter().map(add).collect();
+        let most = self.count.left();
+        let cut = |(at, some): (usize, &[Plain])| {
+            let mut pool = Pool::default();
+            let numbered = some.iter().enumerate().map(move |(next, one)| (at * AT_ONCE + next, one));
+            let cut = numbered.map(|(number, (_, bytes))| {
+                Cut::of(syntax::lex(bytes, ids[number], (first + number) as u32, &[], &mut pool, most))
+            });
+            cut.collect::<Vec<Cut>>()
+        };
+        let cuts: Vec<Cut> = waiting.par_chunks(AT_ONCE).enumerate().flat_map_iter(cut).collect();
+        for (((path, bytes), id), cut) in waiting.into_iter().zip(&ids).zip(cuts) {
+            // What is wrong is among what is known of the path.
+            let _ = self.keep(path, *id, bytes, cut, problems);
+        }
     }
 
     /// The files at paths, each read once in a run; those that are new are read together.
@@ -202,20 +284,31 @@ impl Files<'_> {
             1 => new.iter().map(read).collect(),
             _ => new.par_iter().map(read).collect(),
         };
-        for (path, bytes) in new.into_iter().zip(found) {
-            if self.known.contains_key(path) {
-                continue;
-            }
+        let mut seen = HashSet::new();
+        let mut waiting: Vec<Plain> = Vec::new();
+        let mut together = 0;
+        for (path, bytes) in new.into_iter().zip(found).filter(|(path, _)| seen.insert(*path)) {
             match bytes {
+                Ok(bytes) if !syntax::has_variable(&bytes) => {
+                    if together + bytes.len() > TOGETHER {
+                        self.keep_plain(&mut waiting, problems);
+                        together = 0;
+                    }
+                    together += bytes.len();
+                    waiting.push((path.clone(), bytes));
+                }
                 Ok(bytes) => {
+                    self.keep_plain(&mut waiting, problems);
+                    together = 0;
                     // What is wrong is among what is known of the path.
-                    let _ = self.add(Root { path: path.clone(), bytes, text: Text::File }, problems);
+                    let _ = self.add(Root { path: path.clone(), bytes, text: source::Text::File }, problems);
                 }
                 Err(error) => {
                     self.known.insert(path.clone(), Err(error));
                 }
             }
         }
+        self.keep_plain(&mut waiting, problems);
         let missing = || Err(ReadError::Missing);
         paths.iter().map(|path| self.known.get(path).cloned().unwrap_or_else(missing)).collect()
     }

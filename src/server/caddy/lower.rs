@@ -23,9 +23,10 @@ mod undefined;
 mod upstream;
 mod webroot;
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use foldhash::{HashMap, HashMapExt};
 
 use super::config::Config;
 use super::include::{Loaded, Reading};
@@ -70,9 +71,9 @@ pub fn caddyfile(reading: Reading<'_>, loaded: &mut Loaded, deployment: &mut Dep
     lowering.unjudged.append(&mut loaded.unjudged);
     lowering.is_broken = lowering.problems.iter().any(|one| one.rule.as_str() == "syntax-error");
     undefined::tell(&mut lowering, &loaded.sections);
-    let config = serve::adapt(&mut lowering, &loaded.sections);
+    let mut config = serve::adapt(&mut lowering, &mut loaded.sections);
     deployment.frames = std::mem::take(&mut loaded.frames);
-    lowering.finish(&config, deployment, base.start);
+    lowering.finish(&mut config, deployment, base.start);
 }
 
 /// Lowers a JSON configuration.
@@ -80,8 +81,8 @@ pub fn json(reading: Reading<'_>, value: &Value, problems: Vec<Problem>, deploym
     let platform = deployment.platform.clone();
     let mut lowering = Lowering::new(reading, &platform, base);
     lowering.problems = problems;
-    let config = json::read(&mut lowering, value);
-    lowering.finish(&config, deployment, base.start);
+    let mut config = json::read(&mut lowering, value);
+    lowering.finish(&mut config, deployment, base.start);
 }
 
 impl<'a> Lowering<'a> {
@@ -111,7 +112,7 @@ impl<'a> Lowering<'a> {
         self.authorities.extend(other.authorities);
     }
 
-    fn finish(mut self, config: &Config, deployment: &mut Deployment, start: Span) {
+    fn finish(mut self, config: &mut Config, deployment: &mut Deployment, start: Span) {
         bind::build(&mut self, config, deployment, start);
         deployment.problems = self.problems;
         deployment.unjudged = self.unjudged;

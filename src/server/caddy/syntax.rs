@@ -11,7 +11,7 @@ mod substitute;
 use std::sync::Arc;
 
 pub use self::lexer::{Lexed, Pool, lex};
-pub use self::substitute::{Defines, substitute};
+pub use self::substitute::{Defines, has_variable, substitute};
 use crate::model::FrameId;
 use crate::source::Span;
 
@@ -117,6 +117,14 @@ impl Node {
         let same =
             self.words.iter().filter(|word| word.span.file == first.span.file && word.span.end >= first.span.start);
         same.fold(first.span, |span, word| span.to(word.span))
+    }
+}
+
+impl Section {
+    /// Gives back what only lowering needs: edits ask for `tls` alone.
+    pub fn forget(&mut self) {
+        self.block.nodes.retain(|node| node.is("tls"));
+        self.block.nodes.shrink_to_fit();
     }
 }
 

@@ -1,7 +1,7 @@
 //! What Caddy counts and looks up in directives that have nothing to do with TLS: a fault there keeps it from starting all the
 //! same.
 
-use std::collections::HashSet;
+use foldhash::{HashSet, HashSetExt};
 
 use super::table::{self, Place};
 use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity};
@@ -15,7 +15,8 @@ fn is_matcher(text: &str) -> bool {
 
 /// Whether it may stand for any number of words.
 fn is_elastic(word: &Word) -> bool {
-    word.is_unknown || word.text.contains("{args") || word.text.contains("{block")
+    let has_brace = word.text.as_bytes().contains(&b'{');
+    word.is_unknown || has_brace && (word.text.contains("{args") || word.text.contains("{block"))
 }
 
 /// Names of matchers that are defined somewhere in a site.

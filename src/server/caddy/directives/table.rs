@@ -1,7 +1,8 @@
 //! The table of words by release, read once.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
+
+use foldhash::{HashMap, HashMapExt};
 
 use crate::platform::Version;
 

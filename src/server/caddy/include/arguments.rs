@@ -2,8 +2,9 @@
 //!
 //! Source: Caddy 2.11.4, `doImport`, `parseVariadic`, `makeArgsReplacer`; 2.6 knows `{args.0}` alone.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use foldhash::HashMap;
 
 use crate::server::caddy::syntax::Word;
 use crate::source::{Segment, Sources, Span, Text};

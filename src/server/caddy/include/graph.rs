@@ -1,6 +1,6 @@
 //! Who imports whom, to find circles as Caddy does: a file or snippet may not lead back to itself.
 
-use std::collections::{HashMap, HashSet};
+use foldhash::{HashMap, HashSet, HashSetExt};
 
 /// Imports between files and snippets, which are numbered as they are met.
 #[derive(Default)]

@@ -3,12 +3,15 @@
 //! Source: Caddy 2.11.4, `doImport`. A snippet of the name comes first; a path starts from the folder of the file that the
 //! directive stands in; a pattern has at most one `*` and one `?`.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use foldhash::{HashMap, HashMapExt};
+
+use super::Text;
 use super::arguments::{Arguments, Filled};
-use super::parser::{Parser, Piece};
+use super::parser::Parser;
+use super::piece::Piece;
 use crate::diagnostic::{Problem, Severity, Unjudged};
 use crate::model::{Frame, FrameId, FrameKind};
 use crate::server::caddy::syntax::Word;
@@ -61,7 +64,7 @@ impl Parser<'_> {
     }
 
     /// The files that a path or pattern names.
-    fn files_of(&mut self, import: &Word, pattern: &Word) -> Vec<(Arc<[Word]>, usize)> {
+    fn files_of(&mut self, import: &Word, pattern: &Word) -> Vec<(Text, usize)> {
         let text = &*pattern.text;
         let problem = |case| Problem::new("include-missing", pattern.span).case(case).with("path", text);
         if text.is_empty() {
@@ -88,7 +91,7 @@ impl Parser<'_> {
             match found {
                 Ok(index) => {
                     let node = self.graph.node(index as u32, None);
-                    targets.push((Arc::clone(&self.files.files[index].words), node));
+                    targets.push((self.files.files[index].text.clone(), node));
                 }
                 Err(ReadError::Forbidden) => {
                     let reason = format!("permission denied: {located}");
@@ -127,10 +130,10 @@ impl Parser<'_> {
         import: &Word,
         arguments: &Arguments,
         from: usize,
-        targets: Vec<(Arc<[Word]>, usize)>,
+        targets: Vec<(Text, usize)>,
         nesting: usize,
     ) {
-        let mut words = Vec::new();
+        let mut pieces = Vec::new();
         for (target, node) in targets {
             let limit = self.most();
             let is_free = self.graph.add(from, node);
@@ -139,7 +142,7 @@ impl Parser<'_> {
                 self.problem(Problem::new("include-cycle", arguments.at).case("import").with("path", path));
             }
             // One that is refused costs as much as one word.
-            self.imported += if is_free { target.len() } else { 1 };
+            self.imported += if is_free { target.words.len() } else { 1 };
             if self.imported > limit || self.graph.is_exhausted() {
                 self.stop(
                     Problem::new("include-cycle", arguments.at).case("too-many").with("limit", limit.to_string()),
@@ -152,15 +155,19 @@ impl Parser<'_> {
             let parent = import.via;
             let via = self.frames.add(Frame { kind: FrameKind::Import, at: arguments.at, parent });
             self.frame_nodes.push(node);
-            self.fill(&target, via, arguments, nesting, &mut words);
+            pieces.push(match target.has_arguments {
+                true => Piece::Own(self.fill(&target.words, via, arguments, nesting).into_iter()),
+                false => Piece::Shared { words: target.words, at: 0, via: Some(via) },
+            });
         }
-        if !words.is_empty() {
-            self.push(Piece { words: words.into(), at: 0 });
+        for piece in pieces.into_iter().rev() {
+            self.push(piece);
         }
     }
 
     /// Copies words for one import. The body of a snippet that is defined among them keeps its placeholders.
-    fn fill(&mut self, words: &[Word], via: FrameId, arguments: &Arguments, mut nesting: usize, out: &mut Vec<Word>) {
+    fn fill(&mut self, words: &[Word], via: FrameId, arguments: &Arguments, mut nesting: usize) -> Vec<Word> {
+        let mut out = Vec::with_capacity(words.len());
         let (mut in_snippet, mut named, mut index) = (false, false, 0);
         let mut last: Option<&Word> = None;
         let brackets = !arguments.has_brackets;
@@ -200,7 +207,7 @@ impl Parser<'_> {
                     self.stop(
                         Problem::new("include-cycle", arguments.at).case("too-many").with("limit", "64 KiB a word"),
                     );
-                    return;
+                    return out;
                 }
             }
             if self.imported > self.most() {
@@ -208,9 +215,10 @@ impl Parser<'_> {
                 self.stop(
                     Problem::new("include-cycle", arguments.at).case("too-many").with("limit", limit.to_string()),
                 );
-                return;
+                return out;
             }
         }
+        out
     }
 
     /// The words of a block behind an import, without its braces.

@@ -3,27 +3,22 @@
 //! The stream is a stack of pieces, so that an import costs what it brings and no more. Source: Caddy 2.11.4,
 //! `caddyconfig/caddyfile/parse.go`.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use foldhash::{HashMap, HashMapExt};
+use rayon::prelude::*;
 
 use super::graph::Graph;
 use super::import::is_snippet;
-use super::{Files, Loaded};
+use super::piece::{Mark, Piece};
+use super::{AT_ONCE, Files, Loaded, Text};
 use crate::diagnostic::{Problem, Unjudged};
-use crate::model::Frames;
+use crate::model::{FrameId, Frames};
 use crate::server::caddy::syntax::{Block, Node, Section, Word};
 use crate::source::Span;
 
-/// Words that wait to be read.
-pub struct Piece {
-    /// All of them.
-    pub words: Arc<[Word]>,
-    /// The next.
-    pub at: usize,
-}
-
 /// A snippet: its words, and its number in the graph of imports.
-type Snippet = (Arc<[Word]>, usize);
+type Snippet = (Text, usize);
 
 /// A text that is being read.
 pub struct Parser<'a> {
@@ -37,7 +32,7 @@ pub struct Parser<'a> {
     /// Words that imports have added.
     pub imported: usize,
     stack: Vec<Piece>,
-    previous: Option<Word>,
+    previous: Option<Mark>,
     snippets: HashMap<Arc<str>, Snippet>,
     names: HashMap<usize, String>,
     sections: Vec<Section>,
@@ -60,27 +55,29 @@ pub fn parse(files: Files<'_>, roots: usize, problems: Vec<Problem>) -> Loaded {
         sections: Vec::new(),
     };
     for root in 0..roots {
-        let words = Arc::clone(&parser.files.files[root].words);
-        parser.push(Piece { words, at: 0 });
+        let words = Arc::clone(&parser.files.files[root].text.words);
+        parser.push(Piece::Shared { words: Arc::clone(&words), at: 0, via: None });
         parser.previous = None;
-        if parser.files.reading.fragment && super::is_inside_directive(&parser.files.files[root].words) {
+        if parser.files.reading.fragment && super::is_inside_directive(&words) {
             parser.stack.clear();
         }
-        if parser.files.reading.fragment && super::is_in_site(&parser.files.files[root].words) {
+        if parser.files.reading.fragment && super::is_in_site(&words) {
             parser.inside();
         }
         while parser.look().is_some() {
             parser.section();
         }
     }
-    let Parser { files, frames, mut problems, unjudged, sections, .. } = parser;
+    let Parser { files: Files { mut files, .. }, frames, mut problems, unjudged, sections, .. } = parser;
     unclosed(&mut problems);
     // Snippets that are not there may stand in a file that is not there.
     let is_file = |one: &Problem| one.rule.as_str() == "include-missing" && one.case != "snippet";
     if problems.iter().any(is_file) {
         problems.retain(|one| one.rule.as_str() != "include-missing" || is_file(one));
     }
-    Loaded { files: files.files, sections, frames, problems, unjudged }
+    // Nothing is imported any more.
+    files.par_iter_mut().with_min_len(AT_ONCE).for_each(|file| file.text = Text::default());
+    Loaded { files, sections, frames, problems, unjudged }
 }
 
 /// Where a quote or a heredoc is never closed, the blocks around it cannot be: the quote is what is wrong, and where no block
@@ -107,40 +104,39 @@ impl Parser<'_> {
 
     /// The next word.
     pub fn look(&mut self) -> Option<&Word> {
-        while self.stack.last().is_some_and(|piece| piece.at >= piece.words.len()) {
+        self.upcoming().map(|(word, _)| word)
+    }
+
+    /// The next word, and the import that led to it.
+    fn upcoming(&mut self) -> Option<(&Word, Option<FrameId>)> {
+        while self.stack.last().is_some_and(|piece| piece.look().is_none()) {
             self.stack.pop();
         }
-        self.stack.last().map(|piece| &piece.words[piece.at])
+        self.stack.last().and_then(Piece::look)
     }
 
     /// Takes the next word.
     pub fn take(&mut self) -> Option<Word> {
-        let word = self.look().cloned();
-        if word.is_some() {
-            if let Some(piece) = self.stack.last_mut() {
-                piece.at += 1;
-            }
-            self.previous.clone_from(&word);
-        }
-        word
+        self.look()?;
+        let word = self.stack.last_mut()?.take()?;
+        self.previous = Some(Mark::of(&word));
+        Some(word)
     }
 
     /// The word before the next.
-    pub fn previous(&self) -> Option<Word> {
-        self.previous.clone()
+    pub fn previous(&self) -> Option<Mark> {
+        self.previous
     }
 
     /// An import leaves no trace among the words: what it brings follows what stood before it.
-    pub fn put_back_before(&mut self, previous: Option<Word>) {
+    pub fn put_back_before(&mut self, previous: Option<Mark>) {
         self.previous = previous;
     }
 
     /// Whether the next word begins a line.
     pub fn is_new_line(&mut self) -> bool {
-        let Some(previous) = self.previous.take() else { return true };
-        let is_new = self.look().is_some_and(|next| previous.ends_line_before(next));
-        self.previous = Some(previous);
-        is_new
+        let Some(previous) = self.previous else { return true };
+        self.upcoming().is_some_and(|(next, via)| previous.ends_line_before(next, via))
     }
 
     /// The words up to the line's end or to a brace that opens a block.
@@ -219,7 +215,7 @@ impl Parser<'_> {
 
     fn here(&self) -> Span {
         let first = self.files.files.first().map(|file| Span::new(file.id, 0, 0));
-        self.previous.as_ref().map(|word| word.span).or(first).unwrap_or(Span::new(crate::source::FileId(0), 0, 0))
+        self.previous.map(|word| word.span).or(first).unwrap_or(Span::new(crate::source::FileId(0), 0, 0))
     }
 
     /// The addresses of a section, and its opening brace where it stands on their line.
@@ -229,22 +225,24 @@ impl Parser<'_> {
         let mut is_first = true;
         loop {
             let is_new = self.is_new_line();
-            let Some(word) = self.look().cloned() else {
+            let is_import = self.look().is_some_and(|word| &*word.text == "import");
+            if self.look().is_some() {
+                if !is_first && comma.is_none() && is_new {
+                    return (keys, None);
+                }
+                is_first = false;
+                if is_import && is_new {
+                    self.import(0);
+                    is_first = true;
+                    continue;
+                }
+            }
+            let Some(word) = self.take() else {
                 if let Some(comma) = comma {
                     self.syntax(comma, "comma", "the end of the file");
                 }
                 return (keys, None);
             };
-            if !is_first && comma.is_none() && is_new {
-                return (keys, None);
-            }
-            is_first = false;
-            if &*word.text == "import" && is_new {
-                self.import(0);
-                is_first = true;
-                continue;
-            }
-            self.take();
             if word.text.starts_with('@') {
                 self.syntax(word.span, "matcher-outside", &word.text);
                 self.rest_of_line();
@@ -307,7 +305,7 @@ impl Parser<'_> {
             self.problem(Problem::new("directive-duplicate", key.span).case("snippet").with("name", &*key.text));
             return;
         }
-        self.snippets.insert(name, (words.into(), node));
+        self.snippets.insert(name, (Text::of(words), node));
     }
 
     /// The directives of a section, to its closing brace or to the end of the text.
@@ -330,7 +328,7 @@ impl Parser<'_> {
                 continue;
             }
             if let Some(node) = self.directive() {
-                block.nodes.push(node);
+                push(&mut block.nodes, node);
             }
         }
     }
@@ -352,8 +350,7 @@ impl Parser<'_> {
             };
             let is_outside = tree.open.is_empty() && tree.ignored == 0;
             if word.opens() {
-                let word = word.clone();
-                self.take();
+                let Some(word) = self.take() else { return tree.finish() };
                 if self.look().is_some() && !self.is_new_line() {
                     self.syntax(word.span, "after-brace", "{");
                 } else if is_new {
@@ -395,6 +392,14 @@ fn address(word: &Word, text: &str) -> Option<Word> {
     (!text.is_empty()).then(|| Word { text: text.into(), span, ..word.clone() })
 }
 
+/// Adds to a list. Most have one entry, and there are very many lists.
+fn push<T>(list: &mut Vec<T>, one: T) {
+    if list.is_empty() {
+        list.reserve_exact(1);
+    }
+    list.push(one);
+}
+
 /// A directive that is being read: the nodes that are not finished, the outermost first.
 struct Tree {
     stack: Vec<Node>,
@@ -416,9 +421,9 @@ impl Tree {
     fn flush(&mut self) {
         let Some(at) = self.open.last().copied() else { return };
         while self.stack.len() > at + 1 {
-            let done = self.stack.pop();
+            let Some(done) = self.stack.pop() else { return };
             if let Some(block) = self.stack.last_mut().and_then(|node| node.block.as_mut()) {
-                block.nodes.extend(done);
+                push(&mut block.nodes, done);
             }
         }
     }
@@ -462,7 +467,7 @@ impl Tree {
             self.flush();
             self.stack.push(Node { name: word, words: Vec::new(), block: None });
         } else if let Some(node) = self.stack.last_mut().filter(|node| node.block.is_none()) {
-            node.words.push(word);
+            push(&mut node.words, word);
         }
     }
 

@@ -2,8 +2,9 @@
 //!
 //! Source: `automaticHTTPSPhase1` of Caddy 2.6.2 and 2.11.4, `TLS.Manage`, `getAutomationPolicyForName`.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+
+use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 
 use super::certificate::Certificates;
 use super::{Lowering, name};

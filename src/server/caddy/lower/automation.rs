@@ -3,8 +3,10 @@
 //! Caddy makes a policy of each site block, drops those that say nothing, puts equal ones together and then finds a name in
 //! two of them. Source: Caddy 2.6.2 and 2.11.4, `buildTLSApp`, `consolidateAutomationPolicies`.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use foldhash::{HashMap, HashMapExt, HashSet};
 
 use super::global::Options;
 use super::site::Site;

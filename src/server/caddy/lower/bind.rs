@@ -9,9 +9,10 @@ mod remark;
 mod server;
 mod setting;
 
-use std::collections::HashMap;
+use foldhash::{HashMap, HashMapExt};
 
 use self::choose::Chooser;
+use self::setting::Standard;
 use super::automatic;
 use super::certificate::Certificates;
 use super::storage::Storage;
@@ -19,9 +20,9 @@ use super::{Lowering, policy::Policies, upstream};
 use crate::diagnostic::Problem;
 use crate::model::{
     Address, Credentials, CredentialsId, Deployment, Interner, Listen, Origin, PolicyId, Service, Setting, Site,
-    SiteId, Transport, Upstream,
+    SiteId, Transport, Upstream, UpstreamPolicyId,
 };
-use crate::server::caddy::config::{Config, Server};
+use crate::server::caddy::config::{Config, Server, Settings};
 use crate::source::Span;
 
 /// Names that are looked at on servers that have no route for them, all servers together: no more, so that many sockets
@@ -29,18 +30,20 @@ use crate::source::Span;
 const EXTRA: usize = 1_000_000;
 
 /// Fills a deployment.
-pub fn build(lowering: &mut Lowering<'_>, config: &Config, deployment: &mut Deployment, start: Span) {
+pub fn build(lowering: &mut Lowering<'_>, config: &mut Config, deployment: &mut Deployment, start: Span) {
+    let mut interner = Interner::default();
+    let none = interner.credentials(deployment, Credentials::default());
+    let standard = Standard::new(lowering, start);
+    sites(lowering, config, deployment, &mut interner, none, &standard);
+    let config = &*config;
     let certificates = Certificates::read(lowering, config);
     let automated = automatic::apply(lowering, config, &certificates);
     let storage = Storage::open(lowering, &config.storage);
-    let mut interner = Interner::default();
-    let none = interner.credentials(deployment, Credentials::default());
-    sites(lowering, config, deployment, &mut interner, none, start);
     let mut chooser = Chooser::new(lowering, &certificates, &automated, storage, none, start);
     let everywhere = everywhere(config, &certificates, &automated);
     for (server, policies) in config.servers.iter().zip(&automated.policies) {
         let policies = Policies::new(policies);
-        let mut made = server::Maker::new(config, server, &policies, &mut chooser, &mut interner, start);
+        let mut made = server::Maker::new(config, server, &policies, &mut chooser, &mut interner, &standard);
         let endpoints = made.endpoints(deployment, &everywhere);
         deployment.endpoints.extend(endpoints);
         if !policies.all.is_empty() {
@@ -116,38 +119,53 @@ fn udp_conflicts(chooser: &mut Chooser<'_>, config: &Config, automated: &automat
 /// The sites, before it is known what they are served with.
 fn sites(
     lowering: &Lowering<'_>,
-    config: &Config,
+    config: &mut Config,
     deployment: &mut Deployment,
     interner: &mut Interner,
     none: CredentialsId,
-    start: Span,
+    standard: &Standard,
 ) {
-    for draft in &config.sites {
-        let settings = draft.settings.clone().unwrap_or_default();
-        let policy = setting::policy(lowering, config, &settings, true, start);
-        let policy = interner.policy(deployment, policy);
+    // Most sites say nothing, and most proxies speak no TLS.
+    let mut silent: Option<PolicyId> = None;
+    let mut plain: Option<UpstreamPolicyId> = None;
+    let mut drafts = std::mem::take(&mut config.sites);
+    for draft in &mut drafts {
+        let settings = draft.settings.as_ref().filter(|settings| !settings.is_empty());
+        let mut add = |settings: &Settings| {
+            let policy = setting::policy(lowering, config, settings, true, standard);
+            interner.policy(deployment, policy)
+        };
+        let policy = match settings {
+            Some(settings) => add(settings),
+            None => *silent.get_or_insert_with(|| add(&Settings::default())),
+        };
         deployment.sites.push(Site {
             service: Service::Http,
             head: draft.head,
             block: draft.block,
             via: draft.via,
-            names: draft.names.clone(),
+            names: std::mem::take(&mut draft.names),
             policy,
             credentials: none,
             rejects: Setting::known(false, Origin::default_for(draft.head)),
             has_own_tls: draft.has_tls,
             has_own_credentials: !draft.loaders.is_empty(),
             loads_credentials: true,
-            answers: draft.answers.clone(),
-            webroots: draft.webroots.clone(),
+            answers: std::mem::take(&mut draft.answers),
+            webroots: std::mem::take(&mut draft.webroots),
         });
         let site = Some(SiteId(deployment.sites.len() as u32 - 1));
         for proxy in &draft.proxies {
-            let policy = interner.upstream(deployment, upstream::policy(lowering, proxy, start));
+            let mut add = || interner.upstream(deployment, upstream::policy(lowering, proxy, standard.start));
+            let policy = match proxy.tls {
+                Some(_) => add(),
+                None => *plain.get_or_insert_with(add),
+            };
             let (at, via, targets) = (proxy.at, proxy.via, upstream::targets(proxy));
             deployment.upstreams.push(Upstream { site, at, via, targets, policy, loads_files: proxy.tls.is_some() });
         }
     }
+    config.sites = drafts;
 }
 
 /// What each site is served with, and certificates that are loaded for no name of any site.

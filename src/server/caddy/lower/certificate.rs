@@ -2,9 +2,11 @@
 //!
 //! Source: certmagic 0.25, `selectCert`, `getCertificateFromCache`; names are common names and alternative names alike.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use foldhash::{HashMap, HashMapExt};
 
 use super::{Lowering, name};
 use crate::diagnostic::Problem;

@@ -2,8 +2,10 @@
 //!
 //! Source: Caddy 2.11.4, `caddyconfig/httpcaddyfile/options.go` and `serveroptions.go`.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use foldhash::HashSet;
 
 use super::automation::{self, Written};
 use super::tls::{self, Globals};

@@ -3,8 +3,9 @@
 //! Source: the structs of Caddy 2.6.2 and 2.11.4. JSON is laxer than the Caddyfile: an unknown protocol or group is taken
 //! for none.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use foldhash::{HashMap, HashMapExt};
 
 use super::authority::{self, Reader};
 use super::{Lowering, address, admin, answer, policy, upstream, webroot};

@@ -2,56 +2,56 @@
 //!
 //! Source: Caddy 2.11.4, `consolidateConnPolicies` and `ConnectionPolicies.TLSConfig`.
 
-use std::collections::HashMap;
-use std::fmt::Write;
 use std::sync::Arc;
+
+use foldhash::{HashMap, HashMapExt};
 
 use super::name;
 use crate::diagnostic::Problem;
 use crate::model::Token;
-use crate::server::caddy::config::{List, Policy};
+use crate::server::caddy::config::{List, Policy, Settings};
 
 /// From so many policies on, those that name a client's very name are tried alone.
 pub const INDEXED: usize = 30;
 
-fn tell(out: &mut String, token: &Option<Token>) {
-    let _ = write!(out, "{:?};", token.as_ref().map(|token| &token.text));
+fn text(token: &Option<Token>) -> Option<&str> {
+    token.as_ref().map(|token| &*token.text)
 }
 
-fn tell_list(out: &mut String, list: &Option<List>) {
-    let words = list.as_ref().map(|list| list.words.iter().map(|word| &*word.text).collect::<Vec<_>>());
-    let _ = write!(out, "{words:?};");
-}
-
-/// What a policy sets, as one text: two policies are equal where these are.
-fn settings(policy: &Policy) -> String {
-    let mut out = String::new();
-    let own = &policy.settings;
-    tell(&mut out, &own.oldest);
-    tell(&mut out, &own.newest);
-    tell_list(&mut out, &own.ciphers);
-    tell_list(&mut out, &own.groups);
-    tell_list(&mut out, &own.alpn);
-    if let Some(client) = &own.client {
-        tell(&mut out, &client.mode);
-        let files: Vec<&str> = client.files.iter().map(|(token, _)| &*token.text).collect();
-        let _ = write!(out, "{:?};{:?};", files, (client.has_authority, client.has_leaf, client.has_verifier));
+/// Whether two lists have the same words, wherever they are written.
+fn are_same(one: &Option<List>, other: &Option<List>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => {
+            one.words.iter().map(|word| &word.text).eq(other.words.iter().map(|word| &word.text))
+        }
+        (one, other) => one.is_none() && other.is_none(),
     }
-    tell(&mut out, &own.secrets_log);
-    let _ = write!(out, "{:?};{:?};{:?}", policy.choice, policy.default_sni, policy.fallback_sni);
-    out
+}
+
+/// Whether two policies set the same, whatever they are for.
+fn set_the_same(one: &Policy, other: &Policy) -> bool {
+    let (mine, theirs) = (&one.settings, &other.settings);
+    let client = |settings: &Settings| {
+        let client = settings.client.as_ref()?;
+        let files: Vec<Arc<str>> = client.files.iter().map(|(token, _)| Arc::clone(&token.text)).collect();
+        let mode = client.mode.as_ref().map(|mode| Arc::clone(&mode.text));
+        Some((mode, files, client.has_authority, client.has_leaf, client.has_verifier))
+    };
+    one.choice == other.choice
+        && one.default_sni == other.default_sni
+        && one.fallback_sni == other.fallback_sni
+        && text(&mine.oldest) == text(&theirs.oldest)
+        && text(&mine.newest) == text(&theirs.newest)
+        && are_same(&mine.ciphers, &theirs.ciphers)
+        && are_same(&mine.groups, &theirs.groups)
+        && are_same(&mine.alpn, &theirs.alpn)
+        && client(mine) == client(theirs)
+        && text(&mine.secrets_log) == text(&theirs.secrets_log)
 }
 
 /// Whether a policy sets anything.
 pub fn is_empty(policy: &Policy) -> bool {
-    let own = &policy.settings;
-    own.oldest.is_none()
-        && own.newest.is_none()
-        && own.ciphers.is_none()
-        && own.groups.is_none()
-        && own.alpn.is_none()
-        && own.client.is_none()
-        && own.secrets_log.is_none()
+    policy.settings.is_empty()
         && policy.choice.is_none()
         && policy.default_sni.is_none()
         && policy.fallback_sni.is_none()
@@ -73,17 +73,15 @@ pub fn consolidate<T>(policies: Vec<(Policy, T)>, problems: &mut Vec<Problem>) -
         }
     }
     let mut out: Vec<(Policy, T)> = Vec::new();
-    let mut last = String::new();
     for (policy, extra) in merged {
-        let own = settings(&policy);
-        if own == last
+        if let Some((last, _)) = out.last_mut()
+            && set_the_same(last, &policy)
             && let Some(names) = &policy.names
-            && let Some((Policy { names: Some(before), .. }, _)) = out.last_mut()
+            && let Some(before) = &mut last.names
         {
             before.extend(names.iter().cloned());
             continue;
         }
-        last = own;
         out.push((policy, extra));
     }
     out

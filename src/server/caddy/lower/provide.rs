@@ -2,8 +2,9 @@
 //!
 //! Source: `parseTLS` and `buildTLSApp` of Caddy 2.6.2 and 2.11.4.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+
+use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 
 use super::automation::Drafts;
 use super::global::Options;

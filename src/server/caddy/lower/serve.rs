@@ -2,9 +2,10 @@
 //!
 //! Source: `mapAddressToServerBlocks`, `serversFromPairings` and `buildTLSApp` of Caddy 2.6.2 and 2.11.4.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use foldhash::{HashMap, HashMapExt};
 use rayon::prelude::*;
 
 use super::global::{self, Options};
@@ -40,20 +41,20 @@ type Maker = Option<(usize, usize)>;
 /// For each maker, the last server that a policy of it is for, and the names that this one gave it.
 type Names = HashMap<(usize, usize), (usize, Option<Vec<Arc<str>>>)>;
 
-/// Adapts the sections of a Caddyfile.
-pub fn adapt(lowering: &mut Lowering<'_>, sections: &[Section]) -> Config {
-    let (globals, rest) = match sections.split_first() {
-        Some((first, rest)) if first.keys.is_empty() && !first.is_inside => (&first.block.nodes[..], rest),
-        _ => (&[][..], sections),
-    };
+/// Adapts the sections of a Caddyfile. Of those of sites only what edits need is left.
+pub fn adapt(lowering: &mut Lowering<'_>, sections: &mut [Section]) -> Config {
+    let has_globals = sections.first().is_some_and(|first| first.keys.is_empty() && !first.is_inside);
+    let (first, rest) = sections.split_at_mut(usize::from(has_globals));
+    let globals = first.first().map_or(&[][..], |first| &first.block.nodes);
     let options = global::read(lowering, globals);
     // Each stretch for itself, put together in order.
-    let stretch = |some: &[Section]| {
+    let stretch = |some: &mut [Section]| {
         let mut part = lowering.beside();
         let sites = read_sites(&mut part, some, &options);
+        some.iter_mut().for_each(Section::forget);
         (part, sites)
     };
-    let parts: Vec<(Lowering<'_>, Vec<Site>)> = rest.par_chunks(AT_ONCE).map(stretch).collect();
+    let parts: Vec<(Lowering<'_>, Vec<Site>)> = rest.par_chunks_mut(AT_ONCE).map(stretch).collect();
     let mut sites = Vec::with_capacity(rest.len());
     for (part, some) in parts {
         lowering.append(part);

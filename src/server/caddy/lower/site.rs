@@ -1,7 +1,8 @@
 //! One site block: its addresses, where it binds, and what its directives say of TLS.
 
-use std::collections::HashSet;
 use std::sync::Arc;
+
+use foldhash::{HashSet, HashSetExt};
 
 use super::address::{self, Address, AddressFault};
 use super::global::Options;

@@ -30,7 +30,12 @@ fn is_name(name: &[u8]) -> bool {
 }
 
 fn find(text: &[u8], what: &[u8], from: usize) -> Option<usize> {
-    text.get(from..)?.windows(what.len()).position(|window| window == what).map(|at| at + from)
+    memchr::memmem::find(text.get(from..)?, what).map(|at| at + from)
+}
+
+/// Whether a variable may stand in a text.
+pub fn has_variable(text: &[u8]) -> bool {
+    find(text, b"{$", 0).is_some()
 }
 
 /// Replaces what is known in `text`, the bytes of `file`. The result is at most `limit` bytes long, or as long as the text.

@@ -1,7 +1,8 @@
 //! Which certificates a name is served with.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use foldhash::{HashMap, HashMapExt};
 
 use super::super::automatic::Automated;
 use super::super::certificate::{Certificates, Presence};

@@ -1,7 +1,7 @@
 //! What only who chooses policies and certificates can see: names that fall under the words of another site, and words that
 //! have no effect.
 
-use std::collections::HashMap;
+use foldhash::{HashMap, HashMapExt};
 
 use super::super::policy::{Chosen, Policies};
 use super::choose::Chooser;

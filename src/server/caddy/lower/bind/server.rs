@@ -1,19 +1,19 @@
 //! The endpoints of one server.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+
+use foldhash::{HashMap, HashMapExt};
 
 use super::super::name;
 use super::super::policy::{Chosen, Policies};
 use super::choose::{Asked, Chooser};
-use super::setting;
+use super::setting::{self, Standard};
 use crate::model::{
     Address, Binding, BindingId, CredentialsId, Deployment, Endpoint, Interner, Listen, ListenUse, NameKind, Pattern,
     PolicyId, Selection, SiteId, Token, Transport, Unmatched,
 };
 use crate::server::caddy::config::{Config, Policy, Server};
-use crate::source::Span;
 
 /// Go's answer where there is no policy or no certificate for a client (RFC 8446, 6).
 const INTERNAL_ERROR: u8 = 80;
@@ -41,8 +41,10 @@ pub struct Maker<'m, 'a> {
     policies: &'m Policies<'m>,
     chooser: &'m mut Chooser<'a>,
     interner: &'m mut Interner,
-    start: Span,
+    standard: &'m Standard,
     lowered: HashMap<Chosen, PolicyId>,
+    /// The policy that sets nothing, once it is known.
+    silent: Option<PolicyId>,
     bindings: Vec<Binding>,
     index: HashMap<(SiteId, Answer), BindingId>,
 }
@@ -54,10 +56,21 @@ impl<'m, 'a> Maker<'m, 'a> {
         policies: &'m Policies<'m>,
         chooser: &'m mut Chooser<'a>,
         interner: &'m mut Interner,
-        start: Span,
+        standard: &'m Standard,
     ) -> Self {
         let (lowered, index) = (HashMap::new(), HashMap::new());
-        Maker { config, server, policies, chooser, interner, start, lowered, bindings: Vec::new(), index }
+        Maker {
+            config,
+            server,
+            policies,
+            chooser,
+            interner,
+            standard,
+            lowered,
+            silent: None,
+            bindings: Vec::new(),
+            index,
+        }
     }
 
     /// The endpoints, one for each socket. `everywhere` are names that any server may be asked for.
@@ -229,19 +242,29 @@ impl<'m, 'a> Maker<'m, 'a> {
         if let Some(id) = self.lowered.get(&chosen) {
             return *id;
         }
+        // Most policies choose certificates and set nothing else.
+        let is_silent = match chosen {
+            Chosen::Policy(number) => self.policies.all[number].settings.is_empty(),
+            Chosen::Nothing => true,
+            Chosen::Unknown => false,
+        };
+        if let Some(id) = self.silent.filter(|_| is_silent) {
+            return id;
+        }
         let lowering = self.chooser.lowering;
         let policy = match chosen {
             Chosen::Policy(number) => {
                 let settings = &self.policies.all[number].settings;
-                setting::policy(lowering, self.config, settings, self.server.has_h2, self.start)
+                setting::policy(lowering, self.config, settings, self.server.has_h2, self.standard)
             }
             Chosen::Nothing => {
-                setting::policy(lowering, self.config, &Default::default(), self.server.has_h2, self.start)
+                setting::policy(lowering, self.config, &Default::default(), self.server.has_h2, self.standard)
             }
-            Chosen::Unknown => setting::unknown(lowering, self.config, self.start),
+            Chosen::Unknown => setting::unknown(lowering, self.config, self.standard),
         };
         let id = self.interner.policy(deployment, policy);
         self.lowered.insert(chosen, id);
+        self.silent = self.silent.or(is_silent.then_some(id));
         id
     }
 

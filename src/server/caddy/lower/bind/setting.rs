@@ -15,9 +15,34 @@ use crate::tls::{Protocol, Protocols};
 /// What a policy that hangs on more than the client's name sets.
 const CONDITIONAL: &str = "which policy holds hangs on more than the name (an address, a pattern)";
 
+/// What holds where nothing is written: the same lists for all policies.
+pub struct Standard {
+    /// A place in the main text.
+    pub start: Span,
+    ciphers: Arc<[Token]>,
+    groups: Arc<[Token]>,
+    alpn: Arc<[Token]>,
+    protocols: Protocols,
+}
+
+impl Standard {
+    pub fn new(lowering: &Lowering<'_>, start: Span) -> Standard {
+        let version = lowering.platform.server_version;
+        let words = |setting| platform::caddy_default(setting, version).split_whitespace();
+        let list = |setting| words(setting).map(|name| Token::new(name, start)).collect();
+        Standard {
+            start,
+            ciphers: list("ciphers"),
+            groups: list("groups"),
+            alpn: list("alpn"),
+            protocols: words("protocols").filter_map(Protocol::from_name).collect(),
+        }
+    }
+}
+
 /// A policy that is not known.
-pub fn unknown(lowering: &Lowering<'_>, config: &Config, start: Span) -> TlsPolicy {
-    let policy = policy(lowering, config, &Settings::default(), true, start);
+pub fn unknown(lowering: &Lowering<'_>, config: &Config, standard: &Standard) -> TlsPolicy {
+    let policy = policy(lowering, config, &Settings::default(), true, standard);
     fn open<T>(setting: Setting<T>) -> Setting<T> {
         Setting { value: Value::Unknown(crate::model::Reason(CONDITIONAL.into())), ..setting }
     }
@@ -33,17 +58,19 @@ pub fn unknown(lowering: &Lowering<'_>, config: &Config, start: Span) -> TlsPoli
 }
 
 /// A policy with Caddy's defaults for what is not written.
-pub fn policy(lowering: &Lowering<'_>, config: &Config, settings: &Settings, has_h2: bool, start: Span) -> TlsPolicy {
-    let default = Origin::default_for(start);
-    let version = lowering.platform.server_version;
-    let list = |written: &Option<List>, setting: &str| match written {
+pub fn policy(
+    lowering: &Lowering<'_>,
+    config: &Config,
+    settings: &Settings,
+    has_h2: bool,
+    standard: &Standard,
+) -> TlsPolicy {
+    let default = Origin::default_for(standard.start);
+    let list = |written: &Option<List>, standard: &Arc<[Token]>| match written {
         Some(list) => words(list, settings),
-        None => {
-            let names = platform::caddy_default(setting, version).split_whitespace();
-            Setting::known(names.map(|name| Token::new(name, start)).collect::<Arc<[Token]>>(), default)
-        }
+        None => Setting::known(Arc::clone(standard), default),
     };
-    let mut alpn = list(&settings.alpn, "alpn");
+    let mut alpn = list(&settings.alpn, &standard.alpn);
     if !has_h2 && let Value::Known(names) = &alpn.value {
         alpn.value = Value::Known(names.iter().filter(|name| &*name.text != "h2").cloned().collect());
     }
@@ -53,11 +80,11 @@ pub fn policy(lowering: &Lowering<'_>, config: &Config, settings: &Settings, has
         (None, None) => Setting::known(true, default),
     };
     TlsPolicy {
-        protocols: protocols(lowering, settings, default),
-        ciphers: list(&settings.ciphers, "ciphers"),
+        protocols: protocols(lowering, settings, standard.protocols, default),
+        ciphers: list(&settings.ciphers, &standard.ciphers),
         ciphersuites: Setting::known(Arc::default(), default),
         prefer_server_ciphers: Setting::known(true, default),
-        groups: list(&settings.groups, "groups"),
+        groups: list(&settings.groups, &standard.groups),
         dh_parameters: Setting::known(None, default),
         commands: Setting::known(Arc::default(), default),
         early_data: Setting::known(false, default),
@@ -86,10 +113,12 @@ fn version_of(word: &str) -> Option<Protocol> {
 }
 
 /// From the oldest to the newest protocol. A name that Caddy does not know counts as none: then Go's own bounds hold.
-fn protocols(lowering: &Lowering<'_>, settings: &Settings, default: Origin) -> Setting<ProtocolChoice> {
-    let version = lowering.platform.server_version;
-    let standard: Protocols =
-        platform::caddy_default("protocols", version).split(' ').filter_map(Protocol::from_name).collect();
+fn protocols(
+    lowering: &Lowering<'_>,
+    settings: &Settings,
+    standard: Protocols,
+    default: Origin,
+) -> Setting<ProtocolChoice> {
     let written = || settings.oldest.iter().chain(&settings.newest);
     let Some(at) =
         written().map(|token| token.span).reduce(|one, two| if one.file == two.file { one.to(two) } else { one })
