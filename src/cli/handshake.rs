@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::args::{Format, HandshakeArguments};
-use super::{CLEAN, FINDINGS, output, settle, style};
+use super::{CLEAN, FINDINGS, output, output_by, settle, style};
 use crate::diagnostic::spelling;
 use crate::handshake::{self, Client, Outcome};
 use crate::lint;
@@ -26,14 +26,18 @@ pub fn run(arguments: &HandshakeArguments) -> Result<u8, Failure> {
     }
     let question = question(arguments, &options)?;
     let run = pipeline::handshake(&files, &paths, &options, &question)?;
-    let text = match arguments.format {
-        Format::Json => report::handshake::json(&run, &question)
-            .map_err(|error| Failure::new(format!("cannot write the report: {error}")))?,
-        Format::Concise => report::handshake::concise(&run, &question),
-        Format::Pretty => report::handshake::table(&run, &question, style(&arguments.shared, &std::io::stdout())),
-    };
-    output(&arguments.shared, text.as_bytes())?;
-    Ok(code(&run, &question, arguments.strict, !options.trust.is_empty()))
+    let (shared, told) = (&arguments.shared, &run);
+    match arguments.format {
+        Format::Json => output_by(shared, |out| report::handshake::json(told, &question, out)),
+        Format::Concise => output(shared, report::handshake::concise(told, &question).as_bytes()),
+        Format::Pretty => {
+            output(shared, report::handshake::table(told, &question, style(shared, &std::io::stdout())).as_bytes())
+        }
+    }?;
+    let code = code(&run, &question, arguments.strict, !options.trust.is_empty());
+    // The process ends: its memory need not be given back piece by piece.
+    std::mem::forget(run);
+    Ok(code)
 }
 
 fn question(arguments: &HandshakeArguments, options: &Options) -> Result<Question, Failure> {

@@ -154,6 +154,18 @@ fn output(shared: &Shared, report: &[u8]) -> Result<(), Failure> {
     self::written(shared, written)
 }
 
+/// The same, for a report that is written while it is made, as one document without a line end.
+fn output_by(shared: &Shared, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<(), Failure> {
+    let written = match &shared.output_file {
+        Some(path) => std::fs::File::create(path).and_then(|mut file| write(&mut file)),
+        None => {
+            let mut out = std::io::stdout().lock();
+            write(&mut out).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush())
+        }
+    };
+    self::written(shared, written)
+}
+
 /// What became of writing a report: that nobody reads on is none of its failures.
 fn written(shared: &Shared, written: std::io::Result<()>) -> Result<(), Failure> {
     match written {

@@ -3,9 +3,10 @@
 //! Outcomes are shared: ten thousand sites have a handful of policies, and one client gets the same from each of a kind.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, OnceLock};
+
+use foldhash::HashMap;
 
 use super::client::Client;
 use super::go::{self, Candidates};
@@ -84,8 +85,8 @@ pub struct Predictor<'a> {
     deployment: &'a Deployment,
     library: &'a Library,
     contexts: Contexts<'a>,
-    slots: Vec<OnceLock<Slots>>,
-    candidates: Vec<OnceLock<Candidates>>,
+    slots: Vec<OnceLock<Box<Slots>>>,
+    candidates: Vec<OnceLock<Box<Candidates>>>,
     now: i64,
     /// The ALPN names of each policy, where the server refuses clients that share none.
     alpn: Vec<Vec<String>>,
@@ -130,7 +131,8 @@ impl<'a> Predictor<'a> {
     pub fn slots(&self, id: CredentialsId) -> &Slots {
         let at = id.0 as usize;
         self.slots[at].get_or_init(|| {
-            Slots::load(&self.deployment.credentials[at], self.library, self.deployment.conduct.completes_chain)
+            let completes = self.deployment.conduct.completes_chain;
+            Box::new(Slots::load(&self.deployment.credentials[at], self.library, completes))
         })
     }
 
@@ -157,7 +159,8 @@ impl<'a> Predictor<'a> {
     pub fn candidates(&self, id: CredentialsId) -> &Candidates {
         let at = id.0 as usize;
         let key_type = self.deployment.managed.get(&id).map(|managed| &*managed.key_type);
-        self.candidates[at].get_or_init(|| Candidates::load(&self.deployment.credentials[at], self.library, key_type))
+        self.candidates[at]
+            .get_or_init(|| Box::new(Candidates::load(&self.deployment.credentials[at], self.library, key_type)))
     }
 
     /// Who answers to a host on a socket. `names` tells whether the client says it.
@@ -165,11 +168,15 @@ impl<'a> Predictor<'a> {
     /// # Errors
     /// Nobody, or it cannot be told.
     pub fn binding<'e>(&self, endpoint: &'e Endpoint, host: &str, names: bool) -> Result<&'e Binding, Outcome> {
-        let name = sent_name(host, names);
+        self.named(endpoint, &sent_name(host, names))
+    }
+
+    /// Who answers to a name that is sent, or to none where it is empty.
+    fn named<'e>(&self, endpoint: &'e Endpoint, name: &str) -> Result<&'e Binding, Outcome> {
         let refused =
             |words: &str| Outcome::Failed(Cause::negotiate("name-rejected", Decisive::Site, words.to_owned()));
         let id: Option<BindingId> = if !name.is_empty() {
-            match endpoint.named.find(&name) {
+            match endpoint.named.find(name) {
                 Found::Binding(id) => Some(id),
                 Found::Unknown => {
                     let words = "a regular expression that cannot be judged here may take this name";
@@ -206,11 +213,12 @@ impl<'a> Predictor<'a> {
                 return ended(Outcome::Unknown(Cause::unknown(Decisive::Nothing, words)), at);
             }
         }
-        let binding = match self.binding(endpoint, host, client.sni) {
+        let name = sent_name(host, client.sni);
+        let binding = match self.named(endpoint, &name) {
             Ok(binding) => binding,
             Err(outcome) => return ended(outcome, at),
         };
-        let outcome = self.outcome_for(binding, client, Some(&sent_name(host, client.sni)));
+        let outcome = self.outcome_for(binding, client, Some(&name));
         let decisive = match &*outcome {
             Outcome::Agreed(_) => Decisive::Nothing,
             Outcome::Failed(cause) | Outcome::Unknown(cause) => cause.decisive,
@@ -220,7 +228,7 @@ impl<'a> Predictor<'a> {
             at: self.place(binding, decisive),
             outcome,
             credentials: Some(binding.credentials),
-            loaded: self.loaded_for(binding, &sent_name(host, client.sni)),
+            loaded: self.loaded_for(binding, &name),
         }
     }
 

@@ -1,8 +1,12 @@
 //! What clients get: a table for people, one line a handshake, and the JSON document.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Write;
+use std::io;
+use std::sync::OnceLock;
 
+use rayon::prelude::*;
 use serde::Serialize;
 
 use super::json::{self, Location, TOOL, Target, Tool, WireFinding, WireUnjudged};
@@ -17,9 +21,16 @@ struct Document<'r> {
     tool: Tool,
     targets: [Target; 1],
     start: WireStart,
-    handshakes: Vec<WireHandshake<'r>>,
+    /// Written apart.
+    handshakes: [WireHandshake<'r>; 0],
     notes: &'r [String],
     unjudged: Vec<WireUnjudged>,
+}
+
+/// A stretch of the handshakes, as deep in the document as all of them are.
+#[derive(Debug, Serialize)]
+struct Stretch<'r> {
+    handshakes: Vec<WireHandshake<'r>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -42,9 +53,9 @@ struct WireHandshake<'r> {
     #[serde(skip_serializing_if = "Option::is_none")]
     group: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    site: Option<Location>,
+    site: Option<&'r Location>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    certificate: Option<WireCertificate>,
+    certificate: Option<WireCertificate<'r>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     verify: Option<WireVerify>,
     /// What the client refuses although OpenSSL, whose verdict stands above, does not.
@@ -56,8 +67,8 @@ struct WireHandshake<'r> {
 }
 
 #[derive(Debug, Serialize)]
-struct WireCertificate {
-    file: String,
+struct WireCertificate<'r> {
+    file: Cow<'r, str>,
     sha256: String,
 }
 
@@ -97,11 +108,45 @@ struct WireStep<'r> {
     location: Option<Location>,
 }
 
-/// The JSON document.
+/// How many handshakes one worker words at a time.
+const AT_ONCE: usize = 256;
+/// How many of these stretches are made before they are written.
+const STRETCHES: usize = 64;
+
+/// Writes the JSON document: tens of thousands of handshakes stretch by stretch, several at once.
 ///
 /// # Errors
-/// None in practice: the document holds nothing that JSON cannot say.
-pub fn json(run: &Handshakes, question: &Question) -> Result<String, serde_json::Error> {
+/// Where it cannot be written.
+pub fn json(run: &Handshakes, question: &Question, out: &mut dyn io::Write) -> io::Result<()> {
+    const OPEN: &str = "\"handshakes\": [";
+    let whole = document(run)?;
+    // Quotes inside of texts are escaped: nothing else reads so.
+    let Some((head, tail)) = whole.split_once(OPEN).filter(|_| !run.rows.is_empty()) else {
+        return out.write_all(whole.as_bytes());
+    };
+    write!(out, "{head}{OPEN}")?;
+    let places: Vec<OnceLock<Location>> = run.sites.iter().map(|_| OnceLock::new()).collect();
+    let stretch = |rows: &[Row]| -> io::Result<String> {
+        let text = serde_json::to_string_pretty(&Stretch {
+            handshakes: rows.iter().map(|row| wire(run, question, &places, row)).collect(),
+        })?;
+        let inside = text.split_once(OPEN).and_then(|(_, rest)| rest.strip_suffix("\n  ]\n}"));
+        Ok(inside.unwrap_or_default().to_owned())
+    };
+    for (order, rows) in run.rows.chunks(AT_ONCE * STRETCHES).enumerate() {
+        let made: Vec<io::Result<String>> = rows.par_chunks(AT_ONCE).map(stretch).collect();
+        for (at, text) in made.into_iter().enumerate() {
+            if order > 0 || at > 0 {
+                out.write_all(b",")?;
+            }
+            out.write_all(text?.as_bytes())?;
+        }
+    }
+    write!(out, "\n  {tail}")
+}
+
+/// The document without the handshakes.
+fn document(run: &Handshakes) -> Result<String, serde_json::Error> {
     let rules = crate::lint::Rules::default();
     let causes = run.causes.iter().map(|finding| json::wire(&run.sources, &rules, finding)).collect();
     serde_json::to_string_pretty(&Document {
@@ -109,7 +154,7 @@ pub fn json(run: &Handshakes, question: &Question) -> Result<String, serde_json:
         tool: TOOL,
         targets: [json::target(&run.target)],
         start: WireStart { result: start(run.start), reload: run.reload.name(), causes },
-        handshakes: run.rows.iter().map(|row| wire(run, question, row)).collect(),
+        handshakes: [],
         notes: &run.notes,
         unjudged: run.unjudged.iter().map(|one| json::unjudged(&run.sources, one)).collect(),
     })
@@ -123,7 +168,12 @@ fn start(start: Start) -> &'static str {
     }
 }
 
-fn wire<'r>(run: &'r Handshakes, question: &'r Question, row: &'r Row) -> WireHandshake<'r> {
+fn wire<'r>(
+    run: &'r Handshakes,
+    question: &'r Question,
+    places: &'r [OnceLock<Location>],
+    row: &'r Row,
+) -> WireHandshake<'r> {
     let agreed = row.handshake.agreed();
     let place = |span| json::location(&run.sources, span, "");
     let cause = row.handshake.cause().map(|cause| WireCause {
@@ -132,13 +182,10 @@ fn wire<'r>(run: &'r Handshakes, question: &'r Question, row: &'r Row) -> WireHa
         message: &cause.message,
         location: row.handshake.at.map(place),
     });
-    let certificate = row.certificate.as_ref().map(|(sha256, path)| WireCertificate {
-        file: path.to_string_lossy().into_owned(),
-        sha256: sha256.iter().fold(String::with_capacity(64), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        }),
-    });
+    let certificate = row
+        .certificate
+        .as_ref()
+        .map(|(sha256, path)| WireCertificate { file: path.to_string_lossy(), sha256: hex(sha256) });
     let error = |code, depth| WireError { code, name: verify_name(code), depth };
     let verify = agreed.map(|_| WireVerify {
         code: row.verdict.code(),
@@ -157,13 +204,23 @@ fn wire<'r>(run: &'r Handshakes, question: &'r Question, row: &'r Row) -> WireHa
         protocol: agreed.map(|agreed| agreed.protocol.name()),
         cipher: agreed.map(|agreed| agreed.cipher),
         group: agreed.and_then(|agreed| agreed.group),
-        site: row.handshake.site.map(|site| place(run.sites[site.0 as usize])),
+        site: row.handshake.site.map(|site| {
+            let at = site.0 as usize;
+            places[at].get_or_init(|| place(run.sites[at]))
+        }),
         certificate,
         verify,
         objections: row.objections.iter().map(|one| WireObjection { code: one.code, message: one.message }).collect(),
         cause,
         steps: row.steps.iter().map(|(at, message)| WireStep { message, location: at.map(place) }).collect(),
     }
+}
+
+/// Bytes in lower-case hexadecimal digits.
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }
 
 /// What a client gets, in a few words.
