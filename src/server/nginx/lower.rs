@@ -414,7 +414,7 @@ impl<'a> Lowering<'a> {
                 self.simple(file, index, name, way, out, scope);
                 continue;
             };
-            if block.raw.is_some() {
+            if block.is_raw {
                 continue;
             }
             let head_word = tree.words[tree.directives[index].first_word as usize].span(file.id);
@@ -442,6 +442,8 @@ impl<'a> Lowering<'a> {
                     };
                     let end = tree.directives[index].end;
                     let mut draft = self.draft(service, head_word, Span::new(file.id, head_word.start, end), way);
+                    let inner_blocks = tree.inside(index).iter().filter(|one| one.block.is_some()).count();
+                    draft.places.reserve_exact(inner_blocks);
                     self.block(file, tree.children(index), inner, check, &inside, out, &mut Scope::Server(&mut draft));
                     draft.places.shrink_to_fit();
                     draft.names.shrink_to_fit();

@@ -80,8 +80,8 @@ pub struct Block {
     pub open: u32,
     /// Offset of `}`; the end of the text where it is missing.
     pub close: u32,
-    /// The bytes inside, where they are another language and were not cut (`content_by_lua_block`).
-    pub raw: Option<(u32, u32)>,
+    /// Whether what is inside is another language and was not cut (`content_by_lua_block`).
+    pub is_raw: bool,
 }
 
 /// A directive with its block, if it has one.
@@ -133,6 +133,11 @@ impl Tree {
     /// Indices of the directives in the block of directive `index`.
     pub fn children(&self, index: usize) -> impl Iterator<Item = usize> + '_ {
         self.walk(index + 1, self.directives[index].after as usize)
+    }
+
+    /// All directives in the block of directive `index`, those in blocks within it too.
+    pub fn inside(&self, index: usize) -> &[Directive] {
+        &self.directives[index + 1..self.directives[index].after as usize]
     }
 
     fn walk(&self, from: usize, to: usize) -> impl Iterator<Item = usize> + '_ {
@@ -269,7 +274,7 @@ impl Parser<'_> {
     }
 
     fn open(&mut self, first: usize, at: u32) {
-        let block = Block { open: at, close: self.tree.end, raw: None };
+        let block = Block { open: at, close: self.tree.end, is_raw: false };
         self.push(first, self.tree.end, Some(block));
         let index = self.tree.directives.len() - 1;
         if is_raw(self.tree.name(index, self.text)) {
@@ -277,11 +282,7 @@ impl Parser<'_> {
             let end = close.map_or(self.tree.end, |close| close + 1);
             let directive = &mut self.tree.directives[index];
             directive.end = end;
-            directive.block = Some(Block {
-                open: at,
-                close: close.unwrap_or(self.tree.end),
-                raw: Some((at + 1, close.unwrap_or(end))),
-            });
+            directive.block = Some(Block { open: at, close: close.unwrap_or(self.tree.end), is_raw: true });
             if close.is_none() {
                 self.fault(at, at + 1, SyntaxFault::UnclosedBlock);
             }

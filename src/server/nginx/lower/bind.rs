@@ -73,6 +73,7 @@ pub fn build(
     let mut unsaid = upstream::Unsaid::new(|service| outside.of_upstreams(service, defaults[service as usize]));
     let mut around_policies: [Option<PolicyId>; Service::ALL.len()] = Default::default();
     deployment.sites.reserve(count);
+    deployment.policies.reserve(count);
     deployment.credentials.reserve(count);
     deployment.ticket_keys.extend(levels.iter().flat_map(|level| &level.ticket_keys).cloned());
     let mut drafts = drafts.into_iter();
