@@ -121,10 +121,14 @@ impl Node {
 }
 
 impl Section {
-    /// Gives back what only lowering needs: edits ask for `tls` alone.
+    /// Gives back what only lowering needs: where nothing is wrong, edits ask for what stands in `tls` alone, and of the
+    /// other directives for their places.
     pub fn forget(&mut self) {
-        self.block.nodes.retain(|node| node.is("tls"));
-        self.block.nodes.shrink_to_fit();
+        for node in self.block.nodes.iter_mut().filter(|node| !node.is("tls")) {
+            if let Some(block) = &mut node.block {
+                block.nodes = Vec::new();
+            }
+        }
     }
 }
 

@@ -51,7 +51,6 @@ pub fn adapt(lowering: &mut Lowering<'_>, sections: &mut [Section]) -> Config {
     let stretch = |some: &mut [Section]| {
         let mut part = lowering.beside();
         let sites = read_sites(&mut part, some, &options);
-        some.iter_mut().for_each(Section::forget);
         (part, sites)
     };
     let parts: Vec<(Lowering<'_>, Vec<Site>)> = rest.par_chunks_mut(AT_ONCE).map(stretch).collect();
@@ -82,16 +81,20 @@ pub fn adapt(lowering: &mut Lowering<'_>, sections: &mut [Section]) -> Config {
 /// How many sites one worker reads at a time.
 const AT_ONCE: usize = 64;
 
-/// The sites of some sections, by themselves.
-fn read_sites(lowering: &mut Lowering<'_>, sections: &[Section], options: &Options<'_>) -> Vec<Site> {
+/// The sites of some sections, by themselves. Those with which nothing is wrong give back what is no longer needed.
+fn read_sites(lowering: &mut Lowering<'_>, sections: &mut [Section], options: &Options<'_>) -> Vec<Site> {
     let mut sites = Vec::with_capacity(sections.len());
-    for section in sections.iter().filter(|section| !section.is_route) {
+    for section in sections.iter_mut().filter(|section| !section.is_route) {
         if section.keys.is_empty() && !section.is_inside {
             let problem = Problem::new("directive-not-allowed-here", section.block.open).case("second-global");
             lowering.problem(problem.with("name", "{").with("context", "the middle of a Caddyfile"));
             continue;
         }
+        let before = lowering.problems.len();
         sites.push(site::read(lowering, section, options));
+        if lowering.problems.len() == before {
+            section.forget();
+        }
     }
     sites
 }
