@@ -3,17 +3,23 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use shakedown::diagnostic::{Safety, Severity};
+use shakedown::diagnostic::{Deed, Safety, Severity};
 use shakedown::lint;
 use shakedown::lint::page::{Effect, Example, Expect, Fixability};
 use shakedown::pipeline::{self, Options, TrustSource};
-use shakedown::source::Memory;
+use shakedown::source::{FileKind, Memory, Metadata};
 use shakedown_testing::recipe::{self, example_files_of};
 use shakedown_testing::{NOW, server};
 
 fn fixed(files: &BTreeMap<String, Vec<u8>>, example: &Example, most: Safety) -> pipeline::Fixed {
+    fixed_after(files, example, most, &[])
+}
+
+fn fixed_after(files: &BTreeMap<String, Vec<u8>>, example: &Example, most: Safety, deeds: &[Deed]) -> pipeline::Fixed {
     let main = main_file(example);
-    pipeline::fix(&memory(files), &[PathBuf::from(main)], &options(example), most).expect("a run")
+    let mut memory = memory(files);
+    describe(&mut memory, example, deeds);
+    pipeline::fix(&memory, &[PathBuf::from(main)], &options(example), most).expect("a run")
 }
 
 fn memory(files: &BTreeMap<String, Vec<u8>>) -> Memory {
@@ -22,6 +28,22 @@ fn memory(files: &BTreeMap<String, Vec<u8>>) -> Memory {
         memory.insert(path, bytes.clone());
     }
     memory
+}
+
+/// Says who owns the files of an example, and what was done to them since.
+fn describe(memory: &mut Memory, example: &Example, deeds: &[Deed]) {
+    for (path, said) in &example.metadata {
+        let mode = said.mode.as_deref().map_or(0o600, |mode| u32::from_str_radix(mode, 8).expect("an octal number"));
+        let (uid, gid, modified) = (said.uid, said.gid, said.days_old.map(|days| NOW - days * 86_400));
+        let (mode, gid) = deeds.iter().fold((mode, gid), |(mode, gid), deed| match deed {
+            Deed::Permit { path: changed, mode, group } if changed.ends_with(path) => {
+                (*mode, group.as_ref().map_or(gid, |(gid, _)| *gid))
+            }
+            _ => (mode, gid),
+        });
+        let kind = FileKind::Regular;
+        memory.describe(path, Metadata { kind, size: 0, mode, uid, gid, modified, has_acl: false });
+    }
 }
 
 /// All files of an example, those of the system around it too.
@@ -70,23 +92,31 @@ fn declared_and_offered_fixes_agree_and_converge() {
         {
             let main = main_file(example);
             let files = files_of(example);
-            let memory = memory(&files);
+            let mut memory = memory(&files);
+            describe(&mut memory, example, &[]);
             let before = fixed(&files, example, Safety::Unsafe);
             let is_own = |finding: &&shakedown::diagnostic::Finding| finding.rule.as_str() == rule.name;
             let first = pipeline::lint(&memory, &[PathBuf::from(main)], &options(example)).expect("a run");
-            let fix = first.findings.iter().find(is_own).and_then(|finding| finding.fix.as_ref());
-            let Some(fix) = fix else { continue };
-            offered = offered.max(Some(fix.safety));
-            if before.run.findings.iter().any(|finding| is_own(&finding)) {
-                wrong += &format!("{}, example {number}: its fix does not end it\n", rule.name);
-            }
+            let fix = first.findings.iter().find(is_own).and_then(|finding| finding.mended());
+            let Some(safety) = fix else { continue };
+            offered = offered.max(Some(safety));
             // Applied once more, nothing changes.
             let mut result = files.clone();
             for (path, (_, after)) in &before.files {
                 result.insert(path.display().to_string(), after.clone());
             }
-            let again = fixed(&result, example, Safety::Unsafe);
-            if !again.files.is_empty() {
+            for deed in &before.deeds {
+                if let Deed::Rename { from, to } = deed {
+                    let path = |path: &PathBuf| path.to_string_lossy().trim_start_matches('/').to_owned();
+                    let bytes = result.remove(&path(from)).expect("a file of the example");
+                    result.insert(path(to), bytes);
+                }
+            }
+            let again = fixed_after(&result, example, Safety::Unsafe, &before.deeds);
+            if again.run.findings.iter().any(|finding| is_own(&finding)) {
+                wrong += &format!("{}, example {number}: its fix does not end it\n", rule.name);
+            }
+            if !again.files.is_empty() || !again.deeds.is_empty() {
                 wrong += &format!("{}, example {number}: fixes do not converge\n", rule.name);
             }
             // A safe fix of what keeps the server from starting lets it start; none keeps it from starting.

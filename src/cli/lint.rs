@@ -7,7 +7,7 @@ use super::progress::Progress;
 use super::settle::{self, Asked};
 use super::{CLEAN, FINDINGS, output, style};
 use super::{fleet, input};
-use crate::diagnostic::Safety;
+use crate::diagnostic::{Deed, Safety};
 use crate::pipeline::{self, Changed, Failure, Run};
 use crate::source::{Disk, FileSystem};
 use crate::{fix, report};
@@ -31,7 +31,8 @@ pub fn run(arguments: &LintArguments) -> Result<u8, Failure> {
         let fixed = pipeline::fix(files, paths, options, most)?;
         progress.end();
         let changed = fixed.files.iter().map(|(path, (before, after))| (path.as_path(), &**before, &after[..]));
-        output(&arguments.shared, &report::whole_patch(changed))?;
+        let commands: Vec<String> = fixed.deeds.iter().flat_map(Deed::commands).collect();
+        output(&arguments.shared, &report::whole_patch(changed, &commands))?;
         return Ok(code(&before, &asked));
     }
     if let Some(path) = &arguments.write_baseline {
@@ -51,14 +52,9 @@ pub fn run(arguments: &LintArguments) -> Result<u8, Failure> {
         return Ok(code(&added.run, &asked));
     }
     let run = if arguments.fix || arguments.unsafe_fixes {
-        let fixed = pipeline::fix(files, paths, options, most)?;
+        let run = mend(files, &asked, most)?;
         progress.end();
-        write(files, &fixed.files)?;
-        if fixed.applied > 0 {
-            let (applied, changed) = (fixed.applied, fixed.files.len());
-            eprintln!("fixed {applied} fault{} in {changed} file{}", plural(applied), plural(changed));
-        }
-        fixed.run
+        run
     } else {
         let mut run = pipeline::lint(files, paths, options)?;
         if let Some(since) = &arguments.since {
@@ -90,6 +86,32 @@ fn earlier(since: &Path, arguments: &LintArguments, disk: &Disk, asked: &Asked) 
     let is_revision = since.to_string_lossy().starts_with("git:") && since.to_string_lossy().matches(':').count() == 1;
     let paths = if is_revision && !asked.paths.is_empty() { asked.paths.clone() } else { opened.paths.clone() };
     pipeline::lint_elsewhere(&*opened.files, &paths, &options, disk)
+}
+
+/// How often files are looked at again once one has another name or mode.
+const ROUNDS: usize = 5;
+
+/// Applies fixes, and what is to be done to files beside their bytes, and tells what is left.
+fn mend(files: &dyn FileSystem, asked: &Asked, most: Safety) -> Result<Run, Failure> {
+    let mut done: Vec<Deed> = Vec::new();
+    for _ in 0..ROUNDS {
+        let fixed = pipeline::fix(files, &asked.paths, &asked.options, most)?;
+        write(files, &fixed.files)?;
+        if fixed.applied > 0 {
+            let (applied, changed) = (fixed.applied, fixed.files.len());
+            eprintln!("fixed {applied} fault{} in {changed} file{}", plural(applied), plural(changed));
+        }
+        let fresh: Vec<Deed> = fixed.deeds.into_iter().filter(|deed| !done.contains(deed)).collect();
+        if fresh.is_empty() {
+            return Ok(fixed.run);
+        }
+        for deed in fresh {
+            fix::perform(&deed).map_err(|error| Failure::new(error.to_string()))?;
+            deed.commands().iter().for_each(|command| eprintln!("done: {}", report::plain(command)));
+            done.push(deed);
+        }
+    }
+    pipeline::lint(files, &asked.paths, &asked.options)
 }
 
 /// Replaces the files that changed.

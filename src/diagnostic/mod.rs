@@ -3,7 +3,10 @@
 //! A [`Finding`] is for people and formats; a [`Problem`] is what a front end met while reading, before the rule's page
 //! gave it words. Neither knows how it will be shown.
 
+mod act;
 pub mod spelling;
+
+pub use act::{Act, Deed};
 
 use std::borrow::Cow;
 use std::fmt;
@@ -125,6 +128,8 @@ pub struct Finding {
     pub help: Option<String>,
     /// The edit that does it.
     pub fix: Option<Fix>,
+    /// What does it where no text is changed.
+    pub act: Option<Act>,
     /// Whether the server does not start with it, and refuses a reload.
     pub stops: bool,
     /// Tells it from others across runs: the same while unrelated lines change. Empty until the run gives it one.
@@ -132,6 +137,11 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// How safe what mends it is, where there is something.
+    pub fn mended(&self) -> Option<Safety> {
+        self.fix.as_ref().map(|fix| fix.safety).or(self.act.as_ref().map(|act| act.safety))
+    }
+
     /// The same in a registry of texts that has `before` others first.
     pub fn behind(mut self, before: u32) -> Self {
         let moved = |span: &mut Span| *span = span.behind(before);
@@ -159,6 +169,8 @@ pub struct Problem {
     pub related: Vec<Label>,
     /// The edit, where there is one.
     pub fix: Option<Fix>,
+    /// What mends it where no text is changed.
+    pub act: Option<Act>,
 }
 
 impl Problem {
@@ -172,6 +184,7 @@ impl Problem {
             arguments: Vec::new(),
             related: Vec::new(),
             fix: None,
+            act: None,
         }
     }
 

@@ -197,6 +197,7 @@ pub fn defect(rule: RuleName, reason: &str) -> Finding {
         note: None,
         help: None,
         fix: None,
+        act: None,
         stops: false,
         fingerprint: String::new(),
     }
@@ -208,6 +209,9 @@ type Arguments = Vec<(&'static str, String)>;
 /// Rules whose problems have one cause, wherever they bite.
 const ONE_CAUSE: &[&str] = &["ssl-module-not-loaded"];
 
+/// Rules whose problems at one place are several faults where their words differ.
+const APART: &[&str] = &["site-file-not-included"];
+
 /// One fault is one finding: problems of one rule and case at one place become one, with a label for each bite.
 fn merge(scope: &Scope<'_>, problems: Vec<Problem>) -> Vec<Problem> {
     let mut index: HashMap<(RuleName, &'static str, Span, Arguments), usize> = HashMap::with_capacity(problems.len());
@@ -216,7 +220,8 @@ fn merge(scope: &Scope<'_>, problems: Vec<Problem>) -> Vec<Problem> {
         // What a macro says is one place, however often it is used, and one fault as long as its words are the same.
         let mut place = scope.sources.place(problem.at).span;
         let is_one = ONE_CAUSE.contains(&problem.rule.as_str());
-        let arguments = if place == problem.at || is_one { Vec::new() } else { problem.arguments.clone() };
+        let is_told_apart = APART.contains(&problem.rule.as_str()) || place != problem.at;
+        let arguments = if is_told_apart && !is_one { problem.arguments.clone() } else { Vec::new() };
         if is_one {
             place = Span::new(FileId(0), 0, 0);
         }
@@ -238,6 +243,9 @@ fn merge(scope: &Scope<'_>, problems: Vec<Problem>) -> Vec<Problem> {
                 first.related.extend(fresh);
                 if first.fix != problem.fix {
                     first.fix = None;
+                }
+                if first.act != problem.act {
+                    first.act = None;
                 }
             }
         }
@@ -416,6 +424,7 @@ pub fn told(server: &str, mut problem: Problem, settings: &Settings) -> Finding 
             note: None,
             help: None,
             fix: problem.fix,
+            act: problem.act,
             stops: false,
             fingerprint: String::new(),
         };
@@ -435,6 +444,7 @@ pub fn told(server: &str, mut problem: Problem, settings: &Settings) -> Finding 
         note: said.note,
         help: said.help,
         fix: problem.fix,
+        act: problem.act,
         stops: said.stops,
         fingerprint: String::new(),
     }

@@ -1,11 +1,11 @@
 //! Applies fixes until nothing changes, in memory: what is written, and what remains.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Failure, Options, Run, dump, lint};
-use crate::diagnostic::Safety;
+use crate::diagnostic::{Deed, Safety, Severity};
 use crate::fix;
 use crate::source::{FileSystem, Overlay, Text};
 
@@ -23,6 +23,8 @@ pub struct Fixed {
     pub run: Run,
     /// How many fixes were applied.
     pub applied: usize,
+    /// What is to be done to files beside their bytes, in order.
+    pub deeds: Vec<Deed>,
 }
 
 /// Applies all fixes up to `most`, reads the result again, and goes on until nothing changes. Nothing is written.
@@ -68,6 +70,38 @@ pub fn fix(files: &dyn FileSystem, paths: &[PathBuf], options: &Options, most: S
         }
         run = lint(&overlay, paths, options)?;
     }
+    let deeds = deeds(files, paths, options, most, &run, &changed)?;
     changed.retain(|_, (before, after)| **before != **after);
-    Ok(Fixed { files: changed, run, applied })
+    Ok(Fixed { files: changed, run, applied, deeds })
+}
+
+/// What findings that are left ask for beside edits. A file gets another name only where nothing else comes of it: none that
+/// is an error.
+fn deeds(
+    files: &dyn FileSystem,
+    paths: &[PathBuf],
+    options: &Options,
+    most: Safety,
+    run: &Run,
+    changed: &Changed,
+) -> Result<Vec<Deed>, Failure> {
+    let acts = run.findings.iter().filter_map(|finding| finding.act.as_ref()).filter(|act| act.safety <= most);
+    let wanted: BTreeSet<&Deed> = acts.map(|act| &act.deed).collect();
+    let mut found = Vec::new();
+    let mut renamed: Vec<(&Path, Arc<[u8]>)> = Vec::new();
+    for deed in wanted {
+        if let Deed::Rename { from, to } = deed {
+            let Ok(bytes) = files.read(from, options.limits.config_file) else { continue };
+            renamed.push((to, bytes));
+            let mut overlay = Overlay::new(files);
+            changed.iter().for_each(|(path, (_, text))| overlay.insert(path, text.clone()));
+            renamed.iter().for_each(|(path, bytes)| overlay.insert(path, Arc::clone(bytes)));
+            if lint(&overlay, paths, options)?.count(Severity::Error) > run.count(Severity::Error) {
+                renamed.pop();
+                continue;
+            }
+        }
+        found.push(deed.clone());
+    }
+    Ok(found)
 }

@@ -98,6 +98,9 @@ struct WireFix {
     title: String,
     safety: &'static str,
     edits: Vec<WireEdit>,
+    /// Commands of a shell, where what mends the fault is no change of a text.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    commands: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -140,7 +143,7 @@ pub fn document(run: &Run) -> Document {
             error: run.count(Severity::Error),
             warning: run.count(Severity::Warning),
             info: run.count(Severity::Info),
-            fixable: run.findings.iter().filter(|finding| finding.fix.is_some()).count(),
+            fixable: run.findings.iter().filter(|finding| finding.mended().is_some()).count(),
             suppressed: run.suppressed.len(),
             files: run.counts.files,
             sites: run.counts.sites,
@@ -191,9 +194,17 @@ fn related(sources: &Sources, label: &Label) -> Related {
 pub(super) fn wire(sources: &Sources, rules: &lint::Rules, finding: &Finding) -> WireFinding {
     let rule = rules.find(finding.rule.as_str());
     let citation = rule.and_then(|rule| link(rule.brief()));
+    let safety = |safety: Safety| if safety == Safety::Safe { "safe" } else { "unsafe" };
+    let act = finding.act.as_ref().map(|act| WireFix {
+        title: act.deed.commands().join("; "),
+        safety: safety(act.safety),
+        edits: Vec::new(),
+        commands: act.deed.commands(),
+    });
     let fix = finding.fix.as_ref().map(|fix| WireFix {
         title: fix.title.clone(),
-        safety: if fix.safety == Safety::Safe { "safe" } else { "unsafe" },
+        safety: safety(fix.safety),
+        commands: Vec::new(),
         edits: fix
             .edits
             .iter()
@@ -215,7 +226,7 @@ pub(super) fn wire(sources: &Sources, rules: &lint::Rules, finding: &Finding) ->
         help: finding.help.clone(),
         location: location(sources, finding.primary.span, &finding.primary.caption),
         related: finding.related.iter().map(|label| related(sources, label)).chain(steps).collect(),
-        fix,
+        fix: fix.or(act),
         fingerprint: finding.fingerprint.clone(),
         url: citation.map(str::to_owned),
     }

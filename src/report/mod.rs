@@ -59,7 +59,7 @@ fn is_turning(letter: char) -> bool {
 
 /// Words for a terminal: control characters and marks that turn the reading direction come from the files that are judged,
 /// and are replaced.
-fn plain(text: &str) -> Cow<'_, str> {
+pub fn plain(text: &str) -> Cow<'_, str> {
     if text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t')) {
         return Cow::Borrowed(text);
     }

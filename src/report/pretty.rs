@@ -120,6 +120,12 @@ pub(super) fn finding(out: &mut String, texts: &Texts<'_>, finding: &Finding, st
     if let Some(fix) = &finding.fix {
         patch(out, texts.sources, fix, style);
     }
+    if let Some(act) = &finding.act {
+        for command in act.deed.commands() {
+            let option = option(act.safety);
+            let _ = writeln!(out, "  {}: {} ({option})", style.paint("36", "fix"), plain(&command));
+        }
+    }
 }
 
 /// The labels of a finding, those of the primary file first, then file by file in their own order.
@@ -276,13 +282,18 @@ impl miette::Diagnostic for Shown<'_> {
     }
 }
 
+/// The option that applies it.
+fn option(safety: Safety) -> &'static str {
+    if safety == Safety::Safe { "--fix" } else { "--unsafe-fixes" }
+}
+
 /// The patch of one fix, as it would look applied alone.
 fn patch(out: &mut String, sources: &Sources, one: &crate::diagnostic::Fix, style: Style) {
     let is_secret = |file: FileId| sources.file(file).is_secret();
     if one.edits.iter().any(|edit| is_secret(edit.span.file)) {
         return;
     }
-    let option = if one.safety == Safety::Safe { "--fix" } else { "--unsafe-fixes" };
+    let option = option(one.safety);
     let _ = writeln!(out, "  {}: {} ({option})", style.paint("36", "fix"), plain(&one.title));
     if fix::choose([one]).is_empty() {
         return;
@@ -323,8 +334,7 @@ fn summary(out: &mut String, run: &Run, style: Style) {
         counted(counts.sites, "site"),
         counted(counts.certificates, "certificate"),
     );
-    let count =
-        |safety| run.findings.iter().filter(|one| one.fix.as_ref().is_some_and(|fix| fix.safety == safety)).count();
+    let count = |safety| run.findings.iter().filter(|one| one.mended() == Some(safety)).count();
     let (safe, unsafe_) = (count(Safety::Safe), count(Safety::Unsafe));
     if safe > 0 {
         let _ = write!(out, "; {safe} can be fixed: run again with --fix, or --diff to see");
@@ -389,7 +399,13 @@ fn summary(out: &mut String, run: &Run, style: Style) {
     }
 }
 
-/// The patch of all files that changed, as `--diff` prints it.
-pub fn whole_patch<'f>(files: impl IntoIterator<Item = (&'f Path, &'f [u8], &'f [u8])>) -> Vec<u8> {
-    files.into_iter().flat_map(|(path, before, after)| fix::unified(path, before, after, 3)).collect()
+/// The patch of all files that changed, as `--diff` prints it, with commands for what no patch says, which programs that take
+/// patches pass over.
+pub fn whole_patch<'f>(
+    files: impl IntoIterator<Item = (&'f Path, &'f [u8], &'f [u8])>,
+    commands: &[String],
+) -> Vec<u8> {
+    let patches = files.into_iter().flat_map(|(path, before, after)| fix::unified(path, before, after, 3));
+    let commands = commands.iter().flat_map(|command| format!("# {}\n", plain(command)).into_bytes());
+    patches.chain(commands).collect()
 }

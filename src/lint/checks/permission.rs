@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::diagnostic::{Edit, Fix, Problem, Safety, Unjudged};
+use crate::diagnostic::{Act, Deed, Edit, Fix, Problem, Safety, Unjudged};
 use crate::lint::scope::is_private_name;
 use crate::lint::{Permissions, Reader, Scope, Sink, Use, is_host};
 use crate::model::{NamedFile, SiteId, Token};
@@ -29,7 +29,7 @@ fn shut(trail: &Trail, at: Option<usize>) -> Option<&Step> {
 
 /// What a problem says of a step that shuts a reader out.
 fn told(permissions: &Permissions, problem: Problem, reader: &Reader, step: &Step, wish: Wish) -> Problem {
-    let group = permissions.accounts.user(&reader.account.name).and_then(|one| one.groups.first().copied());
+    let group = own_group(permissions, reader);
     let bit = if wish == Wish::Read { "r" } else { "x" };
     problem
         .with("user", reader.account.name.clone())
@@ -37,6 +37,13 @@ fn told(permissions: &Permissions, problem: Problem, reader: &Reader, step: &Ste
         .with("mode", described(permissions, &step.metadata))
         .with("bit", bit)
         .with("group", group.map_or_else(|| reader.account.name.clone(), |gid| permissions.accounts.group_name(gid)))
+}
+
+/// The group to open a file to: the one that is called like the reader, else its first.
+fn own_group(permissions: &Permissions, reader: &Reader) -> Option<u32> {
+    let groups = permissions.accounts.user(&reader.account.name)?.groups;
+    let own = groups.iter().find(|gid| permissions.accounts.group_name(**gid) == reader.account.name);
+    own.or(groups.first()).copied()
 }
 
 /// Judges one file that the server reads while it starts.
@@ -62,13 +69,50 @@ fn unreadable(scope: &Scope<'_>, rule: &'static str, token: &Token, path: &Path,
                 (false, _) if is_roots => "unknown",
                 (false, _) => return unknown_user(rule, reader, token, sink),
             };
-            sink.report(told(permissions, problem.case(case), reader, step, wish));
+            let mut problem = told(permissions, problem.case(case), reader, step, wish);
+            problem.act = (case.is_empty()).then(|| admit(permissions, reader, step, rule)).flatten();
+            sink.report(problem);
         }
         Passage::Unknown(why) => {
             let reason = format!("{why}: {} (run as root to judge it)", token.text);
             sink.unjudged.push(Unjudged { what: rule.into(), reason, at: Some(token.span) });
         }
     }
+}
+
+/// Lets a reader in whom a file itself shuts out: as its owner, or by its group. Everybody may read a certificate, nobody else a
+/// key.
+fn admit(permissions: &Permissions, reader: &Reader, step: &Step, rule: &str) -> Option<Act> {
+    let metadata = &step.metadata;
+    let (mode, group) = if metadata.uid == reader.account.uid {
+        (metadata.mode | 0o400, None)
+    } else if rule == "certificate-file-unreadable" {
+        (metadata.mode | 0o444, None)
+    } else {
+        let gid = own_group(permissions, reader)?;
+        ((metadata.mode | 0o040) & !0o037, (gid != metadata.gid).then(|| (gid, permissions.accounts.group_name(gid))))
+    };
+    let deed = Deed::Permit { path: step.path.clone(), mode: mode & 0o7777, group };
+    (!metadata.has_acl).then_some(Act { safety: Safety::Unsafe, deed })
+}
+
+/// Takes a key away from all who have no business with it, and leaves it to who reads it.
+fn close(permissions: &Permissions, step: &Step) -> Option<Act> {
+    let reader = permissions.reader.as_ref().filter(|reader| reader.is_known)?;
+    let metadata = &step.metadata;
+    let is_trusted = permissions.trusted_groups.contains(&metadata.gid)
+        || permissions.accounts.is_private_group(metadata.gid, metadata.uid);
+    let keeps_group = is_trusted && metadata.gid != 0;
+    let (mode, group) = if reader.account.is_root() || metadata.uid == reader.account.uid {
+        (metadata.mode & if keeps_group { !0o027 } else { !0o077 }, None)
+    } else if reader.account.groups.contains(&metadata.gid) {
+        ((metadata.mode | 0o040) & !0o037, None)
+    } else {
+        let gid = own_group(permissions, reader)?;
+        ((metadata.mode | 0o040) & !0o037, Some((gid, permissions.accounts.group_name(gid))))
+    };
+    let deed = Deed::Permit { path: step.path.clone(), mode: mode & 0o7777, group };
+    (!metadata.has_acl).then_some(Act { safety: Safety::Unsafe, deed })
 }
 
 fn unknown_user(rule: &'static str, reader: &Reader, token: &Token, sink: &mut Sink) {
@@ -142,6 +186,8 @@ pub fn key_readable_by_others(scope: &Scope<'_>, sink: &mut Sink) {
         if !holds_key {
             continue;
         }
+        let mut problem = problem;
+        problem.act = close(permissions, end);
         if metadata.mode & 0o004 != 0 && admits(true) {
             sink.report(problem);
         } else if metadata.mode & 0o040 != 0

@@ -11,7 +11,7 @@ use foldhash::{HashMap, HashMapExt, HashSet};
 use rayon::prelude::*;
 
 use super::{Loaded, Reader, Statement};
-use crate::diagnostic::{Edit, Fix, Problem, Safety, Unjudged};
+use crate::diagnostic::{Act, Deed, Edit, Fix, Problem, Safety, Unjudged};
 use crate::model::{Frame, FrameKind};
 use crate::pki;
 use crate::server::apache::syntax::{self, Line, Word};
@@ -269,7 +269,15 @@ impl Reader<'_> {
             if has_site {
                 let problem = Problem::new("site-file-not-included", at).with("path", shown);
                 let name = entry.name.to_string_lossy().into_owned();
-                let problem = problem.with("file", path.display().to_string()).with("name", name);
+                let mut problem = problem.with("file", path.display().to_string()).with("name", name);
+                let mut to = path.clone().into_os_string();
+                to.push(".conf");
+                let to = PathBuf::from(to);
+                let is_taken = entries.iter().any(|other| Some(&*other.name) == to.file_name());
+                if shown.ends_with("*.conf") && !is_taken {
+                    let deed = Deed::Rename { from: path.clone(), to };
+                    problem.act = Some(Act { safety: Safety::Safe, deed });
+                }
                 self.left_out.push((path, problem));
             }
         }
