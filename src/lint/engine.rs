@@ -344,7 +344,8 @@ fn silence(scope: &Scope<'_>, problems: Vec<Problem>) -> Vec<Problem> {
 }
 
 /// What the server lacks where a directive was taken for an argument of the one before it, and what is said of words that were
-/// never meant as arguments, is that one's doing: it speaks alone, as an error where the server does not start.
+/// never meant as arguments, is that one's doing: it speaks alone, and is a fault of the
+/// text where the server does not start.
 fn swallow(scope: &Scope<'_>, mut problems: Vec<Problem>) -> Vec<Problem> {
     let is_it = |problem: &Problem| problem.rule.as_str() == "swallowed-directive";
     // Where each swallowed directive begins, and where it ends at the latest.
@@ -380,7 +381,8 @@ fn swallow(scope: &Scope<'_>, mut problems: Vec<Problem>) -> Vec<Problem> {
         }
     }
     for at in ends {
-        problems[at].case = "stops";
+        problems[at].rule = RuleName::new("syntax-error");
+        problems[at].case = "runs-on";
     }
     let mut at = 0;
     problems.retain(|_| {
