@@ -133,6 +133,13 @@ pub enum Change {
     },
     /// Loads the server's module for TLS, where it is one.
     LoadTls,
+    /// Names a file with passwords where a key is named that one of them opens.
+    NamePasswords {
+        /// The word that names the key.
+        key: Span,
+        /// The path to write.
+        path: String,
+    },
     /// Says commands for the TLS library again, at the level of another.
     RepeatCommands {
         /// Name and value of each.

@@ -196,12 +196,25 @@ pub fn key_encrypted<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
         && is_locked(key)
         && one.set.passwords.is_none()
     {
-        let problem = Problem::new("key-encrypted", token.span).with("path", &*token.text);
+        let mut problem = Problem::new("key-encrypted", token.span).with("path", &*token.text);
+        if let Some(path) = opens_elsewhere(scope).filter(|_| key.is_ok()) {
+            let change = Change::NamePasswords { key: token.span, path: path.to_owned() };
+            problem.fix =
+                scope.fix("name the file of passwords that opens it for another site", Safety::Unsafe, &change);
+        }
         sink.report(match &one.set.dialog {
             Some(dialog) => problem.case("dialog").related(dialog.span, "asked at start"),
             None => problem,
         });
     }
+}
+
+/// The only file of passwords that the configuration names, as it is written: where a key was opened, by that one.
+fn opens_elsewhere<'a>(scope: &Scope<'a>) -> Option<&'a str> {
+    let mut named = scope.deployment.credentials.iter().filter_map(|set| set.passwords.as_ref());
+    let (token, path) = named.next()?;
+    let is_plain = !token.text.contains(['$', '"', '\'', ' ', ';', '{', '}', '\\']);
+    (is_plain && named.all(|(_, other)| other == path)).then_some(&*token.text)
 }
 
 /// `key-password-wrong`.

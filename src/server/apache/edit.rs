@@ -226,6 +226,7 @@ impl Editor for ApacheEditor<'_> {
             Change::MoveToSite { written, site } => self.move_to(*written, *site),
             Change::MoveBehind { site, behind } => self.move_behind(*site, *behind),
             Change::LoadTls => self.load_tls(),
+            Change::NamePasswords { .. } => None,
             Change::Staple { site, written } => self.staple(*site, *written),
             Change::VerifyUpstream { written: Some(written), .. } => {
                 let edits = vec![Edit { span: *written, text: "require".to_owned() }];
@@ -268,6 +269,7 @@ impl Editor for ApacheEditor<'_> {
             Change::MoveToSite { .. } => "write it in the other site".to_owned(),
             Change::MoveBehind { .. } => "put the site behind the other".to_owned(),
             Change::MergeInto { .. } => "make one site of the two".to_owned(),
+            Change::NamePasswords { .. } => "a key that is not encrypted".to_owned(),
             Change::LoadTls => "`LoadModule ssl_module PATH`".to_owned(),
             Change::RepeatCommands { .. } => "say the commands again".to_owned(),
             Change::Staple { .. } => "`SSLUseStapling on` and `SSLStaplingCache`".to_owned(),

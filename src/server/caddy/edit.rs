@@ -206,6 +206,7 @@ impl Editor for CaddyEditor<'_> {
             | Change::MoveToSite { .. }
             | Change::MoveBehind { .. }
             | Change::LoadTls
+            | Change::NamePasswords { .. }
             | Change::RepeatCommands { .. }
             | Change::Staple { .. }
             | Change::VerifyUpstream { .. } => None,
@@ -235,6 +236,7 @@ impl Editor for CaddyEditor<'_> {
             Change::MoveToSite { .. } => "write it in the other site".to_owned(),
             Change::MoveBehind { .. } => "put the site behind the other".to_owned(),
             Change::MergeInto { .. } => "make one site of the two".to_owned(),
+            Change::NamePasswords { .. } => "a key that is not encrypted".to_owned(),
             Change::LoadTls => "nothing: TLS is built in".to_owned(),
             Change::RepeatCommands { .. } => "say the commands again".to_owned(),
             Change::Staple { .. } => "nothing: responses are sent".to_owned(),

@@ -259,6 +259,12 @@ impl Editor for NginxEditor<'_> {
             | Change::MoveBehind { .. }
             | Change::MergeInto { .. }
             | Change::LoadTls => None,
+            Change::NamePasswords { key, path } => {
+                let (file, index) = self.directive(*key)?;
+                let start = file.tree().directives[index].start as usize;
+                let edits = vec![self.before(file, start, &format!("ssl_password_file {path};"))];
+                Some(Edits { edits, reaches: self.reach.of_file(*key) })
+            }
         }
     }
 
@@ -287,6 +293,7 @@ impl Editor for NginxEditor<'_> {
             Change::MoveToSite { .. } => "write it in the other site".to_owned(),
             Change::MoveBehind { .. } => "put the site behind the other".to_owned(),
             Change::MergeInto { .. } => "make one site of the two".to_owned(),
+            Change::NamePasswords { path, .. } => format!("`ssl_password_file {path};`"),
             Change::LoadTls => "nothing: the module is built in".to_owned(),
             Change::RepeatCommands { .. } => "say the commands again".to_owned(),
             Change::Staple { .. } => "`ssl_stapling on;`".to_owned(),
