@@ -120,7 +120,8 @@ fn unsynchronized(files: &dyn FileSystem, clock: Clock, now: i64) -> Option<Unsy
             is_late.then_some(Unsynchronized::Service)
         }
         Err(error) if error == ReadError::Missing && clock.is_unkept => {
-            booted(files, &at(files, "/proc")).is_none_or(has_had_time).then_some(Unsynchronized::Kernel)
+            // Whose kernel was asked has its files here, too: not so an archive or a copy.
+            booted(files, &at(files, "/proc")).is_some_and(has_had_time).then_some(Unsynchronized::Kernel)
         }
         Err(_) => None,
     }
