@@ -61,6 +61,7 @@ pub fn holds_key(text: &[u8]) -> bool {
         let line = line.trim_ascii();
         line.starts_with(b"-----BEGIN ") && line.ends_with(b"PRIVATE KEY-----")
     };
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     // Hardly any text has the words.
     memchr::memmem::find(text, b"PRIVATE KEY-----").is_some() && text.split(|byte| *byte == b'\n').any(is_head)
 }
@@ -241,6 +242,14 @@ mod tests {
 
     const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
     const END: &str = "-----END CERTIFICATE-----";
+
+    #[test]
+    fn a_key_is_known_by_its_first_line() {
+        for text in ["-----BEGIN PRIVATE KEY-----\nAA", "a\r\n-----BEGIN EC PRIVATE KEY-----\r\n"] {
+            assert!(holds_key(text.as_bytes()) && holds_key(format!("\u{feff}{text}").as_bytes()), "{text}");
+        }
+        assert!(!holds_key(b"# -----BEGIN PRIVATE KEY----- stands above a key"));
+    }
 
     #[test]
     fn blocks_are_found_as_openssl_finds_them() {
