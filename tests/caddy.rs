@@ -548,3 +548,35 @@ fn blocks_that_become_one_mean_what_they_meant() {
         assert_eq!(adapt(&["caddy"], folder.path(), &path), Ok(before), "{text}");
     }
 }
+
+/// Who signs where nothing says so: the real Caddy asks nobody for what it signs itself.
+#[test]
+fn the_real_caddy_signs_itself_for_what_is_internal() {
+    let names = ["a.local", "localhost", "10.1.2.3", "a.internal", "a.home.arpa", "host", "a.lan"];
+    let folder = tempfile::tempdir().expect("a folder");
+    let sites: String = names.iter().map(|name| format!("{name} {{\n\trespond ok\n}}\n")).collect();
+    let options = "{\n\tadmin off\n\tskip_install_trust\n\thttp_port 8080\n\thttps_port 8443\n}\n";
+    std::fs::write(folder.path().join("Caddyfile"), format!("{options}{sites}")).expect("a file");
+    // It is ended once each name was got or given up.
+    let script = "ip link set lo up; export HOME=$PWD XDG_DATA_HOME=$PWD/data XDG_CONFIG_HOME=$PWD/config; \
+                  caddy run --config Caddyfile >log 2>&1 & \
+                  for try in $(seq 100); do \
+                      [ $(grep -c -e 'certificate obtained successfully' -e 'will retry' -e 'could not get' log) -ge 7 ] && break; \
+                      sleep 0.1; \
+                  done; kill %1 $!; wait; ls data/caddy/certificates/local; caddy version >version";
+    let mut command = Command::new("unshare");
+    let output =
+        command.args(["-n", "-p", "-f", "--kill-child", "sh", "-c", script]).current_dir(folder.path()).output();
+    let output = output.expect("unshare, ip and caddy are installed: run tests/install");
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    let signed: BTreeSet<&str> = told.lines().collect();
+    let read =
+        read_as(&Memory::new(), Path::new("Caddyfile"), format!("{options}{sites}").as_bytes(), "debian-12", &[]);
+    let managed = read.deployment().managed.values();
+    let ours: BTreeSet<&str> = managed
+        .filter(|one| one.authority == shakedown::model::Authority::Internal)
+        .filter_map(|one| one.name.as_deref())
+        .collect();
+    assert_eq!(ours, signed);
+    assert!(signed.contains("a.local") && !signed.contains("a.internal"), "{told}");
+}

@@ -435,11 +435,11 @@ pub struct LintArguments {
     )]
     pub add_ignores: Option<String>,
 
-    /// Repair what can be repaired without changing what works
+    /// Repair what can be repaired without changing what works; site files may get another name
     #[arg(long, help_heading = REPAIR)]
     pub fix: bool,
 
-    /// Repair also what changes behaviour
+    /// Repair also what changes behaviour, and set modes and groups of keys and certificates
     #[arg(long, help_heading = REPAIR)]
     pub unsafe_fixes: bool,
 

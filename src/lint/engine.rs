@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use super::repair::repair;
 use super::scope::{Scope, Sink, Use};
 use super::sent::ease;
+use super::swallowed::swallow;
 use super::{Check, Rule, Settings, find, rule_name};
 use crate::diagnostic::{Finding, Fix, Label, Problem, RuleName, Severity, Unjudged};
 use crate::model::{EndpointId, SiteId};
@@ -341,55 +342,6 @@ fn silence(scope: &Scope<'_>, problems: Vec<Problem>) -> Vec<Problem> {
             || is_one_of(problem, ABSENCES) && doubtful.contains(&problem.at.file)
     };
     problems.into_iter().filter(|problem| !is_quiet(problem)).collect()
-}
-
-/// What the server lacks where a directive was taken for an argument of the one before it, and what is said of words that were
-/// never meant as arguments, is that one's doing: it speaks alone, and is a fault of the
-/// text where the server does not start.
-fn swallow(scope: &Scope<'_>, mut problems: Vec<Problem>) -> Vec<Problem> {
-    let is_it = |problem: &Problem| problem.rule.as_str() == "swallowed-directive";
-    // Where each swallowed directive begins, and where it ends at the latest.
-    let swallowed: Vec<(usize, Span)> = problems
-        .iter()
-        .enumerate()
-        .filter(|(_, problem)| is_it(problem))
-        .filter_map(|(at, problem)| {
-            let begin = problem.related.first()?.span;
-            let bytes = scope.sources.file(begin.file).bytes();
-            let length = bytes.get(begin.start as usize..)?.iter().position(|byte| *byte == b';')?;
-            Some((at, Span { end: begin.start + length as u32, ..begin }))
-        })
-        .collect();
-    if swallowed.is_empty() {
-        return problems;
-    }
-    let mut ends = Vec::new();
-    let mut gone = HashSet::new();
-    for (at, problem) in problems.iter().enumerate().filter(|(_, problem)| !is_it(problem)) {
-        let lies_in =
-            |span: &Span| span.file == problem.at.file && span.start <= problem.at.start && problem.at.end <= span.end;
-        if swallowed.iter().any(|(_, span)| lies_in(span)) {
-            gone.insert(at);
-        } else if ["no-certificate", "no-key"].contains(&problem.rule.as_str()) {
-            let is_meant = |(_, span): &&(usize, Span)| {
-                span.file == problem.at.file && scope.text(*span).starts_with("ssl_certificate")
-            };
-            if let Some((by, _)) = swallowed.iter().find(is_meant) {
-                gone.insert(at);
-                ends.push(*by);
-            }
-        }
-    }
-    for at in ends {
-        problems[at].rule = RuleName::new("syntax-error");
-        problems[at].case = "runs-on";
-    }
-    let mut at = 0;
-    problems.retain(|_| {
-        at += 1;
-        !gone.contains(&(at - 1))
-    });
-    problems
 }
 
 /// Whether the page says that the server does not start with a problem.

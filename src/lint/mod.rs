@@ -16,6 +16,7 @@ mod scope;
 mod sent;
 mod settings;
 pub mod suppression;
+mod swallowed;
 mod template;
 
 use std::borrow::Cow;

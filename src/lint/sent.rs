@@ -12,7 +12,7 @@ const BELOW: &str = "below";
 /// Whether clients of today are sent a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Reach {
-    /// They are sent others.
+    /// They are not.
     Never,
     /// It cannot be told which they are sent.
     Open,
@@ -28,7 +28,7 @@ pub fn ease(scope: &Scope<'_>, one: &Use<'_>, problems: &mut [Problem]) {
         let caption = match reach.get_or_insert_with(|| reached(scope, one)) {
             Reach::Sent => return,
             Reach::Open => "which certificate is sent here cannot be told",
-            Reach::Never => "clients of today are sent another certificate here",
+            Reach::Never => "no client of today is sent this certificate here",
         };
         problem.severity = Some(Severity::Warning);
         let head = one.sites.first().map(|site| scope.deployment.site(*site).head);
