@@ -326,3 +326,60 @@ fn templates_are_not_judged() {
     let (findings, unjudged) = lint(&files, "nginx.conf");
     assert!(unjudged.is_empty() && findings.iter().all(|one| one.ends_with("syntax-error")), "{findings:?}");
 }
+
+/// Directives with a reader of their own which refuses a second, as the table has it: the real nginx refuses each.
+#[test]
+fn what_stands_once_the_real_nginx_refuses_twice() {
+    let twice: &[(&str, &[&str])] = &[
+        ("main", &["worker_processes 1; worker_processes 2;", "worker_priority 1; worker_priority 2;"]),
+        ("events", &["worker_connections 10; worker_connections 20;", "use epoll; use poll;"]),
+        ("server", &["ssl_ocsp_cache off; ssl_ocsp_cache shared:a:1m;", "root /a; root /b;"]),
+        (
+            "location",
+            &[
+                "alias /a; alias /b;",
+                "auth_basic off; auth_basic x;",
+                "expires 1h; expires 2h;",
+                "internal; internal;",
+                "keepalive_timeout 10; keepalive_timeout 20;",
+                "proxy_pass http://127.0.0.1:1; proxy_pass http://127.0.0.1:2;",
+                "proxy_ssl_name a; proxy_ssl_name b;",
+                "proxy_bind 127.0.0.1; proxy_bind 127.0.0.2;",
+                "fastcgi_pass 127.0.0.1:1; fastcgi_pass 127.0.0.1:2;",
+                "resolver 127.0.0.1; resolver 127.0.0.2;",
+                "try_files /a =404; try_files /b =404;",
+                "charset utf-8; charset off;",
+                "open_file_cache off; open_file_cache max=10;",
+            ],
+        ),
+        ("upstream", &["keepalive 1; keepalive 2;"]),
+    ];
+    let all = twice.iter().flat_map(|(context, texts)| texts.iter().map(move |text| (*context, *text)));
+    for (context, text) in all {
+        let once = &text[..=text.find(';').expect("the end of the first")];
+        let config = |said: &str| {
+            let at = |place: &str| if place == context { said } else { "" };
+            format!(
+                "{}\nevents {{ {} }}\nhttp {{\naccess_log off;\nupstream up {{ {} server 127.0.0.1:9; }}\nserver {{\n\
+                 listen 127.0.0.1:8099;\n{}\nlocation /x/ {{\n{}\n}}\n}}\n}}\n",
+                at("main"),
+                at("events"),
+                at("upstream"),
+                at("server"),
+                at("location")
+            )
+        };
+        for (said, starts) in [(once, true), (text, false)] {
+            let folder = tempfile::tempdir().expect("a folder");
+            std::fs::write(folder.path().join("nginx.conf"), config(said)).expect("a file");
+            let verdict = shakedown_testing::server::nginx(folder.path(), "nginx.conf");
+            assert_eq!(verdict.starts, starts, "{said}: {}", verdict.words);
+            let mut files = shakedown::source::Memory::new();
+            files.insert("nginx.conf", config(said).into_bytes());
+            let options = shakedown::pipeline::Options { platform: Some("debian-12".into()), ..Default::default() };
+            let run = shakedown::pipeline::lint(&files, &["nginx.conf".into()], &options).expect("a run");
+            let is_told = run.findings.iter().any(|finding| finding.rule.as_str() == "directive-duplicate");
+            assert_eq!(is_told, !starts, "{said}");
+        }
+    }
+}
