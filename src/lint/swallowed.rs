@@ -44,6 +44,6 @@ pub fn swallow(scope: &Scope<'_>, mut problems: Vec<Problem>) -> Vec<Problem> {
 fn range(scope: &Scope<'_>, problem: &Problem) -> Option<Span> {
     let begin = problem.related.first()?.span;
     let bytes = scope.sources.file(begin.file).bytes();
-    let length = memchr::memchr(b';', bytes.get(begin.start as usize..)?)?;
+    let length = bytes.get(begin.start as usize..)?.iter().position(|byte| *byte == b';')?;
     Some(Span { end: begin.start + length as u32, ..begin })
 }
