@@ -165,11 +165,10 @@ fn stages(criterion: &mut Criterion) {
     group.bench_function("load PEM", |bencher| bencher.iter(|| load_pem(&files, 50)));
     group.bench_function("lint", |bencher| bencher.iter(|| rules(&loaded)));
     group.bench_function("predict, all clients", |bencher| bencher.iter(|| predict(&loaded)));
-    group.bench_function("report, concise", |bencher| bencher.iter(|| report::concise(&done).len()));
+    group.bench_function("report, concise", |bencher| bencher.iter(|| report::concise(&done, &mut std::io::sink())));
+    let style = report::Style { color: false, width: 120, verbose: false, quiet: false };
     group.bench_function("report, pretty", |bencher| {
-        bencher.iter(|| {
-            report::pretty(&done, report::Style { color: false, width: 120, verbose: false, quiet: false }).len()
-        })
+        bencher.iter(|| report::pretty(&done, style, &mut std::io::sink()))
     });
     group.bench_function("report, JSON", |bencher| {
         bencher.iter(|| serde_json::to_string(&report::json::document(&done)).expect("JSON").len())

@@ -89,7 +89,7 @@ fn by_hand(files: &Tree, example: &Example) -> Tree {
     let mut files = files.clone();
     for _ in 0..10 {
         let run = judged(&files, example);
-        let fixes = run.findings.iter().filter_map(|finding| finding.fix.as_ref());
+        let fixes = run.findings.iter().filter_map(|finding| finding.fix.as_deref());
         let chosen = fix::choose(fixes.filter(|fix| is_written(&run, &fix.edits)));
         let mut edits: Vec<&Edit> = chosen.iter().flat_map(|fix| &fix.edits).collect();
         edits.sort_by_key(|edit| std::cmp::Reverse((edit.span.file, edit.span.start, edit.span.end)));

@@ -2,6 +2,7 @@
 //! like is kept in snapshots; whether others take them is asked of what others wrote.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -296,9 +297,14 @@ fn a_defect_is_told_in_every_format() {
     let reason = "the check failed (index out of bounds): this is a defect of shakedown, please report it";
     run.findings.push(lint::defect(diagnostic::RuleName::new("certificate-expired"), reason));
     let style = report::Style { color: false, width: 200, quiet: false, verbose: false };
+    let written = |write: &dyn Fn(&mut dyn io::Write) -> io::Result<()>| {
+        let mut out = Vec::new();
+        write(&mut out).expect("memory takes it");
+        String::from_utf8(out).expect("text")
+    };
     let told = [
-        report::pretty(&run, style),
-        report::concise(&run),
+        written(&|out| report::pretty(&run, style, out)),
+        written(&|out| report::concise(&run, out)),
         serde_json::to_string(&report::json::document(&run)).expect("JSON"),
         report::ndjson::target(Path::new("nginx.conf"), &run).expect("JSON"),
         report::sarif::sarif(&run).expect("JSON"),

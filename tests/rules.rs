@@ -193,7 +193,7 @@ fn words(name: &str, page: &Page, example: &Example, run: &Run) -> String {
     }
     let text = page.text(&example.server, &example.case);
     let fixed = text.split(['{', '}']).step_by(2);
-    let mut rest = finding.message.as_str();
+    let mut rest = &*finding.message;
     for part in fixed {
         match rest.find(part) {
             Some(at) => rest = &rest[at + part.len()..],

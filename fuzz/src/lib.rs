@@ -300,7 +300,7 @@ pub fn fixes(data: &[u8]) {
         sound(&run.sources, finding.primary.span);
         finding.related.iter().for_each(|label| sound(&run.sources, label.span));
     }
-    kept(&run.sources, run.findings.iter().filter_map(|finding| finding.fix.as_ref()));
+    kept(&run.sources, run.findings.iter().filter_map(|finding| finding.fix.as_deref()));
     for most in [Safety::Safe, Safety::Unsafe] {
         let Ok(fixed) = pipeline::fix(&files, &paths, &options, most) else { continue };
         for (path, (before, _)) in &fixed.files {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::args::DemoArguments;
-use super::{CLEAN, output, style};
+use super::{CLEAN, output_by, style};
 use crate::pipeline::{self, Failure, Options, TrustSource};
 use crate::report;
 use crate::source::Memory;
@@ -50,6 +50,7 @@ pub fn run(arguments: &DemoArguments) -> Result<u8, Failure> {
         ..Options::default()
     };
     let run = pipeline::lint(&files, &[PathBuf::from("nginx.conf")], &options)?;
-    output(&arguments.shared, report::pretty(&run, style(&arguments.shared, &std::io::stdout())).as_bytes())?;
+    let style = style(&arguments.shared, &std::io::stdout());
+    output_by(&arguments.shared, |out| report::pretty(&run, style, out))?;
     Ok(CLEAN)
 }

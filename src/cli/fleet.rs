@@ -115,7 +115,11 @@ fn lines(format: LintFormat, path: &Path, run: &Run) -> Result<String, Failure> 
             report::spelled(line, report::spelled_in_json)
         }
         LintFormat::Github => report::github::github(run),
-        _ => report::concise(run),
+        _ => {
+            let mut lines = Vec::new();
+            report::concise(run, &mut lines).map_err(lint::unwritable)?;
+            String::from_utf8_lossy(&lines).into_owned()
+        }
     })
 }
 

@@ -1,11 +1,12 @@
 //! `shakedown lint`.
 
+use std::io::Write;
 use std::path::Path;
 
 use super::args::{LintArguments, LintFormat};
 use super::progress::Progress;
 use super::settle::{self, Asked};
-use super::{CLEAN, FINDINGS, output, style};
+use super::{CLEAN, FINDINGS, output, output_by, style};
 use super::{fleet, input};
 use crate::diagnostic::{Deed, Safety};
 use crate::pipeline::{self, Changed, Failure, Run};
@@ -161,10 +162,14 @@ pub(super) fn unwritable(error: impl std::fmt::Display) -> Failure {
 
 /// Shows a run in the wanted format.
 pub(super) fn show(run: &Run, arguments: &LintArguments) -> Result<(), Failure> {
-    let report = match arguments.format {
-        LintFormat::Pretty => report::pretty(run, style(&arguments.shared, &std::io::stdout())),
-        LintFormat::Concise => report::concise(run),
-        LintFormat::Json => serde_json::to_string_pretty(&report::json::document(run)).map_err(unwritable)?,
+    let shared = &arguments.shared;
+    let text = match arguments.format {
+        LintFormat::Pretty => {
+            let style = style(shared, &std::io::stdout());
+            return output_by(shared, |out| report::pretty(run, style, out));
+        }
+        LintFormat::Concise => return output_by(shared, |out| report::concise(run, out)),
+        LintFormat::Json => return output_by(shared, |out| json(run, out)),
         LintFormat::Ndjson => {
             let first = run.targets.first().map_or(Path::new("/"), |target| &target.path);
             report::ndjson::target(first, run).map_err(unwritable)?
@@ -176,14 +181,19 @@ pub(super) fn show(run: &Run, arguments: &LintArguments) -> Result<(), Failure> 
         LintFormat::Checkstyle => report::checkstyle::checkstyle(run).map_err(unwritable)?,
         LintFormat::Prometheus => report::prometheus::prometheus(run),
     };
-    let report = match arguments.format {
-        LintFormat::Json | LintFormat::Ndjson | LintFormat::Sarif | LintFormat::Gitlab => {
-            report::spelled(report, report::spelled_in_json)
-        }
-        LintFormat::Junit | LintFormat::Checkstyle => report::spelled(report, report::spelled_in_xml),
-        _ => report,
+    let text = match arguments.format {
+        LintFormat::Ndjson | LintFormat::Sarif | LintFormat::Gitlab => report::spelled(text, report::spelled_in_json),
+        LintFormat::Junit | LintFormat::Checkstyle => report::spelled(text, report::spelled_in_xml),
+        _ => text,
     };
-    output(&arguments.shared, report.as_bytes())
+    output(shared, text.as_bytes())
+}
+
+/// The JSON document of a run.
+fn json(run: &Run, out: &mut dyn Write) -> std::io::Result<()> {
+    let mut out = report::Spelling::new(out, report::spelled_in_json);
+    serde_json::to_writer_pretty(&mut out, &report::json::document(run))?;
+    out.write_all(b"\n")
 }
 
 /// What remains decides the exit code.

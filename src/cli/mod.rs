@@ -154,14 +154,16 @@ fn output(shared: &Shared, report: &[u8]) -> Result<(), Failure> {
     self::written(shared, written)
 }
 
-/// The same, for a report that is written while it is made, as one document without a line end.
+fn buffered(to: impl Write, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> std::io::Result<()> {
+    let mut out = std::io::BufWriter::with_capacity(1 << 16, to);
+    write(&mut out).and_then(|()| out.flush())
+}
+
+/// The same, for a report that is written while it is made.
 fn output_by(shared: &Shared, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Result<(), Failure> {
     let written = match &shared.output_file {
-        Some(path) => std::fs::File::create(path).and_then(|mut file| write(&mut file)),
-        None => {
-            let mut out = std::io::stdout().lock();
-            write(&mut out).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush())
-        }
+        Some(path) => std::fs::File::create(path).and_then(|file| buffered(file, write)),
+        None => buffered(std::io::stdout().lock(), write),
     };
     self::written(shared, written)
 }

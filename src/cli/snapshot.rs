@@ -86,7 +86,7 @@ fn save(
     let (mut gathered, options) = read(&disk, path, target, with_keys)?;
     let errors = gathered.run.count(Severity::Error);
     if errors > 0 && !allow_errors {
-        tell(report::concise(&gathered.run).trim_end());
+        let _ = report::concise(&gathered.run, &mut std::io::stderr());
         tell(&format!(
             "not saved: {errors} error{} would be called good; mend them, or say --allow-errors",
             if errors == 1 { "" } else { "s" }

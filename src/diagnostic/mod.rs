@@ -10,6 +10,7 @@ pub use act::{Act, Deed};
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use crate::source::Span;
 
@@ -70,12 +71,12 @@ pub struct Label {
     /// What is underlined.
     pub span: Span,
     /// What it is: a short phrase, lower case, no full stop.
-    pub caption: String,
+    pub caption: Arc<str>,
 }
 
 impl Label {
     /// A place and its caption.
-    pub fn new(span: Span, caption: impl Into<String>) -> Self {
+    pub fn new(span: Span, caption: impl Into<Arc<str>>) -> Self {
         Label { span, caption: caption.into() }
     }
 }
@@ -109,7 +110,7 @@ pub struct Fix {
     pub edits: Vec<Edit>,
 }
 
-/// What a run has to say about one fault.
+/// What a run has to say about one fault. Findings that say the same share their words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// Which rule says it.
@@ -117,19 +118,19 @@ pub struct Finding {
     /// How bad it is here.
     pub severity: Severity,
     /// The fault and its effect on a client: one phrase, lower case, no full stop.
-    pub message: String,
+    pub message: Arc<str>,
     /// The very token.
     pub primary: Label,
     /// Other places that belong to the story, in reading order.
     pub related: Vec<Label>,
     /// A fact that makes the finding credible ("`nginx -t` accepts this: ...").
-    pub note: Option<String>,
+    pub note: Option<Arc<str>>,
     /// Exactly what to write.
-    pub help: Option<String>,
+    pub help: Option<Arc<str>>,
     /// The edit that does it.
-    pub fix: Option<Fix>,
+    pub fix: Option<Box<Fix>>,
     /// What does it where no text is changed.
-    pub act: Option<Act>,
+    pub act: Option<Box<Act>>,
     /// Whether the server does not start with it, and refuses a reload.
     pub stops: bool,
     /// Tells it from others across runs: the same while unrelated lines change. Empty until the run gives it one.
@@ -201,7 +202,7 @@ impl Problem {
     }
 
     /// Adds a place to the story.
-    pub fn related(mut self, span: Span, caption: impl Into<String>) -> Self {
+    pub fn related(mut self, span: Span, caption: impl Into<Arc<str>>) -> Self {
         self.related.push(Label::new(span, caption));
         self
     }

@@ -1,10 +1,12 @@
 //! Walks a deployment with all rules, merges what is one fault, and gives it words.
 
+use std::hash::BuildHasher;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 use rayon::prelude::*;
 
+use super::page::Said;
 use super::repair::repair;
 use super::scope::{Scope, Sink, Use};
 use super::sent::ease;
@@ -20,6 +22,8 @@ const LABELS: usize = 5;
 const WORDS: usize = 2000;
 /// Sites that one worker takes at a time.
 const CHUNK: usize = 256;
+/// Problems that one worker gives words to with one memory of what was said.
+const SPEECH: usize = 1024;
 /// Pairs of certificate and key that one worker takes at a time: each may cost some signatures.
 const PAIRS: usize = 8;
 
@@ -65,7 +69,9 @@ pub fn run(scope: &Scope<'_>, settings: &Settings, most: usize) -> Judged {
     }
     sink.problems.retain(|problem| settings.wants(&problem.rule));
     let problems = silence(scope, merge(scope, sink.problems));
-    let mut findings: Vec<Finding> = problems.into_par_iter().map(|problem| words(scope, problem, settings)).collect();
+    let said = problems.into_par_iter().with_min_len(SPEECH);
+    let said = said.map_init(Speech::default, |speech, problem| words(scope, problem, settings, speech));
+    let mut findings: Vec<Finding> = said.collect();
     sort(scope, &mut findings);
     findings.extend(
         sink.unjudged.iter().filter(|one| is_defect(one)).map(|one| defect(RuleName(one.what.clone()), &one.reason)),
@@ -192,7 +198,7 @@ pub fn defect(rule: RuleName, reason: &str) -> Finding {
     Finding {
         rule,
         severity: Severity::Error,
-        message: reason.to_owned(),
+        message: reason.into(),
         primary: Label::new(Span::new(FileId(0), 0, 0), ""),
         related: Vec::new(),
         note: None,
@@ -213,45 +219,63 @@ const ONE_CAUSE: &[&str] = &["ssl-module-not-loaded"];
 /// Rules whose problems at one place are several faults where their words differ.
 const APART: &[&str] = &["site-file-not-included"];
 
+/// What tells one fault from another: rule, case, place, and for some the words.
+type Key<'p> = (&'p str, &'static str, Span, &'p [(&'static str, String)]);
+
+fn key<'p>(scope: &Scope<'_>, problem: &'p Problem) -> Key<'p> {
+    let rule = problem.rule.as_str();
+    if ONE_CAUSE.contains(&rule) {
+        return (rule, problem.case, Span::new(FileId(0), 0, 0), &[]);
+    }
+    // What a macro says is one place, however often it is used, and one fault as long as its words are the same.
+    let place = scope.sources.place(problem.at).span;
+    let is_told_apart = APART.contains(&rule) || place != problem.at;
+    (rule, problem.case, place, if is_told_apart { &problem.arguments } else { &[] })
+}
+
 /// One fault is one finding: problems of one rule and case at one place become one, with a label for each bite.
-fn merge(scope: &Scope<'_>, problems: Vec<Problem>) -> Vec<Problem> {
-    let mut index: HashMap<(RuleName, &'static str, Span, Arguments), usize> = HashMap::with_capacity(problems.len());
-    let mut merged: Vec<Problem> = Vec::with_capacity(problems.len());
-    for problem in problems {
-        // What a macro says is one place, however often it is used, and one fault as long as its words are the same.
-        let mut place = scope.sources.place(problem.at).span;
-        let is_one = ONE_CAUSE.contains(&problem.rule.as_str());
-        let is_told_apart = APART.contains(&problem.rule.as_str()) || place != problem.at;
-        let arguments = if is_told_apart && !is_one { problem.arguments.clone() } else { Vec::new() };
-        if is_one {
-            place = Span::new(FileId(0), 0, 0);
-        }
-        match index.entry((problem.rule.clone(), problem.case, place, arguments)) {
-            std::collections::hash_map::Entry::Vacant(entry) => {
-                entry.insert(merged.len());
-                merged.push(problem);
-            }
-            std::collections::hash_map::Entry::Occupied(entry) => {
-                let first = &mut merged[*entry.get()];
-                if severity_of(&problem) > severity_of(first) {
-                    first.severity = problem.severity;
-                }
-                if is_one {
-                    first.related.push(Label::new(problem.at, "and this"));
-                }
-                let fresh = problem.related.into_iter().filter(|label| !first.related.contains(label));
-                let fresh: Vec<Label> = fresh.collect();
-                first.related.extend(fresh);
-                if first.fix != problem.fix {
-                    first.fix = None;
-                }
-                if first.act != problem.act {
-                    first.act = None;
-                }
-            }
+fn merge(scope: &Scope<'_>, mut problems: Vec<Problem>) -> Vec<Problem> {
+    let mut firsts: HashMap<Key<'_>, usize> = HashMap::with_capacity(problems.len());
+    let mut again: Vec<(usize, usize)> = Vec::new();
+    for (at, problem) in problems.iter().enumerate() {
+        let first = *firsts.entry(key(scope, problem)).or_insert(at);
+        if first != at {
+            again.push((first, at));
         }
     }
-    merged
+    drop(firsts);
+    for (first, at) in &again {
+        let (before, behind) = problems.split_at_mut(*at);
+        join(&mut before[*first], &mut behind[0]);
+    }
+    let mut again = again.into_iter().map(|(_, at)| at).peekable();
+    let mut at = 0;
+    problems.retain(|_| {
+        at += 1;
+        again.next_if_eq(&(at - 1)).is_none()
+    });
+    problems
+}
+
+/// Takes what another problem says beside its place over into the first of its kind.
+fn join(first: &mut Problem, other: &mut Problem) {
+    if severity_of(other) > severity_of(first) {
+        first.severity = other.severity;
+    }
+    if ONE_CAUSE.contains(&first.rule.as_str()) {
+        first.related.push(Label::new(other.at, "and this"));
+    }
+    for label in std::mem::take(&mut other.related) {
+        if !first.related.contains(&label) {
+            first.related.push(label);
+        }
+    }
+    if first.fix != other.fix {
+        first.fix = None;
+    }
+    if first.act != other.act {
+        first.act = None;
+    }
 }
 
 /// Where two rules speak of one fault, the more exact one speaks alone. Left: who speaks; right: who is silent at the
@@ -359,36 +383,65 @@ pub fn severity_of(problem: &Problem) -> Severity {
     problem.severity.or_else(by_page).unwrap_or(Severity::Error)
 }
 
+/// What was said of which values: a certificate that a thousand sites name has its words once.
+#[derive(Default)]
+struct Speech {
+    said: HashMap<u64, (RuleName, &'static str, Arguments, Said)>,
+}
+
+impl Speech {
+    fn say(&mut self, rule: &Rule, server: &str, problem: &mut Problem) -> &Said {
+        let arguments = std::mem::take(&mut problem.arguments);
+        let hash = self.said.hasher().hash_one((problem.rule.as_str(), problem.case, &arguments));
+        let is_known = self.said.get(&hash).is_some_and(|(name, case, values, _)| {
+            (name, *case, values) == (&problem.rule, problem.case, &arguments)
+        });
+        if !is_known {
+            let said = rule.brief().say(server, problem.case, &arguments);
+            self.said.insert(hash, (problem.rule.clone(), problem.case, arguments, said));
+        }
+        &self.said[&hash].3
+    }
+}
+
 /// Gives a problem of a deployment the words of its page.
-fn words(scope: &Scope<'_>, mut problem: Problem, settings: &Settings) -> Finding {
+fn words(scope: &Scope<'_>, mut problem: Problem, settings: &Settings, speech: &mut Speech) -> Finding {
     problem.fix = problem.fix.and_then(|fix| written(scope, fix));
-    told(scope.deployment.server.name(), problem, settings)
+    tell(scope.deployment.server.name(), problem, settings, speech)
 }
 
 /// Gives a problem the words that its page has for a server.
-pub fn told(server: &str, mut problem: Problem, settings: &Settings) -> Finding {
+pub fn told(server: &str, problem: Problem, settings: &Settings) -> Finding {
+    tell(server, problem, settings, &mut Speech::default())
+}
+
+fn tell(server: &str, mut problem: Problem, settings: &Settings, speech: &mut Speech) -> Finding {
     let Some(rule) = settings.rules.find(problem.rule.as_str()) else {
         // A front end names a rule without a page: a test holds that there is none.
         return Finding {
             severity: problem.severity.unwrap_or(Severity::Error),
-            message: problem.rule.to_string(),
+            message: problem.rule.as_str().into(),
             primary: Label::new(problem.at, ""),
             rule: problem.rule,
             related: problem.related,
             note: None,
             help: None,
-            fix: problem.fix,
-            act: problem.act,
+            fix: problem.fix.map(Box::new),
+            act: problem.act.map(Box::new),
             stops: false,
             fingerprint: String::new(),
         };
     };
     problem.arguments.iter_mut().for_each(|(_, value)| shorten(value));
-    problem.related.iter_mut().for_each(|label| shorten(&mut label.caption));
-    let said = rule.brief().say(server, problem.case, &problem.arguments);
+    for label in problem.related.iter_mut().filter(|label| label.caption.len() > WORDS) {
+        let mut caption = label.caption.to_string();
+        shorten(&mut caption);
+        label.caption = caption.into();
+    }
+    let said = speech.say(rule, server, &mut problem).clone();
     let more = problem.related.len().saturating_sub(LABELS);
     problem.related.truncate(LABELS);
-    let text = if more > 0 { format!("{} (and {more} more places)", said.text) } else { said.text };
+    let text = if more > 0 { format!("{} (and {more} more places)", said.text).into() } else { said.text };
     Finding {
         severity: settings.severity(&rule.name).or(problem.severity).unwrap_or(said.severity),
         message: text,
@@ -397,8 +450,8 @@ pub fn told(server: &str, mut problem: Problem, settings: &Settings) -> Finding 
         related: problem.related,
         note: said.note,
         help: said.help,
-        fix: problem.fix,
-        act: problem.act,
+        fix: problem.fix.map(Box::new),
+        act: problem.act.map(Box::new),
         stops: said.stops,
         fingerprint: String::new(),
     }

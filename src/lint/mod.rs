@@ -98,6 +98,11 @@ impl Rule {
         !matches!(self.check, Check::Reading | Check::Running)
     }
 
+    /// Whether it speaks of pairs of certificate and key.
+    pub fn looks_at_certificates(&self) -> bool {
+        matches!(self.check, Check::Credential(_))
+    }
+
     /// The page, read at first use.
     pub fn page(&self) -> &Page {
         self.page.get_or_init(|| Page::parse(&self.source).expect("a test reads every embedded page"))

@@ -1,7 +1,7 @@
 //! A rule's page: the only home of its title, severity, words, citations and examples.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use serde::Deserialize;
 
@@ -227,13 +227,13 @@ pub enum Effect {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Said {
     /// The message.
-    pub text: String,
+    pub text: Arc<str>,
     /// What stands under the token.
-    pub caption: String,
+    pub caption: Arc<str>,
     /// What to write.
-    pub help: Option<String>,
+    pub help: Option<Arc<str>>,
     /// Why to believe it.
-    pub note: Option<String>,
+    pub note: Option<Arc<str>>,
     /// How bad this case is.
     pub severity: Severity,
     /// Whether the server does not start then, and refuses a reload: the text says so.
@@ -264,7 +264,7 @@ impl Page {
         let own = self.words.get(server);
         let cases = [own.and_then(|own| own.case.get(case)), self.case.get(case)];
         let of_case = |pick: fn(&Case) -> Option<&String>| cases.into_iter().flatten().find_map(pick);
-        let fill = |words: &String| fill(words, server, arguments);
+        let fill = |words: &String| Arc::from(fill(words, server, arguments));
         let text = of_case(|case| case.text.as_ref()).or(own.and_then(|own| own.text.as_ref())).unwrap_or(&main.text);
         let caption = of_case(|case| case.caption.as_ref()).or(own.and_then(|own| own.caption.as_ref()));
         let help = of_case(|case| case.help.as_ref()).or(own.and_then(|own| own.help.as_ref())).or(main.help.as_ref());
@@ -273,8 +273,8 @@ impl Page {
         Said {
             text: fill(text),
             caption: fill(caption.unwrap_or(&main.caption)),
-            help: help.map(fill).filter(|words| !words.is_empty()),
-            note: note.map(fill).filter(|words| !words.is_empty()),
+            help: help.map(fill).filter(|words: &Arc<str>| !words.is_empty()),
+            note: note.map(fill).filter(|words: &Arc<str>| !words.is_empty()),
             severity: severity.or(own.and_then(|own| own.severity)).unwrap_or(self.severity),
             stops: text.contains("{no-start}"),
         }

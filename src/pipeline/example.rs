@@ -109,7 +109,7 @@ fn tried(rules: &Rules, rule: &Rule, number: usize, example: &Example, now: i64)
                 } else {
                     String::from_utf8_lossy(run.sources.file(span.file).line(start.line)).chars().count() as u32 + 1
                 };
-                tried.found.insert((start.line, start.column, last), finding.message.clone());
+                tried.found.insert((start.line, start.column, last), finding.message.to_string());
             }
         }
         Err(failure) => tried.failure = Some(failure.message),

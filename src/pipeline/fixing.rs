@@ -41,7 +41,7 @@ pub fn fix(files: &dyn FileSystem, paths: &[PathBuf], options: &Options, most: S
     let mut run = lint(files, paths, options)?;
     for _ in 0..ROUNDS {
         let is_file = |file| matches!(run.sources.file(file).text(), Text::File) && !run.sources.file(file).is_secret();
-        let fixes = run.findings.iter().filter_map(|finding| finding.fix.as_ref()).filter(|fix| fix.safety <= most);
+        let fixes = run.findings.iter().filter_map(|finding| finding.fix.as_deref()).filter(|fix| fix.safety <= most);
         let fixes = fixes.filter(|fix| fix.edits.iter().all(|edit| is_file(edit.span.file)));
         let chosen = fix::choose(fixes);
         if chosen.is_empty() {
@@ -85,7 +85,7 @@ fn deeds(
     run: &Run,
     changed: &Changed,
 ) -> Result<Vec<Deed>, Failure> {
-    let acts = run.findings.iter().filter_map(|finding| finding.act.as_ref()).filter(|act| act.safety <= most);
+    let acts = run.findings.iter().filter_map(|finding| finding.act.as_deref()).filter(|act| act.safety <= most);
     let wanted: BTreeSet<&Deed> = acts.map(|act| &act.deed).collect();
     let mut found = Vec::new();
     let mut renamed: Vec<(&Path, Arc<[u8]>)> = Vec::new();

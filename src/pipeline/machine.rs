@@ -91,6 +91,9 @@ fn later(files: &dyn FileSystem, named: &[&Path], is_meant: bool, now: i64) -> V
         let at = modified(files, path).filter(|at| now < at - LATER)?;
         Some(Changed { path: path.to_path_buf(), at })
     };
+    // All have been looked at before, to be read.
+    let may_be_later = files.newest().is_none_or(|newest| now < newest - LATER);
+    let named = if may_be_later { named } else { &[] };
     let mut all: Vec<Changed> = named.par_iter().with_min_len(AT_ONCE).filter_map(|path| is_later(path)).collect();
     let databases: Vec<PathBuf> = DATABASES.iter().map(|path| at(files, path)).collect();
     let databases: Vec<Changed> = databases.iter().filter(|_| is_meant).filter_map(|path| is_later(path)).collect();

@@ -320,21 +320,23 @@ fn judge(files: &dyn FileSystem, mut loaded: Loaded, options: &Options) -> Run {
         let scope = lint::Scope::new(deployment, &reading.system, &loaded.library, &loaded.sources, &*editor, question);
         let judged = lint::run(&scope, &options.lint, options.limits.findings);
         let is_shown = |span| reading.shows(&loaded.sources, span);
-        let mut own: Vec<Finding> = Vec::with_capacity(judged.findings.len());
-        let shown = judged.findings.into_iter().filter(|finding| is_shown(finding.primary.span));
         let mut comments = suppress::Comments::read(&loaded, reading, options);
         let told = |problem| lint::told(deployment.server.name(), problem, &options.lint);
         let malformed = std::mem::take(&mut comments.problems);
         let has_malformed = !malformed.is_empty();
-        for finding in shown.chain(malformed.into_iter().map(told)) {
+        let mut settle = |finding: Finding| {
             let file = loaded.sources.place(finding.primary.span).span.file;
             let path = names.of(&loaded.sources, file);
-            let Some(finding) = suppress::by_path(options, path, finding) else { continue };
+            let finding = suppress::by_path(options, path, finding)?;
             match comments.meet(&loaded.sources, &finding) {
                 Some(reason) => suppressed.push(Suppressed { finding, by: By::Comment(reason) }),
-                None => own.push(finding),
+                None => return Some(finding),
             }
-        }
+            None
+        };
+        let shown = judged.findings.into_iter().filter(|finding| is_shown(finding.primary.span));
+        let mut own: Vec<Finding> = shown.filter_map(&mut settle).collect();
+        own.extend(malformed.into_iter().map(told).filter_map(&mut settle));
         let unused = comments.unused(reading, options, &judged.unjudged);
         let is_in_order = !has_malformed && unused.is_empty();
         own.extend(unused.into_iter().map(told));

@@ -104,10 +104,13 @@ pub fn reload_end(
     Some(Span::new(file, end, end))
 }
 
+/// How many folders beside each other are looked up in one list of what is there.
+const MANY: usize = 16;
+
 /// Which keys sites give to whoever asks. Real paths count; those of files that are not at hand as they are written.
-fn given(
+fn given<'d>(
     files: &dyn FileSystem,
-    deployment: &Deployment,
+    deployment: &'d Deployment,
     named: &[&NamedFile<'_>],
 ) -> HashMap<PathBuf, (SiteId, usize)> {
     let sites = (0u32..).map(SiteId).zip(&deployment.sites);
@@ -123,11 +126,23 @@ fn given(
     };
     // Thousands of folders lie in few others: of each alone it is asked whether it is a link. One that is not there holds
     // no key whatever its name is.
-    let above: HashSet<&Path> = distinct.iter().filter_map(|path| path.parent()).collect();
-    let above: HashMap<&Path, Option<PathBuf>> = above.into_iter().map(|path| (path, real(path))).collect();
+    let mut above: HashMap<&Path, usize> = HashMap::default();
+    for path in distinct.iter().filter_map(|path| path.parent()) {
+        *above.entry(path).or_default() += 1;
+    }
+    let look = |(path, count): (&'d Path, usize)| {
+        let names = if count < MANY { None } else { files.list(path).ok() };
+        let names = names.map(|all| all.into_iter().map(|one| one.name).collect::<HashSet<_>>());
+        (path, real(path).map(|real| (real, names)))
+    };
+    let above: HashMap<&Path, _> = above.into_iter().map(look).collect();
     let real_below = |path: &Path| {
         let Some((folder, name)) = path.parent().zip(path.file_name()) else { return real(path) };
-        let here = above.get(folder)?.as_ref()?.join(name);
+        let (folder, names) = above.get(folder)?.as_ref()?;
+        if names.as_ref().is_some_and(|names| !names.contains(name)) {
+            return None;
+        }
+        let here = folder.join(name);
         if files.link(&here).is_some() { real(path) } else { Some(here) }
     };
     let distinct: Vec<&Path> = distinct.into_iter().collect();

@@ -37,7 +37,7 @@ pub fn render(run: &Run) -> serde_json::Result<(String, usize)> {
             rule: finding.rule.to_string(),
             file: run.name(place(run, finding.primary.span).file),
             fingerprint: finding.fingerprint.clone(),
-            message: finding.message.clone(),
+            message: finding.message.to_string(),
         })
         .collect();
     findings.sort_by(|one, other| {

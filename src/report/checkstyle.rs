@@ -23,7 +23,7 @@ pub fn checkstyle(run: &Run) -> xml::Result {
             ("line", at.start.line.to_string()),
             ("column", at.start.column.to_string()),
             ("severity", finding.severity.to_string()),
-            ("message", finding.message.clone()),
+            ("message", finding.message.to_string()),
             ("source", format!("shakedown.{}", finding.rule)),
         ];
         out.empty("error", &attributes)?;

@@ -1,10 +1,9 @@
 //! `file:line:column: severity[rule]: message`, one line a finding.
 
 use std::fmt::Write;
+use std::io;
 
-use rayon::prelude::*;
-
-use super::plain;
+use super::{drawn, plain};
 use crate::diagnostic::Finding;
 use crate::pipeline::Run;
 use crate::source::Sources;
@@ -13,10 +12,11 @@ use crate::source::Sources;
 const CHUNK: usize = 256;
 
 /// The findings of a run.
-pub fn concise(run: &Run) -> String {
-    let sources = &run.sources;
-    let parts: Vec<String> = run.findings.par_chunks(CHUNK).map(|chunk| lines(sources, chunk)).collect();
-    parts.concat()
+///
+/// # Errors
+/// Where they cannot be written.
+pub fn concise(run: &Run, out: &mut dyn io::Write) -> io::Result<()> {
+    drawn(&run.findings, CHUNK, out, |findings| lines(&run.sources, findings))
 }
 
 fn lines(sources: &Sources, findings: &[Finding]) -> String {

@@ -38,7 +38,7 @@ pub fn gitlab(run: &Run) -> serde_json::Result<String> {
         .map(|finding| {
             let at = place(run, finding.primary.span);
             Issue {
-                description: finding.message.clone(),
+                description: finding.message.to_string(),
                 check_name: finding.rule.to_string(),
                 fingerprint: finding.fingerprint.clone(),
                 severity: match finding.severity {

@@ -122,7 +122,7 @@ pub fn json(run: &Handshakes, question: &Question, out: &mut dyn io::Write) -> i
     let whole = document(run)?;
     // Quotes inside of texts are escaped: nothing else reads so.
     let Some((head, tail)) = whole.split_once(OPEN).filter(|_| !run.rows.is_empty()) else {
-        return out.write_all(whole.as_bytes());
+        return writeln!(out, "{whole}");
     };
     write!(out, "{head}{OPEN}")?;
     let places: Vec<OnceLock<Location>> = run.sites.iter().map(|_| OnceLock::new()).collect();
@@ -142,7 +142,7 @@ pub fn json(run: &Handshakes, question: &Question, out: &mut dyn io::Write) -> i
             out.write_all(text?.as_bytes())?;
         }
     }
-    write!(out, "\n  {tail}")
+    writeln!(out, "\n  {tail}")
 }
 
 /// The document without the handshakes.
@@ -274,7 +274,7 @@ pub fn table(run: &Handshakes, question: &Question, style: Style) -> String {
     let mut out = String::new();
     let texts = pretty::Texts::new(&run.sources);
     for cause in &run.causes {
-        pretty::finding(&mut out, &texts, cause, style);
+        pretty::finding(&mut out, &texts, cause, &[], style);
         out.push('\n');
     }
     if run.start == Start::Fail {

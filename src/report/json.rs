@@ -1,6 +1,8 @@
 //! The JSON document, version 1: wire structs of its own, apart from what the program works with.
 
-use serde::Serialize;
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
 
 use crate::diagnostic::{Finding, Label, Safety, Severity, Unjudged};
 use crate::lint;
@@ -8,12 +10,13 @@ use crate::pipeline::{Failure, Run, TargetInfo};
 use crate::source::{Position, Sources, Span};
 
 /// The document of `lint`.
-#[derive(Debug, Serialize)]
-pub struct Document {
+#[derive(Serialize)]
+pub struct Document<'r> {
     version: u32,
     tool: Tool,
     targets: Vec<Target>,
-    findings: Vec<WireFinding>,
+    #[serde(serialize_with = "findings")]
+    findings: &'r Run,
     unjudged: Vec<WireUnjudged>,
     summary: Summary,
 }
@@ -57,11 +60,11 @@ pub(super) struct Target {
 pub(super) struct WireFinding {
     rule: String,
     severity: &'static str,
-    message: String,
+    message: Arc<str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    note: Option<String>,
+    note: Option<Arc<str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    help: Option<String>,
+    help: Option<Arc<str>>,
     location: Location,
     related: Vec<Related>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -90,7 +93,7 @@ struct WirePosition {
 #[derive(Debug, Serialize)]
 struct Related {
     location: Location,
-    message: String,
+    message: Arc<str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -131,13 +134,18 @@ pub(super) struct Summary {
     certificates: usize,
 }
 
+/// The findings of a run, each made as it is written: there may be many.
+fn findings<S: Serializer>(run: &Run, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(run.findings.iter().map(|finding| wire(&run.sources, &run.rules, finding)))
+}
+
 /// The document of a run.
-pub fn document(run: &Run) -> Document {
+pub fn document(run: &Run) -> Document<'_> {
     Document {
         version: 1,
         tool: TOOL,
         targets: run.targets.iter().map(target).collect(),
-        findings: run.findings.iter().map(|finding| wire(&run.sources, &run.rules, finding)).collect(),
+        findings: run,
         unjudged: run.unjudged.iter().map(|one| unjudged(&run.sources, one)).collect(),
         summary: Summary {
             error: run.count(Severity::Error),
@@ -188,7 +196,7 @@ pub(super) fn location(sources: &Sources, span: Span, label: &str) -> Location {
 }
 
 fn related(sources: &Sources, label: &Label) -> Related {
-    Related { location: location(sources, label.span, ""), message: label.caption.clone() }
+    Related { location: location(sources, label.span, ""), message: Arc::clone(&label.caption) }
 }
 
 pub(super) fn wire(sources: &Sources, rules: &lint::Rules, finding: &Finding) -> WireFinding {

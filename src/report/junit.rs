@@ -32,7 +32,7 @@ pub fn junit(run: &Run) -> xml::Result {
         match finding.severity {
             Severity::Info => out.text("system-out", &[], &text)?,
             _ => {
-                let attributes = [("message", finding.message.clone()), ("type", finding.severity.to_string())];
+                let attributes = [("message", finding.message.to_string()), ("type", finding.severity.to_string())];
                 out.text("failure", &attributes, &text)?;
             }
         }

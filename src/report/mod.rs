@@ -7,6 +7,7 @@ pub mod ciphers;
 pub mod compare;
 mod concise;
 pub mod explain;
+mod fold;
 pub mod github;
 pub mod gitlab;
 pub mod handshake;
@@ -21,6 +22,9 @@ pub mod sarif;
 mod xml;
 
 use std::borrow::Cow;
+use std::io::{self, Write};
+
+use rayon::prelude::*;
 
 pub use concise::concise;
 pub use pretty::{Style, failure, one, pretty, whole_patch};
@@ -28,9 +32,16 @@ pub use pretty::{Style, failure, one, pretty, whole_patch};
 /// A machine's format in which control characters that its writer lets stand, and marks that turn the reading direction, are
 /// spelled as numbers, so that a terminal that shows it does nothing.
 pub fn spelled(text: String, spell: fn(u32) -> String) -> String {
+    match spell_odd(&text, spell) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(spelled) => spelled,
+    }
+}
+
+fn spell_odd(text: &str, spell: fn(u32) -> String) -> Cow<'_, str> {
     let is_odd = |letter: char| matches!(letter, '\u{7f}'..='\u{9f}') || is_turning(letter);
     if text.is_ascii() && !text.contains('\u{7f}') || !text.contains(is_odd) {
-        return text;
+        return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 64);
     for letter in text.chars() {
@@ -39,7 +50,32 @@ pub fn spelled(text: String, spell: fn(u32) -> String) -> String {
             false => out.push(letter),
         }
     }
-    out
+    Cow::Owned(out)
+}
+
+/// The same for what is written piece by piece, each of whole letters.
+pub struct Spelling<W> {
+    to: W,
+    spell: fn(u32) -> String,
+}
+
+impl<W: Write> Spelling<W> {
+    /// Spells what is written to `to`.
+    pub fn new(to: W, spell: fn(u32) -> String) -> Self {
+        Spelling { to, spell }
+    }
+}
+
+impl<W: Write> Write for Spelling<W> {
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        let text = std::str::from_utf8(piece).map_err(io::Error::other)?;
+        self.to.write_all(spell_odd(text, self.spell).as_bytes())?;
+        Ok(piece.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
 }
 
 /// How JSON spells a letter below U+10000.
@@ -56,6 +92,23 @@ pub fn spelled_in_xml(code: u32) -> String {
 fn is_turning(letter: char) -> bool {
     matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
+
+/// Draws pieces of a report side by side and writes them in order, a few at a time: reports may be long.
+fn drawn<T: Sync>(
+    all: &[T],
+    at_once: usize,
+    out: &mut dyn Write,
+    draw: impl Fn(&[T]) -> String + Sync,
+) -> io::Result<()> {
+    for some in all.chunks(at_once * PIECES) {
+        let pieces: Vec<String> = some.par_chunks(at_once).map(&draw).collect();
+        pieces.iter().try_for_each(|piece| out.write_all(piece.as_bytes()))?;
+    }
+    Ok(())
+}
+
+/// How many pieces are kept before they are written.
+const PIECES: usize = 32;
 
 /// Words for a terminal: control characters and marks that turn the reading direction come from the files that are judged,
 /// and are replaced.

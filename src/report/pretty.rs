@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::io;
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -12,9 +13,9 @@ use miette::{
     GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents, Severity as Level,
     SourceCode, SourceSpan, SpanContents,
 };
-use rayon::prelude::*;
 
-use super::plain;
+use super::fold::fold;
+use super::{drawn, plain};
 use crate::diagnostic::{Finding, Label, Safety, Severity};
 use crate::fix;
 use crate::pipeline::{By, Failure, Run};
@@ -81,36 +82,50 @@ impl<'r> Texts<'r> {
 /// How many findings one worker draws at a time.
 const CHUNK: usize = 64;
 
+/// How many other places that name a certificate are told of.
+const PLACES: usize = 8;
+
 /// The findings of a run and what it comes to.
-pub fn pretty(run: &Run, style: Style) -> String {
+///
+/// # Errors
+/// Where it cannot be written.
+pub fn pretty(run: &Run, style: Style, out: &mut dyn io::Write) -> io::Result<()> {
     let texts = Texts::new(&run.sources);
-    let drawn = run.findings.par_chunks(CHUNK).map(|chunk| {
-        let mut out = String::new();
+    drawn(&fold(run), CHUNK, out, |chunk| {
+        let mut drawn = String::new();
         for one in chunk {
-            finding(&mut out, &texts, one, style);
-            out.push('\n');
+            finding(&mut drawn, &texts, one.finding, &one.also, style);
+            drawn.push('\n');
         }
-        out
-    });
-    let mut out = drawn.collect::<Vec<String>>().concat();
+        drawn
+    })?;
     if !style.quiet {
-        summary(&mut out, run, style);
+        let mut drawn = String::new();
+        summary(&mut drawn, run, style);
+        out.write_all(drawn.as_bytes())?;
     }
-    out
+    Ok(())
 }
 
 /// One finding alone.
-pub fn one(out: &mut String, sources: &Sources, one: &Finding, style: Style) {
-    finding(out, &Texts::new(sources), one, style);
+pub fn one(out: &mut String, sources: &Sources, finding: &Finding, style: Style) {
+    self::finding(out, &Texts::new(sources), finding, &[], style);
 }
 
-/// One finding, with frames and the patch that mends it.
-pub(super) fn finding(out: &mut String, texts: &Texts<'_>, finding: &Finding, style: Style) {
+/// One finding, with frames, where else it holds, and the patch that mends it.
+pub(super) fn finding(out: &mut String, texts: &Texts<'_>, finding: &Finding, also: &[Span], style: Style) {
     let rule = style.paint("2", finding.rule.as_str());
     let message = style.paint("1", &plain(&finding.message));
     let _ = writeln!(out, "{}: {message}   {rule}", style.severity(finding.severity));
     for labels in frames(texts.sources, finding) {
         frame(out, texts, &labels, finding.severity, style);
+    }
+    if !also.is_empty() {
+        let most = if style.verbose { usize::MAX } else { PLACES };
+        let shown: Vec<String> = also.iter().take(most).map(|span| place(texts.sources, *span)).collect();
+        let more = also.len() - shown.len();
+        let more = if more > 0 { format!(" and {more} more (-v shows them)") } else { String::new() };
+        let _ = writeln!(out, "  {}: {}{more}", style.paint("36", "also at"), shown.join(", "));
     }
     for (word, text) in [("note", &finding.note), ("help", &finding.help)] {
         if let Some(text) = text {
@@ -126,6 +141,14 @@ pub(super) fn finding(out: &mut String, texts: &Texts<'_>, finding: &Finding, st
             let _ = writeln!(out, "  {}: {} ({option})", style.paint("36", "fix"), plain(&command));
         }
     }
+}
+
+/// `file:line:column`.
+fn place(sources: &Sources, span: Span) -> String {
+    let span = sources.place(span).span;
+    let file = sources.file(span.file);
+    let at = file.position(span.start);
+    format!("{}:{}:{}", plain(&file.path().to_string_lossy()), at.line, at.column)
 }
 
 /// The labels of a finding, those of the primary file first, then file by file in their own order.

@@ -127,7 +127,7 @@ fn result(run: &Run, names: &[&str], finding: &Finding) -> Value {
     }
     let through = run.sources.place(finding.primary.span).through;
     let steps = through.iter().map(|(span, caption)| (*span, *caption));
-    let related = finding.related.iter().map(|label| (label.span, label.caption.as_str())).chain(steps);
+    let related = finding.related.iter().map(|label| (label.span, &*label.caption)).chain(steps);
     let related: Vec<Value> = related
         .enumerate()
         .map(|(at, (span, caption))| {

@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use walkdir::WalkDir;
 
@@ -21,6 +22,7 @@ const LINKS: usize = 40;
 #[derive(Clone, Debug, Default)]
 pub struct Disk {
     root: Option<PathBuf>,
+    newest: Arc<AtomicI64>,
 }
 
 impl Disk {
@@ -31,7 +33,7 @@ impl Disk {
 
     /// The disk as seen from `root`.
     pub fn below(root: impl Into<PathBuf>) -> Self {
-        Disk { root: Some(root.into()) }
+        Disk { root: Some(root.into()), ..Self::default() }
     }
 
     /// Follows links by hand where there is a root and `path` lies below it, so that none leads out of it.
@@ -90,6 +92,7 @@ impl Disk {
         // Opening a device can have effects, so the name is asked first, and once: what takes its place in between is
         // opened without waiting for a FIFO or taking a terminal, and no more is read of it than was announced.
         let metadata = fs::metadata(&real).map_err(explain)?;
+        self.newest.fetch_max(metadata.mtime(), Ordering::Relaxed);
         if !metadata.is_file() {
             return Err(ReadError::NotRegular(kind_of(metadata.file_type())));
         }
@@ -156,6 +159,7 @@ impl FileSystem for Disk {
     fn metadata(&self, path: &Path) -> Result<Metadata, ReadError> {
         let real = self.follow(path)?;
         let found = fs::metadata(&real).map_err(|error| self.explain(path, &error))?;
+        self.newest.fetch_max(found.mtime(), Ordering::Relaxed);
         Ok(Metadata {
             kind: kind_of(found.file_type()),
             size: found.len(),
@@ -199,6 +203,10 @@ impl FileSystem for Disk {
             Ok(inside) => self.root().join(inside),
             Err(_) => above.join(target),
         })
+    }
+
+    fn newest(&self) -> Option<i64> {
+        Some(self.newest.load(Ordering::Relaxed))
     }
 
     fn root(&self) -> &Path {

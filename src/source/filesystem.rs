@@ -193,6 +193,12 @@ pub trait FileSystem: Send + Sync {
     /// What a symbolic link names, as the other methods take it; absent where the path is none, or nothing can be told.
     fn link(&self, path: &Path) -> Option<PathBuf>;
 
+    /// When the latest of all files that were looked at or read so far was changed, in seconds since 1970-01-01 UTC; absent
+    /// where nobody keeps count.
+    fn newest(&self) -> Option<i64> {
+        None
+    }
+
     /// The folder that stands for `/`.
     fn root(&self) -> &Path;
 }
@@ -251,6 +257,10 @@ impl<L: Layer> FileSystem for L {
 
     fn link(&self, path: &Path) -> Option<PathBuf> {
         self.lower().link(path)
+    }
+
+    fn newest(&self) -> Option<i64> {
+        self.lower().newest()
     }
 
     fn root(&self) -> &Path {

@@ -231,7 +231,7 @@ pub fn check_duplicates(
     if directives.len() < 2 {
         return;
     }
-    let mut seen: HashMap<&[u8], usize> = HashMap::with_capacity(directives.len());
+    let mut seen = Seen::new(directives.len());
     for index in directives {
         let name = tree.name(*index, text);
         let Some(first) = seen.insert(name, *index) else { continue };
@@ -259,6 +259,33 @@ pub fn check_duplicates(
             });
         }
         problems.push(problem);
+    }
+}
+
+/// The last directive of each name. Most blocks have few: those are compared one by one.
+enum Seen<'t> {
+    Few(Vec<(&'t [u8], usize)>),
+    Many(HashMap<&'t [u8], usize>),
+}
+
+impl<'t> Seen<'t> {
+    fn new(count: usize) -> Self {
+        const FEW: usize = 16;
+        if count <= FEW { Seen::Few(Vec::with_capacity(count)) } else { Seen::Many(HashMap::with_capacity(count)) }
+    }
+
+    /// The one before of that name.
+    fn insert(&mut self, name: &'t [u8], index: usize) -> Option<usize> {
+        match self {
+            Seen::Many(all) => all.insert(name, index),
+            Seen::Few(all) => match all.iter_mut().find(|(other, _)| *other == name) {
+                Some((_, before)) => Some(std::mem::replace(before, index)),
+                None => {
+                    all.push((name, index));
+                    None
+                }
+            },
+        }
     }
 }
 
