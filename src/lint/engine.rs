@@ -21,7 +21,7 @@ const LABELS: usize = 5;
 /// Bytes of a value in the words of a finding.
 const WORDS: usize = 2000;
 /// Sites that one worker takes at a time.
-const CHUNK: usize = 256;
+const CHUNK: usize = 32;
 /// Problems that one worker gives words to with one memory of what was said.
 const SPEECH: usize = 1024;
 /// Pairs of certificate and key that one worker takes at a time: each may cost some signatures.
@@ -88,7 +88,8 @@ pub fn run(scope: &Scope<'_>, settings: &Settings, most: usize) -> Judged {
 /// A share of the work.
 enum Work<'w, 'a> {
     Endpoints(&'w Rule),
-    Sites(&'w Rule, std::ops::Range<usize>),
+    /// All rules about sites together, since they look at the same ones.
+    Sites(&'w [&'w Rule], std::ops::Range<usize>),
     Whole(&'w Rule),
     /// All rules about certificates together, since they look at the same chains.
     Credentials(&'w [&'w Rule], &'w [Use<'a>]),
@@ -98,17 +99,15 @@ enum Work<'w, 'a> {
 
 fn pieces<'w, 'a>(scope: &Scope<'a>, rules: &'w [&'w Rule], uses: &'w [Use<'a>]) -> Vec<Work<'w, 'a>> {
     let mut work: Vec<Work<'w, 'a>> = uses.chunks(PAIRS).map(|chunk| Work::Credentials(rules, chunk)).collect();
+    let count = scope.deployment.sites.len();
+    let ranges = (0..count).step_by(CHUNK).map(|from| from..count.min(from + CHUNK));
+    work.extend(ranges.map(|range| Work::Sites(rules, range)));
     for rule in rules {
         match rule.check {
             Check::Endpoint(_) => work.push(Work::Endpoints(rule)),
-            Check::Site(_) => {
-                let count = scope.deployment.sites.len();
-                let chunks = (0..count).step_by(CHUNK);
-                work.extend(chunks.map(|from| Work::Sites(rule, from..count.min(from + CHUNK))));
-            }
             Check::Whole(_) => work.push(Work::Whole(rule)),
             Check::Template => work.push(Work::Template(rule, uses)),
-            Check::Credential(_) | Check::Closing(_) | Check::Reading | Check::Running => {}
+            Check::Site(_) | Check::Credential(_) | Check::Closing(_) | Check::Reading | Check::Running => {}
         }
     }
     work
@@ -127,13 +126,15 @@ impl<'a> Work<'_, 'a> {
                     });
                 }
             }
-            Work::Sites(rule, range) => {
-                if let Check::Site(check) = rule.check {
-                    guarded(rule, &mut sink, |sink| {
-                        for at in range.clone() {
-                            check(scope, SiteId(at as u32), &scope.deployment.sites[at], sink);
-                        }
-                    });
+            Work::Sites(rules, range) => {
+                for rule in *rules {
+                    if let Check::Site(check) = rule.check {
+                        guarded(rule, &mut sink, |sink| {
+                            for at in range.clone() {
+                                check(scope, SiteId(at as u32), &scope.deployment.sites[at], sink);
+                            }
+                        });
+                    }
                 }
             }
             Work::Whole(rule) => {
@@ -393,9 +394,10 @@ impl Speech {
     fn say(&mut self, rule: &Rule, server: &str, problem: &mut Problem) -> &Said {
         let arguments = std::mem::take(&mut problem.arguments);
         let hash = self.said.hasher().hash_one((problem.rule.as_str(), problem.case, &arguments));
-        let is_known = self.said.get(&hash).is_some_and(|(name, case, values, _)| {
-            (name, *case, values) == (&problem.rule, problem.case, &arguments)
-        });
+        let is_known = self
+            .said
+            .get(&hash)
+            .is_some_and(|(name, case, values, _)| (name, *case, values) == (&problem.rule, problem.case, &arguments));
         if !is_known {
             let said = rule.brief().say(server, problem.case, &arguments);
             self.said.insert(hash, (problem.rule.clone(), problem.case, arguments, said));

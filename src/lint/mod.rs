@@ -20,7 +20,9 @@ mod swallowed;
 mod template;
 
 use std::borrow::Cow;
-use std::sync::OnceLock;
+use std::sync::{LazyLock, OnceLock};
+
+use foldhash::HashMap;
 
 pub use self::checks::cipher::suggestion as cipher_suggestion;
 pub use self::engine::{Judged, defect, in_order, run, told};
@@ -135,11 +137,11 @@ pub fn rules() -> &'static [Rule] {
 
 /// The rule of a name or of a former name.
 pub fn find(name: &str) -> Option<&'static Rule> {
-    let rules = rules();
-    match rules.binary_search_by_key(&name, |rule| &rule.name) {
-        Ok(at) => Some(&rules[at]),
-        Err(_) => rules.iter().find(|rule| rule.brief().aliases.iter().any(|alias| alias == name)),
-    }
+    /// Asked for each finding.
+    static BY_NAME: LazyLock<HashMap<&str, &Rule>> =
+        LazyLock::new(|| rules().iter().map(|rule| (&*rule.name, rule)).collect());
+    let former = || rules().iter().find(|rule| rule.brief().aliases.iter().any(|alias| alias == name));
+    BY_NAME.get(name).copied().or_else(former)
 }
 
 /// The rule whose name is most like a name that is none.

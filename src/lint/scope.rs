@@ -48,6 +48,8 @@ pub struct Scope<'a> {
     pub machine: &'a Machine,
     /// What clients get.
     pub predictor: Predictor<'a>,
+    /// Which sets of certificates some site is served with, once somebody asks.
+    served: OnceLock<Vec<bool>>,
     /// Cipher strings that were read: thousands of sites share a handful.
     expansions: Mutex<HashMap<Arc<str>, Arc<Expansion<'static>>>>,
     /// Where sites are bound, site after site.
@@ -126,14 +128,9 @@ impl<'a> Use<'a> {
     /// Every pair of certificate and key once for each place that names them, with the sites that it is meant for.
     pub fn all(deployment: &'a Deployment) -> Vec<Use<'a>> {
         let mut sites: Vec<Vec<SiteId>> = vec![Vec::new(); deployment.credentials.len()];
-        for (at, site) in deployment.sites.iter().enumerate().filter(|(_, site)| site.loads_credentials) {
-            sites[site.credentials.0 as usize].push(SiteId(at as u32));
-        }
+        each_served(deployment, |set, site| sites[set.0 as usize].push(site));
         let chooses = deployment.conduct.chooses_by_name;
         if chooses {
-            for (site, binding) in deployment.endpoints.iter().flat_map(served) {
-                sites[binding.credentials.0 as usize].push(site);
-            }
             for known in &mut sites {
                 known.sort_unstable();
                 known.dedup();
@@ -211,6 +208,18 @@ impl<'a> Use<'a> {
     }
 }
 
+/// Each set of certificates with each site that is served with it, some more than once.
+fn each_served(deployment: &Deployment, mut take: impl FnMut(CredentialsId, SiteId)) {
+    for (at, site) in deployment.sites.iter().enumerate().filter(|(_, site)| site.loads_credentials) {
+        take(site.credentials, SiteId(at as u32));
+    }
+    if deployment.conduct.chooses_by_name {
+        for (site, binding) in deployment.endpoints.iter().flat_map(served) {
+            take(binding.credentials, site);
+        }
+    }
+}
+
 /// The bindings of a socket that answer to names of their own site, or to clients without a name.
 fn served(endpoint: &Endpoint) -> Vec<(SiteId, &Binding)> {
     let mut found: Vec<BindingId> = endpoint.unnamed.into_iter().collect();
@@ -278,10 +287,22 @@ impl<'a> Scope<'a> {
             system,
             editor,
             predictor: Predictor::new(deployment, library, system, now),
+            served: OnceLock::new(),
             expansions: Mutex::default(),
             bound,
             listens,
         }
+    }
+
+    /// The pairs of certificate and key that some site is served with, once for each place that names them.
+    pub fn served_pairs(&self) -> impl Iterator<Item = &'a Credential> {
+        let served = self.served.get_or_init(|| {
+            let mut served = vec![false; self.deployment.credentials.len()];
+            each_served(self.deployment, |set, _| served[set.0 as usize] = true);
+            served
+        });
+        let sets = self.deployment.credentials.iter().zip(served);
+        sets.filter(|(_, is_served)| **is_served).flat_map(|(set, _)| &set.pairs)
     }
 
     /// The PEM file at a path that the configuration names, if it could be read.

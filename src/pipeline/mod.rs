@@ -320,7 +320,7 @@ fn judge(files: &dyn FileSystem, mut loaded: Loaded, options: &Options) -> Run {
         let scope = lint::Scope::new(deployment, &reading.system, &loaded.library, &loaded.sources, &*editor, question);
         let judged = lint::run(&scope, &options.lint, options.limits.findings);
         let is_shown = |span| reading.shows(&loaded.sources, span);
-        let mut comments = suppress::Comments::read(&loaded, reading, options);
+        let ((), mut comments) = rayon::join(|| drop(scope), || suppress::Comments::read(&loaded, reading, options));
         let told = |problem| lint::told(deployment.server.name(), problem, &options.lint);
         let malformed = std::mem::take(&mut comments.problems);
         let has_malformed = !malformed.is_empty();

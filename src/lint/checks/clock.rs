@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::validity::{SKEW, date, moment, span};
 use crate::diagnostic::Problem;
-use crate::lint::{Scope, Sink, Unsynchronized, Use};
+use crate::lint::{Scope, Sink, Unsynchronized};
 use crate::model::Token;
 use crate::pki::Certificate;
 use crate::source::Span;
@@ -54,9 +54,9 @@ fn contradicts_authorities(scope: &Scope<'_>) -> bool {
 /// The served certificates that begin after the clock, each file once.
 fn early<'a>(scope: &Scope<'a>) -> Vec<(&'a Token, &'a Certificate)> {
     let mut found: Vec<(&Token, &Certificate)> = Vec::new();
-    for one in Use::all(scope.deployment).iter().filter(|one| !one.sites.is_empty()) {
-        let Some((token, _)) = scope.certificate_file(one.pair) else { continue };
-        let Some(leaf) = scope.leaf(one.pair) else { continue };
+    for pair in scope.served_pairs() {
+        let Some((token, _)) = scope.certificate_file(pair) else { continue };
+        let Some(leaf) = scope.leaf(pair) else { continue };
         if scope.now < leaf.not_before - SKEW && !found.iter().any(|(_, other)| other.sha256 == leaf.sha256) {
             found.push((token, leaf));
         }
@@ -134,9 +134,7 @@ pub fn ahead(scope: &Scope<'_>, sink: &mut Sink) {
     if scope.clock.is_none() || scope.trust_is_given {
         return;
     }
-    let uses = Use::all(scope.deployment);
-    let served = uses.iter().filter(|one| !one.sites.is_empty());
-    let leaves = served.filter_map(|one| Some((scope.certificate_file(one.pair)?.0, scope.leaf(one.pair)?)));
+    let leaves = scope.served_pairs().filter_map(|pair| Some((scope.certificate_file(pair)?.0, scope.leaf(pair)?)));
     let leaves: Vec<(&Token, &Certificate)> = leaves.map(|(token, leaf)| (token, &**leaf)).collect();
     let Some(last) = leaves.iter().map(|(_, leaf)| leaf.not_after).max().filter(|last| *last < scope.now - YEAR) else {
         return;

@@ -362,16 +362,21 @@ fn by_https(scope: &Scope<'_>, written: &Token) -> Option<Fix> {
 pub fn http_to_tls(scope: &Scope<'_>, sink: &mut Sink) {
     for (upstream, _) in each(scope) {
         let plain = upstream.targets.iter().filter(|one| one.transport == UpstreamTransport::Plain);
-        for target in plain.filter(|one| one.written.text.to_ascii_lowercase().starts_with("http://")) {
+        let says_http = |word: &str| word.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("http://"));
+        for target in plain.filter(|one| says_http(&one.written.text)) {
             let Some((_, port)) = target.address.get() else { continue };
+            let speaks_tls = match served(scope, target) {
+                Some(endpoint) if endpoint.transport == Transport::Tls => Some(endpoint.uses[0].span),
+                None if *port == 443 => None,
+                _ => continue,
+            };
             let problem = Problem::new("proxy-http-to-tls-port", upstream.at).with("target", &*target.written.text);
             let mut problem = problem.with("port", port.to_string());
             problem.fix = by_https(scope, &target.written);
-            match served(scope, target).filter(|one| one.transport == Transport::Tls) {
-                Some(endpoint) => sink.report(problem.related(endpoint.uses[0].span, "speaks TLS")),
-                None if *port == 443 && served(scope, target).is_none() => sink.report(problem),
-                None => continue,
-            }
+            sink.report(match speaks_tls {
+                Some(at) => problem.related(at, "speaks TLS"),
+                None => problem,
+            });
             break;
         }
     }

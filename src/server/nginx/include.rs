@@ -26,6 +26,8 @@ pub struct LoadedFile {
     tree: OnceLock<Tree>,
     /// Whether headers are set at its top, or at that of an `http` block in it.
     pub sets_headers: bool,
+    /// Whether nothing but `server` blocks stands at its top.
+    pub has_sites_alone: bool,
     /// What each `include` directive of it led to, by the directive's index.
     pub includes: HashMap<usize, Included>,
 }
@@ -57,6 +59,19 @@ pub enum Included {
     Files(Vec<Result<usize, (PathBuf, ReadError)>>),
     /// A relative path, and nothing says relative to what.
     NoPrefix,
+}
+
+/// A text cut into directives, and what is asked of each file later in one row.
+struct Parsed {
+    tree: Tree,
+    has_sites_alone: bool,
+}
+
+impl Parsed {
+    fn of(tree: Tree, bytes: &[u8]) -> Self {
+        let has_sites_alone = tree.roots().all(|one| tree.name(one, bytes) == b"server");
+        Parsed { tree, has_sites_alone }
+    }
 }
 
 /// How many files one worker takes at a time.
@@ -95,14 +110,14 @@ impl Loaded {
         let count = WordCount::new(limits);
         let parse = |bytes: &[u8]| {
             let tree = syntax::parse_within(bytes, limits);
-            count.add(tree.words.len()).map(|()| tree)
+            count.add(tree.words.len()).map(|()| Parsed::of(tree, bytes))
         };
+        let faulty = |root: &Root, fault| Parsed::of(Tree::of_fault(&root.bytes, fault), &root.bytes);
         let whole = |root: &Root| match root.text {
-            Text::Unread { size, limit } => Tree::of_fault(&root.bytes, SyntaxFault::TooLarge(size, limit)),
-            _ => parse(&root.bytes)
-                .unwrap_or_else(|_| Tree::of_fault(&root.bytes, SyntaxFault::TooManyWords(limits.words))),
+            Text::Unread { size, limit } => faulty(root, SyntaxFault::TooLarge(size, limit)),
+            _ => parse(&root.bytes).unwrap_or_else(|_| faulty(root, SyntaxFault::TooManyWords(limits.words))),
         };
-        let parsed: Vec<Tree> = roots.par_iter().map(whole).collect();
+        let parsed: Vec<Parsed> = roots.par_iter().map(whole).collect();
         for (root, tree) in roots.into_iter().zip(parsed) {
             known.insert(root.path.clone(), Ok(loaded.files.len()));
             loaded.add(sources, root, tree);
@@ -165,10 +180,18 @@ impl Loaded {
         self.files.par_iter_mut().with_min_len(AT_ONCE).for_each(LoadedFile::forget);
     }
 
-    fn add(&mut self, sources: &mut Sources, root: Root, tree: Tree) {
+    fn add(&mut self, sources: &mut Sources, root: Root, Parsed { tree, has_sites_alone }: Parsed) {
         let id = sources.add(root.path.clone(), Arc::clone(&root.bytes), root.text);
         let (path, bytes, includes) = (root.path, root.bytes, HashMap::new());
-        self.files.push(LoadedFile { path, id, bytes, tree: tree.into(), sets_headers: false, includes });
+        self.files.push(LoadedFile {
+            path,
+            id,
+            bytes,
+            tree: tree.into(),
+            sets_headers: false,
+            has_sites_alone,
+            includes,
+        });
     }
 
     /// The paths that each `include` of a file names; absent where a relative one has nothing to start from.

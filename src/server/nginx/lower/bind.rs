@@ -400,6 +400,8 @@ fn bind(deployment: &mut Deployment, composer: &mut Composer, mut endpoint: Endp
     let version = deployment.platform.server_version;
     let default_policy = deployment.site(default).policy;
     let looks_first = platform::nginx_decider("protocols", version) == Decider::NamedSite;
+    endpoint.bindings.reserve(sites.len());
+    endpoint.named.exact.reserve(sites.len());
     for (order, id) in sites.iter().enumerate() {
         let binding = BindingId(order as u32);
         let heeded = *id == default || is_evaluated(deployment, deployment.site(*id)) || deployment.fragment;

@@ -47,7 +47,7 @@ impl<'a> Lowering<'a> {
                 if let Some(Included::Files(targets)) = file.includes.get(&index) {
                     for target in targets.iter().flatten() {
                         let inner = &self.loaded.files[*target];
-                        if self.is_template(inner) || depth >= self.limits.include_depth {
+                        if inner.has_sites_alone || self.is_template(inner) || depth >= self.limits.include_depth {
                             continue;
                         }
                         if block.seen.insert(*target) {
