@@ -319,3 +319,36 @@ fn a_defect_is_told_in_every_format() {
         assert!(text.contains("defect of shakedown") || *format == "prometheus", "{format}: {text}");
     }
 }
+
+/// What is wrong with a certificate is told to people once, with the places that name it; machines are told of each place.
+#[test]
+fn a_certificate_that_many_sites_name_is_told_of_once() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let tls = demo().join("tls");
+    let site = |number: usize| {
+        format!(
+            "server {{ listen 443 ssl; server_name s{number}.example.com; ssl_certificate {0}/shop/fullchain.pem; \
+             ssl_certificate_key {0}/shop/privkey.pem; }}\n",
+            tls.display()
+        )
+    };
+    let sites: String = (0..12).map(site).collect();
+    std::fs::write(folder.path().join("nginx.conf"), format!("events {{}}\nhttp {{\n{sites}}}\n")).expect("a file");
+    let told = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_shakedown"));
+        command.current_dir(folder.path()).args(["lint", "--platform", "debian-12", "--now", NOW, "--trust", "mozilla"]);
+        command.args(["--select", "certificate-untrusted-root"]).args(arguments).arg("nginx.conf");
+        String::from_utf8(command.output().expect("the program runs").stdout).expect("UTF-8")
+    };
+    let pretty = told(&[]);
+    assert_eq!(pretty.matches("certificate-untrusted-root").count(), 1, "{pretty}");
+    let also = pretty.lines().find(|line| line.starts_with("  also at: ")).expect("the other places");
+    assert!(also.starts_with("  also at: nginx.conf:4:"), "{also}");
+    assert!(also.contains("nginx.conf:11:") && !also.contains("nginx.conf:12:"), "{also}");
+    assert!(also.ends_with(" and 3 more (-v shows them)"), "{also}");
+    assert!(pretty.contains("12 errors in 1 file (12 sites, 1 certificate)"), "{pretty}");
+    let whole = told(&["-v"]);
+    assert_eq!(whole.matches("nginx.conf:14:").count(), 1, "{whole}");
+    assert_eq!(told(&["--format", "concise"]).lines().count(), 12);
+    assert_eq!(json(&told(&["--format", "json"]))["findings"].as_array().map(Vec::len), Some(12));
+}
