@@ -107,14 +107,16 @@ fn shown(endpoint: &Endpoint) -> String {
     endpoint.listen.to_string()
 }
 
+/// Ends of a handshake that other rules speak of.
+const TOLD: &[&str] = &["certificate-not-loaded", "no-certificate"];
+
 /// Why the first of the current clients is refused, where all of them are.
 fn refusal(scope: &Scope<'_>, binding: &Binding, name: Option<&str>) -> Option<Cause> {
     let named = &scope.settings.required;
     let refuses = |client: &Client| match &*scope.predictor.outcome_for(binding, client, name) {
-        // Of what cannot be loaded at a handshake `variable-certificate-file-missing` and the rules of its files speak.
-        Outcome::Failed(cause) if cause.stage == Stage::Negotiate && cause.code != "certificate-not-loaded" => {
-            Some(cause.clone())
-        }
+        // Of what cannot be loaded at a handshake `variable-certificate-file-missing` and the rules of its files speak, of
+        // names without a certificate `no-certificate`.
+        Outcome::Failed(cause) if cause.stage == Stage::Negotiate && !TOLD.contains(&cause.code) => Some(cause.clone()),
         _ => None,
     };
     if !named.is_empty() {
