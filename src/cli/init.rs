@@ -14,7 +14,7 @@ const HOOKS: &str = ".pre-commit-config.yaml";
 /// What findings that are known are written to.
 const BASELINE: &str = "shakedown-baseline.json";
 /// How deep main files are looked for, and in how many folders.
-const DEPTH: usize = 8;
+const DEPTH: usize = 9;
 const FOLDERS: usize = 5_000;
 
 /// Runs the command.
@@ -40,9 +40,7 @@ pub fn run(arguments: &InitArguments) -> Result<u8, Failure> {
         let failure = Failure::new(format!("{} is there already", path.display()));
         return Err(failure.help("write over it with --force, or change it by hand"));
     }
-    let mut mains = Vec::new();
-    let mut looked = 0;
-    find(&files, folder, Path::new(""), DEPTH, &mut looked, &mut mains);
+    let mains = find(&files, folder);
     let repository = repository(&files, folder);
     let found = Found {
         certificates_missing: certificates_missing(&files, folder, &mains),
@@ -88,30 +86,20 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
 }
 
 /// Main files below a folder, as paths from it. Hidden folders and those of tools are left out.
-fn find(
-    files: &Disk,
-    folder: &Path,
-    below: &Path,
-    depth: usize,
-    looked: &mut usize,
-    mains: &mut Vec<(PathBuf, ServerKind)>,
-) {
+fn find(files: &Disk, folder: &Path) -> Vec<(PathBuf, ServerKind)> {
     const TOOLS: [&str; 3] = ["node_modules", "target", "vendor"];
-    *looked += 1;
-    if *looked > FOLDERS {
-        return;
-    }
-    for entry in files.list(&folder.join(below)).unwrap_or_default() {
-        let name = entry.name.to_string_lossy();
-        let path = below.join(&entry.name);
-        match entry.kind {
-            Some(FileKind::Regular) => mains.extend(main_file(&name).map(|server| (path, server))),
-            Some(FileKind::Directory) if depth > 0 && !name.starts_with('.') && !TOOLS.contains(&&*name) => {
-                find(files, folder, &path, depth - 1, looked, mains);
-            }
-            _ => {}
-        }
-    }
+    let all = files.walk(folder, DEPTH, |name| !name.starts_with('.') && !TOOLS.contains(&name));
+    let mut folders = 0;
+    let few = all.take_while(|(_, kind)| {
+        folders += usize::from(*kind == FileKind::Directory);
+        folders < FOLDERS
+    });
+    let regular = few.filter(|(_, kind)| *kind == FileKind::Regular);
+    let mains = regular.filter_map(|(path, _)| {
+        let server = main_file(&path.file_name()?.to_string_lossy())?;
+        Some((path, server))
+    });
+    mains.collect()
 }
 
 /// Whether files that the configurations name are not there.

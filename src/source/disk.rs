@@ -71,6 +71,29 @@ impl Disk {
         Ok(root.join(real))
     }
 
+    /// What lies below a folder to a depth, as paths from it, in order; folders whose names are not wanted are passed over,
+    /// and so is what cannot be read. No link leads into a folder.
+    pub fn walk(
+        &self,
+        folder: &Path,
+        depth: usize,
+        is_wanted: impl Fn(&str) -> bool,
+    ) -> impl Iterator<Item = (PathBuf, FileKind)> {
+        let top = self.follow(folder).unwrap_or_else(|_| folder.to_path_buf());
+        let all = WalkDir::new(&top).min_depth(1).max_depth(depth).sort_by_file_name().into_iter();
+        let wanted = all.filter_entry(move |entry| {
+            entry.depth() == 0 || !entry.file_type().is_dir() || is_wanted(&entry.file_name().to_string_lossy())
+        });
+        wanted.flatten().filter_map(move |entry| {
+            let path = entry.path().strip_prefix(&top).ok()?.to_path_buf();
+            let kind = match entry.file_type() {
+                kind if !kind.is_symlink() => kind_of(kind),
+                _ => kind_of(fs::metadata(entry.path()).ok()?.file_type()),
+            };
+            Some((path, kind))
+        })
+    }
+
     fn explain(&self, path: &Path, error: &io::Error) -> ReadError {
         match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => match fs::read_link(path) {
@@ -179,11 +202,11 @@ impl FileSystem for Disk {
             return Err(ReadError::NotRegular(kind_of(found.file_type())));
         }
         let mut entries = Vec::new();
-        for entry in WalkDir::new(&real).min_depth(1).max_depth(1) {
-            let entry = entry.map_err(|error| explain(error.into()))?;
-            let name = entry.file_name().to_owned();
+        for entry in fs::read_dir(&real).map_err(explain)? {
+            let entry = entry.map_err(explain)?;
+            let name = entry.file_name();
             let kind = match entry.file_type() {
-                kind if !kind.is_symlink() => Some(kind_of(kind)),
+                Ok(kind) if !kind.is_symlink() => Some(kind_of(kind)),
                 _ => self.metadata(&folder.join(&name)).ok().map(|found| found.kind),
             };
             entries.push(Entry { name, kind });
