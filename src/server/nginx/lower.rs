@@ -14,6 +14,7 @@ mod name;
 mod place;
 mod setting;
 mod upstream;
+mod variable;
 mod webroot;
 mod zone;
 
@@ -69,6 +70,8 @@ struct Collected {
     files: webroot::Level,
     /// Shared memory for sessions.
     zones: zone::Zones,
+    /// Which variables are defined, and which are asked for.
+    variables: variable::Variables,
     /// Whether a `map` tells early data apart: then nobody knows what follows.
     maps_early_data: bool,
     /// Whether there is an `events` block.
@@ -82,6 +85,17 @@ struct Collected {
 }
 
 impl Collected {
+    /// Whether no text is missing.
+    fn all_is_read(&self) -> bool {
+        self.unjudged.is_empty() && self.problems.iter().all(|one| !is_of_include(one) && one.case != "too-many-words")
+    }
+
+    /// Whether no directive is one of which nothing is known.
+    fn all_is_understood(&self) -> bool {
+        let is_strange = |one: &Problem| matches!(one.rule.as_str(), "unknown-directive" | "syntax-error");
+        !self.problems.iter().any(is_strange)
+    }
+
     fn append(&mut self, other: Collected) {
         for (own, other) in self.levels.iter_mut().zip(other.levels) {
             match (own, other) {
@@ -96,6 +110,7 @@ impl Collected {
         self.answer.absorb(other.answer);
         self.files.absorb(other.files);
         self.zones.absorb(other.zones);
+        self.variables.absorb(other.variables);
         self.maps_early_data |= other.maps_early_data;
         for (own, other) in self.heads.iter_mut().zip(other.heads) {
             *own = own.or(other);
@@ -226,11 +241,14 @@ pub fn collect(
         lowering.file(root, *context, &way, &mut collected, &mut Scope::of(*context));
     }
     if !reading.fragment && !collected.has_events && loaded.files[0].path.ends_with("nginx.conf") {
-        let all_is_known = collected.unjudged.is_empty()
-            && collected.problems.iter().all(|one| !is_of_include(one) && one.case != "too-many-words");
+        let all_is_known = collected.all_is_read();
         let start = Span::new(loaded.files[0].id, 0, 0);
         let at = collected.heads.iter().flatten().next().copied().unwrap_or(start);
         collected.problems.extend(all_is_known.then(|| no_events(at, start)));
+    }
+    let variables = std::mem::take(&mut collected.variables);
+    if !reading.fragment && !lowering.foreign_module && collected.all_is_read() && collected.all_is_understood() {
+        collected.problems.extend(variables.problems(loaded));
     }
     let frames = lowering.frames.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
     Said { collected, frames, anchor: Span::new(loaded.files[0].id, 0, 0), fragment: reading.fragment }
@@ -276,7 +294,7 @@ fn no_events(at: Span, start: Span) -> Problem {
 
 /// Whether a `load_module` names a file that no directive of the table comes from.
 fn loads_foreign_module(loaded: &Loaded) -> bool {
-    loaded.files.iter().any(|file| {
+    loaded.files.iter().filter(|file| !file.has_sites_alone).any(|file| {
         (0..file.tree().directives.len()).any(|directive| {
             file.tree().name(directive, &file.bytes) == b"load_module"
                 && file.tree().args(directive).first().is_some_and(|word| {
@@ -398,6 +416,7 @@ impl<'a> Lowering<'a> {
             if check {
                 let found = directives::check(tree, index, &file.bytes, file.id, self.reader(context));
                 out.problems.extend(found);
+                out.variables.look(name, tree.args(index), &file.bytes, file.id);
             }
             out.has_events |= name == b"events" && context == Context::Main;
             if name == b"user" && context == Context::Main {
