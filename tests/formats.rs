@@ -336,7 +336,15 @@ fn a_certificate_that_many_sites_name_is_told_of_once() {
     std::fs::write(folder.path().join("nginx.conf"), format!("events {{}}\nhttp {{\n{sites}}}\n")).expect("a file");
     let told = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_shakedown"));
-        command.current_dir(folder.path()).args(["lint", "--platform", "debian-12", "--now", NOW, "--trust", "mozilla"]);
+        command.current_dir(folder.path()).args([
+            "lint",
+            "--platform",
+            "debian-12",
+            "--now",
+            NOW,
+            "--trust",
+            "mozilla",
+        ]);
         command.args(["--select", "certificate-untrusted-root"]).args(arguments).arg("nginx.conf");
         String::from_utf8(command.output().expect("the program runs").stdout).expect("UTF-8")
     };
