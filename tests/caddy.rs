@@ -13,6 +13,7 @@ use shakedown::pipeline::{self, Options};
 use shakedown::platform::{self, Part};
 use shakedown::server::{self, Form, Input, Root};
 use shakedown::source::{Disk, FileSystem, Limits, Memory, Sources, Text};
+use shakedown_testing::random::Random;
 use shakedown_testing::{NOW, recipe};
 
 /// A configuration that was read, with its texts.
@@ -579,4 +580,85 @@ fn the_real_caddy_signs_itself_for_what_is_internal() {
         .collect();
     assert_eq!(ours, signed);
     assert!(signed.contains("a.local") && !signed.contains("a.internal"), "{told}");
+}
+
+/// A Caddyfile of a few sites that share names and differ in who signs for them.
+fn draw_policies(random: &mut Random) -> String {
+    const NAMES: &[&str] = &[
+        "a.test",
+        "b.test",
+        "*.test",
+        "localhost",
+        "127.0.0.1",
+        "x.w.test",
+        "*.w.test",
+        "",
+        "c.internal",
+        "*.*.test",
+        "8.8.8.8",
+        "b.com",
+    ];
+    const GLOBAL: &[&str] = &[
+        "key_type p384",
+        "local_certs",
+        "acme_ca https://a.test/dir",
+        "email a@b.com",
+        "cert_issuer internal",
+        "auto_https disable_certs",
+    ];
+    const TLS: &[&str] = &[
+        "tls internal",
+        "tls {\n\t\tkey_type p384\n\t}",
+        "tls a@b.com",
+        "tls {\n\t\ton_demand\n\t}",
+        "tls {\n\t\tissuer acme\n\t}",
+        "tls {\n\t\tca https://x.test/d\n\t}",
+    ];
+    let mut text = match random.one_in(3) {
+        true => format!("{{\n\t{}\n}}\n", random.word(GLOBAL)),
+        false => String::new(),
+    };
+    let mut used = BTreeSet::new();
+    for _ in 0..2 + random.below(3) {
+        let mut keys: Vec<String> = Vec::new();
+        for _ in 0..1 + random.below(3) {
+            let (name, port) = (random.word(NAMES), random.word(&["", ":8443", ":9443"]));
+            let key = if name.is_empty() && port.is_empty() { ":8443".to_owned() } else { format!("{name}{port}") };
+            if used.insert(key.clone()) {
+                keys.push(key);
+            }
+        }
+        let tls = if random.one_in(2) { format!("\t{}\n", random.word(TLS)) } else { String::new() };
+        if !keys.is_empty() {
+            text += &format!("{} {{\n{tls}}}\n", keys.join(", "));
+        }
+    }
+    text
+}
+
+/// Which names two policies claim hangs on how Caddy sorts and joins them, which differs from release to release.
+/// `SHAKEDOWN_CADDY` and `SHAKEDOWN_PLATFORM` choose another Caddy, `SHAKEDOWN_SEED` other configurations.
+#[test]
+fn policies_conflict_where_the_real_caddy_says() {
+    let parameter = |name: &str, usual: &str| std::env::var(name).unwrap_or_else(|_| usual.to_owned());
+    let (caddy, platform) = (parameter("SHAKEDOWN_CADDY", "caddy"), parameter("SHAKEDOWN_PLATFORM", "debian-12"));
+    let caddy: Vec<&str> = caddy.split(' ').collect();
+    let mut random = Random::new(parameter("SHAKEDOWN_SEED", "1").parse().expect("a number"));
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut conflicts, mut wrong) = (0, Vec::new());
+    for _ in 0..120 {
+        let text = draw_policies(&mut random);
+        std::fs::write(folder.path().join("Caddyfile"), &text).expect("a file");
+        let said = adapt(&caddy, folder.path(), Path::new("Caddyfile")).err();
+        let is_told = |error: &String| error.contains("ambiguous") || error.contains("are in conflict");
+        assert!(said.as_ref().is_none_or(is_told), "{text}{said:?}");
+        let read = read_as(&Memory::new(), Path::new("Caddyfile"), text.as_bytes(), &platform, &[]);
+        let ours = read.deployment().problems.iter().any(|one| one.rule.as_str() == "automation-policy-conflict");
+        conflicts += usize::from(ours);
+        if ours != said.is_some() {
+            wrong.push(format!("{text}Caddy: {said:?}; we say a conflict: {ours}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+    assert!((20..100).contains(&conflicts), "{conflicts} of 120");
 }

@@ -74,10 +74,25 @@ pub fn said(node: &Node) -> String {
 pub struct Draft {
     /// The names with their places; none: all names.
     pub subjects: Vec<(Arc<str>, Span)>,
-    /// All that it sets, as far as policies are compared.
-    pub words: String,
-    /// Whether it sets nothing.
-    pub is_empty: bool,
+    /// The issuers, as one text.
+    pub issuers: String,
+    /// Whether that is the internal one which Caddy puts in by itself.
+    pub signs_by_default: bool,
+    /// Whether certificates are got when they are asked for.
+    pub on_demand: bool,
+    /// All else that it sets, as far as policies are compared.
+    pub others: String,
+    /// Who else has certificates, as one text.
+    pub managers: String,
+}
+
+/// Who signs the names of a policy that names no issuer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Signers {
+    All,
+    Public,
+    Internal,
+    Mixed,
 }
 
 impl Draft {
@@ -91,6 +106,50 @@ impl Draft {
             name::candidates(name).any(|candidate| other.names().any(|one| one.eq_ignore_ascii_case(&candidate)))
         };
         other.subjects.is_empty() || !self.subjects.is_empty() && self.names().all(has)
+    }
+
+    fn words(&self) -> [&str; 3] {
+        [&self.issuers, &self.others, &self.managers]
+    }
+
+    /// Whether it sets nothing but, it may be, managers.
+    fn is_bare(&self) -> bool {
+        self.issuers.is_empty() && self.others.is_empty()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.is_bare() && self.managers.is_empty()
+    }
+
+    /// Whether both set the same, whatever their names are. Up to 2.8 policies with other managers count as equal; from 2.11.4
+    /// on, who signs where no issuer is named counts too.
+    fn says_the_same(&self, other: &Draft, version: Version) -> bool {
+        let same_issuers = match version.at_least(2, 11, 4) {
+            true if self.issuers == other.issuers && self.issuers.is_empty() => {
+                let signers = [self.signers(version), other.signers(version)];
+                signers.contains(&Signers::All) || signers[0] == signers[1]
+            }
+            true => {
+                let both_by_default = self.is_signed_by_default(version) && other.is_signed_by_default(version);
+                self.issuers == other.issuers || both_by_default
+            }
+            false => self.issuers == other.issuers,
+        };
+        same_issuers && self.others == other.others && (!is_new(version) || self.managers == other.managers)
+    }
+
+    fn is_signed_by_default(&self, version: Version) -> bool {
+        self.signs_by_default || self.issuers.is_empty() && self.signers(version) == Signers::Internal
+    }
+
+    fn signers(&self, version: Version) -> Signers {
+        let is_public = |name: &str| name::is_left_to_public(name, self.on_demand, version);
+        match (self.names().any(is_public), self.names().any(|name| !is_public(name))) {
+            (false, false) => Signers::All,
+            (true, false) => Signers::Public,
+            (false, true) => Signers::Internal,
+            (true, true) => Signers::Mixed,
+        }
     }
 
     fn same_names(&self, other: &Draft) -> bool {
@@ -134,7 +193,10 @@ impl<'o> Drafts<'o> {
         let is_hostless = site.hosts(keys).is_empty();
         let head = || keys.first().map_or(site.draft.head, |key| site.keys[*key].word.span);
         if issuers.is_empty() {
-            issuers = self.base();
+            issuers = match &self.catch_all {
+                Some((others, _)) if is_hostless => others.clone(),
+                _ => self.base(),
+            };
         } else if let Some((others, _)) = &self.catch_all
             && is_hostless
             && *others != issuers
@@ -158,17 +220,32 @@ impl<'o> Drafts<'o> {
             places.entry(&key.address.host).or_insert(key.word.span);
         }
         let placed = |name: &Arc<str>| (Arc::clone(name), places.get(&**name).copied().unwrap_or(site.draft.head));
-        let (public, internal): (Vec<_>, Vec<_>) =
-            subjects.iter().map(placed).partition(|(name, _)| name::is_public(name, self.version));
+        let on_demand = site.tls.iter().any(|tls| tls.on_demand);
+        let is_public = |name: &str| name::is_left_to_public(name, on_demand, self.version);
+        let (public, internal): (Vec<_>, Vec<_>) = subjects.iter().map(placed).partition(|(name, _)| is_public(name));
         // Where nobody is named to sign, names that Caddy signs for itself get a policy of their own.
         let splits = issuers.is_empty() && !public.is_empty() && !internal.is_empty();
         let (own, other) = match splits {
-            true => (public, Some(self.draft(internal, &[Written::new("internal")], &site.tls))),
+            true => {
+                let other = self.draft(internal, &[Written::new("internal")], &site.tls);
+                (public, Some(Draft { signs_by_default: true, ..other }))
+            }
             false => ([public, internal].concat(), None),
         };
         let draft = self.draft(own, &issuers, &site.tls);
         match &self.catch_all {
-            Some((_, at)) if is_hostless => self.all[*at] = draft,
+            // A second block for all names goes on with the policy of the first.
+            Some((_, at)) if is_hostless => {
+                let before = &mut self.all[*at];
+                let says = |pick: fn(&Tls) -> bool| site.tls.iter().any(pick);
+                let keeps_others = !says(|tls| tls.key_type.is_some() || !tls.extras.is_empty());
+                *before = Draft {
+                    others: if keeps_others { before.others.clone() } else { draft.others },
+                    managers: if draft.managers.is_empty() { before.managers.clone() } else { draft.managers },
+                    on_demand: before.on_demand || on_demand,
+                    ..draft
+                };
+            }
             _ => {
                 if is_hostless {
                     self.catch_all = Some((raw, self.all.len()));
@@ -182,25 +259,45 @@ impl<'o> Drafts<'o> {
     fn draft(&self, mut subjects: Vec<(Arc<str>, Span)>, issuers: &[Written], tls: &[Tls]) -> Draft {
         subjects.sort_by(|one, other| one.0.cmp(&other.0));
         let defaults = &self.options.acme_defaults;
-        let mut words: Vec<String> = issuers.iter().map(|issuer| issuer.filled(defaults)).collect();
-        let is_public = subjects.iter().all(|(name, _)| name::is_public(name, self.version));
-        if issuers.is_empty() && !defaults.is_empty() && is_public {
+        let on_demand = tls.iter().any(|one| one.on_demand);
+        let mut issuers: Vec<String> = issuers.iter().map(|issuer| issuer.filled(defaults)).collect();
+        let is_public = |name: &str| {
+            let is_tailscale = name.to_ascii_lowercase().ends_with(".ts.net") && self.version.at_least(2, 8, 0);
+            name::is_left_to_public(name, on_demand, self.version) && !is_tailscale
+        };
+        if issuers.is_empty() && !defaults.is_empty() && subjects.iter().all(|(name, _)| is_public(name)) {
             let module = if defaults.contains_key("dir") { "acme" } else { "default" };
-            words.push(Written::new(module).filled(defaults));
+            issuers.push(Written::new(module).filled(defaults));
         }
         let key_type = tls.iter().find_map(|one| one.key_type.as_ref()).or(self.options.key_type.as_ref());
-        words.extend(key_type.map(|one| format!("key_type {one}")));
+        let key_type = key_type.map(|one| format!("key_type {one}"));
         let mut extras: Vec<&String> = tls.iter().flat_map(|one| &one.extras).chain(&self.options.extras).collect();
         extras.sort_unstable();
         extras.dedup();
-        words.extend(extras.into_iter().cloned());
-        let managers: Vec<&String> = tls.iter().flat_map(|one| &one.managers).collect();
-        let is_empty = words.is_empty() && managers.is_empty();
-        // Up to 2.8 policies with other managers count as equal.
-        if is_new(self.version) {
-            words.extend(managers.into_iter().cloned());
+        let others: Vec<String> = key_type.into_iter().chain(extras.into_iter().cloned()).collect();
+        let managers: Vec<&str> = tls.iter().flat_map(|one| &one.managers).map(String::as_str).collect();
+        Draft {
+            subjects,
+            issuers: issuers.join("\n"),
+            signs_by_default: false,
+            on_demand,
+            others: others.join("\n"),
+            managers: managers.join("\n"),
         }
-        Draft { subjects, words: words.join("\n"), is_empty }
+    }
+
+    /// Adds the names that share a block with an address for all names and that Caddy signs for itself.
+    pub fn add_shared(&mut self, names: Vec<(Arc<str>, Span)>) {
+        if !names.is_empty() {
+            self.all.push(Draft {
+                subjects: names,
+                issuers: Written::new("internal").filled(&self.options.acme_defaults),
+                signs_by_default: true,
+                on_demand: false,
+                others: String::new(),
+                managers: String::new(),
+            });
+        }
     }
 
     /// All of them.
@@ -211,10 +308,10 @@ impl<'o> Drafts<'o> {
 
 /// Finds names that two policies claim.
 fn conflicts(lowering: &mut Lowering<'_>, drafts: Vec<Draft>) {
-    let mut seen: HashMap<&str, &str> = HashMap::new();
-    let claims = drafts.iter().flat_map(|draft| draft.names().map(move |name| (name, &*draft.words)));
+    let mut seen: HashMap<&str, [&str; 3]> = HashMap::new();
+    let claims = drafts.iter().flat_map(|draft| draft.names().map(move |name| (name, draft.words())));
     let twice: HashSet<Arc<str>> = claims
-        .filter(|(name, words)| seen.insert(name, words).is_some_and(|before| before != *words))
+        .filter(|(name, words)| seen.insert(name, *words).is_some_and(|before| before != *words))
         .map(|(name, _)| Arc::from(name))
         .collect();
     if twice.is_empty() {
@@ -256,7 +353,7 @@ fn consolidated(mut drafts: Vec<Draft>, version: Version) -> Vec<Draft> {
     let mut empty = 0;
     let mut at = 0;
     while at < drafts.len() {
-        if !drafts[at].is_empty {
+        if !drafts[at].is_empty() {
             at += 1;
             continue;
         }
@@ -264,9 +361,14 @@ fn consolidated(mut drafts: Vec<Draft>, version: Version) -> Vec<Draft> {
         let is_needless = match is_new(version) {
             true => {
                 let shadowed = shadows(&drafts, at);
-                at + 1 == drafts.len() || shadowed.is_some_and(|other| drafts[other].is_empty)
+                // One that is shadowed may have managers since 2.11.3.
+                let says_nothing = |other: usize| match version.at_least(2, 11, 3) {
+                    true => drafts[other].is_bare(),
+                    false => drafts[other].is_empty(),
+                };
+                at + 1 == drafts.len() || shadowed.is_some_and(says_nothing)
             }
-            false => !drafts[at].names().all(|name| name::is_public(name, version)),
+            false => !matches!(drafts[at].signers(version), Signers::All | Signers::Public),
         };
         if is_needless {
             drafts.remove(at);
@@ -282,9 +384,9 @@ fn consolidated(mut drafts: Vec<Draft>, version: Version) -> Vec<Draft> {
         let mut next = at + 1;
         while next < drafts.len() {
             let (one, other) = (&drafts[at], &drafts[next]);
-            if one.words != other.words {
+            if !one.says_the_same(other, version) {
                 next += 1;
-            } else if one.same_names(other) {
+            } else if one.words() == other.words() && one.same_names(other) {
                 drafts.remove(next);
             } else if !one.subjects.is_empty() && other.subjects.is_empty() {
                 if shadows(&drafts, at).is_some_and(|shadowed| shadowed >= next) {

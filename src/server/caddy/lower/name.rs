@@ -74,6 +74,13 @@ pub fn is_public(name: &str, version: Version) -> bool {
     qualifies(name) && !is_internal(name, version) && name.parse::<IpAddr>().is_err() && is_whole
 }
 
+/// Whether the Caddyfile's adapter leaves a name without an issuer to those that ask a public authority (Caddy 2.6.2 and
+/// 2.11.4, `subjectQualifiesForPublicCert`): it counts a wildcard right below an ending among them, which CertMagic does not.
+pub fn is_left_to_public(name: &str, on_demand: bool, version: Version) -> bool {
+    let is_once = name.matches("*.").count() < 2;
+    !is_internal(name, version) && name.parse::<IpAddr>().is_err() && (is_once || on_demand)
+}
+
 /// Whether Caddy itself never asks a public authority for it (CertMagic, SubjectQualifiesForPublicCert): addresses only from
 /// 2.8 on, those that are public.
 pub fn is_refused(name: &str, version: Version) -> bool {
@@ -123,6 +130,8 @@ mod tests {
         for name in ["8.8.8.8", "*.*.test", "*.com", "a.local"] {
             assert!(!is_public(name, old) && !is_public(name, new), "{name}");
         }
+        assert!(is_left_to_public("*.com", false, new) && is_left_to_public("*.*.com", true, old));
+        assert!(!is_left_to_public("*.*.com", false, new) && !is_left_to_public("8.8.8.8", false, old));
         assert!(is_refused("*.com", new) && is_refused("8.8.8.8", old) && !is_refused("8.8.8.8", new));
         assert!(is_impossible("foo.lan") && is_impossible("host") && is_impossible("*.com"));
         assert!(!is_impossible("*.example.com"));

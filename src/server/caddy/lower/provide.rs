@@ -2,6 +2,7 @@
 //!
 //! Source: `parseTLS` and `buildTLSApp` of Caddy 2.6.2 and 2.11.4.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
@@ -14,6 +15,7 @@ use super::{Lowering, token, via};
 use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity};
 use crate::server::caddy::config::{Automation, Config, Issuer, Loader};
 use crate::server::caddy::syntax::Word;
+use crate::source::Span;
 
 /// Collects certificates from files, in the order in which Caddy loads them: socket after socket, exact names first. A file
 /// that is named twice is loaded once, where and with the key that it was named with first. The result gives each file its
@@ -143,6 +145,7 @@ pub fn automation(
     };
     let has_acme_defaults = options.directory.is_some() || options.has_dns;
     let mut is_done = HashSet::new();
+    let mut shared: BTreeMap<Arc<str>, Span> = BTreeMap::new();
     let mut catch_all: Option<Automation> = None;
     let mut drafts = Drafts::new(options, lowering.reading.version);
     for pairing in pairings.iter().filter(|one| one.is_elsewhere(options)) {
@@ -174,10 +177,11 @@ pub fn automation(
             }
             subjects.sort_unstable();
             subjects.dedup();
+            let on_demand = site.tls.iter().any(|tls| tls.on_demand);
             drafts.add(lowering, site, keys, &subjects);
             if issuers.is_empty()
                 && has_acme_defaults
-                && subjects.iter().all(|one| super::name::is_public(one, lowering.reading.version))
+                && subjects.iter().all(|one| super::name::is_left_to_public(one, on_demand, lowering.reading.version))
             {
                 issuers = acme(vec![Issuer::Acme { directory: None, has_dns: false }]);
             }
@@ -185,7 +189,7 @@ pub fn automation(
                 subjects,
                 issuers,
                 key_type,
-                on_demand: site.tls.iter().any(|tls| tls.on_demand),
+                on_demand,
                 has_manager: site.tls.iter().any(|tls| tls.has_manager),
             };
             permitted(lowering, site, &automation, options);
@@ -198,8 +202,14 @@ pub fn automation(
             // Before 2.8 `auto_https disable_certs` does not reach them.
             let is_kept = options.automatic.no_certificates && lowering.reading.version.at_least(2, 8, 0);
             if hosts.is_empty() && !options.automatic.off && !is_kept {
-                let shared = encrypted.iter().filter(|key| !site.keys[**key].address.host.is_empty());
-                config.automate.extend(shared.map(|key| site.host(*key)));
+                let keys = encrypted.iter().filter(|key| !site.keys[**key].address.host.is_empty());
+                for key in keys {
+                    let one = &site.keys[*key];
+                    if super::name::is_refused(&one.address.host, lowering.reading.version) {
+                        shared.insert(Arc::from(&*one.address.host), one.word.span);
+                    }
+                    config.automate.push(site.host(*key));
+                }
             }
             if automation.subjects.is_empty() {
                 catch_all.get_or_insert(automation);
@@ -208,6 +218,7 @@ pub fn automation(
             }
         }
     }
+    drafts.add_shared(shared.into_iter().collect());
     drafts.finish(lowering);
     let exact = |one: &Automation| one.subjects.iter().any(|subject| subject.contains('*'));
     config.automation.sort_by_key(exact);
