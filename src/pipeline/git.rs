@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use foldhash::{HashMap, HashSet};
 
-use crate::source::{FileKind, FileSystem};
+use crate::source::{FileKind, FileSystem, RealPaths};
 
 /// How much of an index is read, in bytes.
 const LARGEST: u64 = 256 << 20;
@@ -15,6 +15,7 @@ const LARGEST: u64 = 256 << 20;
 /// Work trees, each looked at once.
 pub struct WorkTrees<'a> {
     files: &'a dyn FileSystem,
+    real: RealPaths<'a>,
     /// For each folder the work tree that it lies in.
     trees: HashMap<PathBuf, Option<Arc<Tree>>>,
 }
@@ -28,12 +29,12 @@ struct Tree {
 impl<'a> WorkTrees<'a> {
     /// Work trees of `files`.
     pub fn new(files: &'a dyn FileSystem) -> Self {
-        WorkTrees { files, trees: HashMap::default() }
+        WorkTrees { files, real: RealPaths::new(files), trees: HashMap::default() }
     }
 
     /// The top of the work tree that carries a file. Absent where it lies in none, or git is told to leave it out.
     pub fn carrying(&mut self, path: &Path) -> Option<PathBuf> {
-        let real = self.files.canonical(path).ok()?;
+        let real = self.real.of(path)?;
         let tree = self.of(real.parent()?)?;
         let inside = real.strip_prefix(&tree.top).ok()?;
         tree.carried.contains(inside.as_os_str().as_encoded_bytes()).then(|| tree.top.clone())
@@ -41,7 +42,7 @@ impl<'a> WorkTrees<'a> {
 
     /// Whether a file lies in a work tree, carried or not.
     pub fn hold(&mut self, path: &Path) -> bool {
-        let folder = self.files.canonical(path).ok().and_then(|real| real.parent().map(Path::to_path_buf));
+        let folder = self.real.of(path).and_then(|real| real.parent().map(Path::to_path_buf));
         folder.is_some_and(|folder| self.of(&folder).is_some())
     }
 

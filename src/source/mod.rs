@@ -14,6 +14,7 @@ mod map;
 mod mapped;
 mod memory;
 mod mounted;
+mod real;
 mod recorder;
 mod trail;
 mod tree;
@@ -28,6 +29,7 @@ pub use map::{FileId, Place, Position, Segment, SourceFile, Sources, Span, Text,
 pub use mapped::{Elsewhere, Mapped};
 pub use memory::{Memory, Overlay};
 pub use mounted::Mounted;
+pub use real::RealPaths;
 pub use recorder::Recorder;
 pub use trail::{Step, Trail, Trails};
 pub use tree::{Node, Stored, Tree, inside};
