@@ -352,8 +352,8 @@ fn a_certificate_that_many_sites_name_is_told_of_once() {
     assert_eq!(pretty.matches("certificate-untrusted-root").count(), 1, "{pretty}");
     let also = pretty.lines().find(|line| line.starts_with("  also at: ")).expect("the other places");
     assert!(also.starts_with("  also at: nginx.conf:4:"), "{also}");
-    assert!(also.contains("nginx.conf:11:") && !also.contains("nginx.conf:12:"), "{also}");
-    assert!(also.ends_with(" and 3 more (-v shows them)"), "{also}");
+    assert!(also.contains("nginx.conf:8:") && !also.contains("nginx.conf:9:"), "{also}");
+    assert!(also.ends_with(" and 6 more (-v shows them)"), "{also}");
     assert!(pretty.contains("12 errors in 1 file (12 sites, 1 certificate)"), "{pretty}");
     let whole = told(&["-v"]);
     assert_eq!(whole.matches("nginx.conf:14:").count(), 1, "{whole}");

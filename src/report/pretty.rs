@@ -83,7 +83,7 @@ impl<'r> Texts<'r> {
 const CHUNK: usize = 64;
 
 /// How many other places that name a certificate are told of.
-const PLACES: usize = 8;
+const PLACES: usize = 5;
 
 /// The findings of a run and what it comes to.
 ///
