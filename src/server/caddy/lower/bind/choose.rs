@@ -93,6 +93,12 @@ impl<'a> Chooser<'a> {
         {
             served = self.of(policy, fallback);
         }
+        // What is not there yet leaves the handshake to the names that stand in for those that nobody has.
+        if served.doubt.is_none() && self.waits(&served) {
+            let default = policy.default_sni.iter().filter(|_| matches!(asked, Asked::Address(_)));
+            let mut others = default.chain(&policy.fallback_sni);
+            served.doubt = others.any(|other| self.has(policy, other)).then_some(Doubt::Managed);
+        }
         if served == Served::default() {
             served.managed = self.automated.on_demand(name);
         }
@@ -100,6 +106,18 @@ impl<'a> Chooser<'a> {
             return None;
         }
         Some(self.intern(deployment, interner, served, at))
+    }
+
+    /// Whether the server has yet to get what serves a name.
+    fn waits(&self, served: &Served) -> bool {
+        let name = served.managed.as_ref().and_then(|managed| managed.name.as_ref());
+        served.loaded.is_empty() && name.is_some_and(|name| self.presence(name) != Presence::Here)
+    }
+
+    /// Whether something for this very name is there from the start.
+    fn has(&self, policy: &Policy, name: &str) -> bool {
+        let served = self.of(policy, name);
+        !served.loaded.is_empty() || served.managed.is_some() && !self.waits(&served)
     }
 
     /// The set without any certificate.
@@ -130,7 +148,8 @@ impl<'a> Chooser<'a> {
             }
             // Until Caddy has got its own, which may be never, a wildcard that is loaded serves in its place.
             let waits = loaded.is_empty() && self.presence(&candidate) != Presence::Here;
-            let stands_in = waits && candidates.any(|wider| !self.certificates.of(&wider).is_empty());
+            let is_there = |name: &str| !self.certificates.of(name).is_empty() || self.presence(name) == Presence::Here;
+            let stands_in = waits && candidates.any(|wider| is_there(&wider));
             return Served { loaded, managed, doubt: stands_in.then_some(Doubt::Managed) };
         }
         Served::default()
