@@ -40,6 +40,10 @@ pub fn processes(files: &dyn FileSystem, proc: &Path, names: &[&str]) -> Vec<Pro
     let numbers: Vec<u32> = numbers.take(MOST).collect();
     let read = |pid: u32| {
         let folder = proc.join(pid.to_string());
+        // What tells the name alone costs the kernel least, and few processes are of servers.
+        if read(files, &folder.join("comm")).is_some_and(|name| !names.contains(&name.trim_end())) {
+            return None;
+        }
         let text = read(files, &folder.join("stat"))?;
         // The name stands in parentheses and may hold some itself.
         let (head, tail) = (text.find('(')?, text.rfind(')')?);

@@ -51,7 +51,7 @@ impl Around<'_> {
 }
 
 /// How many drafts are prepared before they are put in their places.
-const AT_ONCE: usize = 1024;
+const AT_ONCE: usize = 256;
 
 /// Turns drafts into sites, endpoints and bindings.
 #[expect(clippy::vec_box, reason = "drafts are large, and moved several times")]
@@ -76,13 +76,7 @@ pub fn build(
     deployment.policies.reserve(count);
     deployment.credentials.reserve(count);
     deployment.ticket_keys.extend(levels.iter().flat_map(|level| &level.ticket_keys).cloned());
-    let mut drafts = drafts.into_iter();
-    // Stretch by stretch: what is prepared is larger than what is kept of it.
-    let mut next = || {
-        let some: Vec<Box<ServerDraft>> = drafts.by_ref().take(AT_ONCE).collect();
-        (!some.is_empty()).then(|| some.into_par_iter().map(prepare).collect::<Vec<Prepared>>())
-    };
-    for one in std::iter::from_fn(&mut next).flatten() {
+    let mut settle = |one: Prepared| {
         deployment.ticket_keys.extend(one.ticket_keys);
         deployment.problems.extend(one.problems);
         let id = SiteId(deployment.sites.len() as u32);
@@ -102,6 +96,19 @@ pub fn build(
         http2.push(one.http2);
         deployment.sites.push(site);
         sockets.add(deployment, id, one.asked, one.ssl_on);
+    };
+    // Stretch by stretch, since what is prepared is larger than what is kept of it: one is put in its place while the next is
+    // prepared.
+    let mut drafts = drafts.into_iter();
+    let mut ready: Vec<Prepared> = Vec::new();
+    loop {
+        let some: Vec<Box<ServerDraft>> = drafts.by_ref().take(AT_ONCE).collect();
+        if some.is_empty() {
+            ready.into_iter().for_each(&mut settle);
+            break;
+        }
+        let prepare = || some.into_par_iter().map(prepare).collect::<Vec<Prepared>>();
+        (ready, ()) = rayon::join(prepare, || ready.into_iter().for_each(&mut settle));
     }
     let Sockets { endpoints, .. } = sockets;
     check_binds(deployment, &endpoints);
