@@ -1,12 +1,13 @@
 //! What the prediction says of clients as a whole.
 
+use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 use rayon::prelude::*;
 
 use crate::diagnostic::{Problem, Severity};
 use crate::handshake::{Cause, Client, Decisive, Outcome, Scruples, Stage, one_by_one};
 use crate::lint::engine::severity_of;
-use crate::lint::{Scope, Sink};
-use crate::model::{Binding, BindingId, Endpoint, Site, SiteId, Transport};
+use crate::lint::{Scope, Sink, is_host};
+use crate::model::{Binding, BindingId, Endpoint, Found, NameKind, Site, SiteId, Token, Transport};
 use crate::source::Span;
 
 /// Bindings that one worker looks at at a time.
@@ -18,10 +19,10 @@ pub fn nobody(scope: &Scope<'_>, found: &[Problem], sink: &mut Sink) {
         return;
     }
     let errors: Vec<&Problem> = found.par_iter().filter(|one| severity_of(one) == Severity::Error).collect();
-    let look = |endpoint: &Endpoint, at: usize, binding: &Binding| {
+    let look = |endpoint: &Endpoint, names: &HashMap<BindingId, &Token>, at: usize, binding: &Binding| {
         let id = BindingId(at as u32);
         let site = scope.deployment.site(binding.site);
-        let name = scope.exact_names(endpoint, id, site).first().map(|token| token.text.to_string());
+        let name = names.get(&id).map(|token| token.text.to_string());
         let is_reached = name.is_some() || endpoint.unnamed == Some(id);
         if binding.rejects || !is_reached {
             return None;
@@ -38,10 +39,30 @@ pub fn nobody(scope: &Scope<'_>, found: &[Problem], sink: &mut Sink) {
         Some(problem.related(site.head, format!("holds for {}", scope.site_name(site))))
     };
     for endpoint in scope.deployment.endpoints.iter().filter(|one| one.transport == Transport::Tls) {
+        let names = first_names(scope, endpoint);
         let bindings = endpoint.bindings.par_iter().enumerate().with_min_len(CHUNK);
-        let found: Vec<Problem> = bindings.filter_map(|(at, binding)| look(endpoint, at, binding)).collect();
+        let found: Vec<Problem> = bindings.filter_map(|(at, binding)| look(endpoint, &names, at, binding)).collect();
         sink.problems.extend(found);
     }
+}
+
+/// The first exact name of each binding of a socket, as [`Scope::exact_names`] has them: each name is looked up once, however
+/// many bindings its site has.
+fn first_names<'a>(scope: &Scope<'a>, endpoint: &Endpoint) -> HashMap<BindingId, &'a Token> {
+    let mut first = HashMap::new();
+    let mut seen = HashSet::new();
+    for binding in endpoint.bindings.iter().filter(|binding| seen.insert(binding.site)) {
+        let names = scope.deployment.site(binding.site).names.iter();
+        let exact = names.filter(|name| name.kind == NameKind::Exact && is_host(&name.token.text));
+        for name in exact.map(|name| &name.token) {
+            if let Found::Binding(id) = endpoint.named.find(&name.text)
+                && endpoint.binding(id).site == binding.site
+            {
+                first.entry(id).or_insert(name);
+            }
+        }
+    }
+    first
 }
 
 /// `client-cannot-connect`: of the clients that the user requires, where some get through.
