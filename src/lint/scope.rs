@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use foldhash::{HashMap, HashMapExt};
+use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 
 use super::{Machine, Permissions, Settings};
 use crate::diagnostic::{Edit, Fix, Problem, Safety, Unjudged};
@@ -220,6 +220,12 @@ fn each_served(deployment: &Deployment, mut take: impl FnMut(CredentialsId, Site
     }
 }
 
+/// The names of a site that are whole hosts.
+fn exact_hosts(site: &Site) -> impl Iterator<Item = &Token> {
+    let exact = site.names.iter().filter(|name| name.kind == NameKind::Exact);
+    exact.map(|name| &name.token).filter(|token| is_host(&token.text))
+}
+
 /// The bindings of a socket that answer to names of their own site, or to clients without a name.
 fn served(endpoint: &Endpoint) -> Vec<(SiteId, &Binding)> {
     let mut found: Vec<BindingId> = endpoint.unnamed.into_iter().collect();
@@ -378,8 +384,23 @@ impl<'a> Scope<'a> {
     /// The names of a site that only it answers to on this socket: exact, with a dot, not taken by an earlier site.
     pub fn exact_names<'s>(&self, endpoint: &Endpoint, binding: BindingId, site: &'s Site) -> Vec<&'s Token> {
         let served = |text: &str| endpoint.named.find(text) == Found::Binding(binding);
-        let exact = site.names.iter().filter(|name| name.kind == NameKind::Exact);
-        exact.map(|name| &name.token).filter(|token| is_host(&token.text) && served(&token.text)).collect()
+        exact_hosts(site).filter(|token| served(&token.text)).collect()
+    }
+
+    /// The first of them for each binding of a socket: each name is looked up once, however many bindings its site has.
+    pub fn first_names(&self, endpoint: &Endpoint) -> HashMap<BindingId, &'a Token> {
+        let mut first = HashMap::new();
+        let mut seen = HashSet::new();
+        for binding in endpoint.bindings.iter().filter(|binding| seen.insert(binding.site)) {
+            for name in exact_hosts(self.deployment.site(binding.site)) {
+                if let Found::Binding(id) = endpoint.named.find(&name.text)
+                    && endpoint.binding(id).site == binding.site
+                {
+                    first.entry(id).or_insert(name);
+                }
+            }
+        }
+        first
     }
 
     /// The sockets that speak TLS and the binding of a site there, as far as clients can reach it.

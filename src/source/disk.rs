@@ -316,6 +316,24 @@ mod tests {
         assert_eq!(Disk::new().list(&at("large")), Err(ReadError::NotRegular(FileKind::Regular)));
     }
 
+    #[test]
+    fn the_latest_time_of_what_was_looked_at_is_known() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let at = |name: &str| folder.path().join(name);
+        for (name, seconds) in [("old", 1_000), ("new", 5_000), ("newest", 9_000)] {
+            let file = fs::File::create(at(name)).expect("a file");
+            let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+            file.set_modified(time).expect("a time");
+        }
+        let disk = Disk::new();
+        disk.read(&at("new"), 10).expect("a file");
+        disk.metadata(&at("old")).expect("a file");
+        assert_eq!(disk.newest(), Some(5_000));
+        assert!(disk.read(&at("missing"), 10).is_err());
+        disk.metadata(&at("newest")).expect("a file");
+        assert_eq!(disk.newest(), Some(9_000));
+    }
+
     /// The list of acl(5) as the kernel keeps it: a version, then kind, rights and number of each entry.
     #[cfg(target_os = "linux")]
     #[test]

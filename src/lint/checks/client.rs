@@ -1,13 +1,13 @@
 //! What the prediction says of clients as a whole.
 
-use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
+use foldhash::HashMap;
 use rayon::prelude::*;
 
 use crate::diagnostic::{Problem, Severity};
 use crate::handshake::{Cause, Client, Decisive, Outcome, Scruples, Stage, one_by_one};
 use crate::lint::engine::severity_of;
-use crate::lint::{Scope, Sink, is_host};
-use crate::model::{Binding, BindingId, Endpoint, Found, NameKind, Site, SiteId, Token, Transport};
+use crate::lint::{Scope, Sink};
+use crate::model::{Binding, BindingId, Endpoint, Site, SiteId, Token, Transport};
 use crate::source::Span;
 
 /// Bindings that one worker looks at at a time.
@@ -39,30 +39,11 @@ pub fn nobody(scope: &Scope<'_>, found: &[Problem], sink: &mut Sink) {
         Some(problem.related(site.head, format!("holds for {}", scope.site_name(site))))
     };
     for endpoint in scope.deployment.endpoints.iter().filter(|one| one.transport == Transport::Tls) {
-        let names = first_names(scope, endpoint);
+        let names = scope.first_names(endpoint);
         let bindings = endpoint.bindings.par_iter().enumerate().with_min_len(CHUNK);
         let found: Vec<Problem> = bindings.filter_map(|(at, binding)| look(endpoint, &names, at, binding)).collect();
         sink.problems.extend(found);
     }
-}
-
-/// The first exact name of each binding of a socket, as [`Scope::exact_names`] has them: each name is looked up once, however
-/// many bindings its site has.
-fn first_names<'a>(scope: &Scope<'a>, endpoint: &Endpoint) -> HashMap<BindingId, &'a Token> {
-    let mut first = HashMap::new();
-    let mut seen = HashSet::new();
-    for binding in endpoint.bindings.iter().filter(|binding| seen.insert(binding.site)) {
-        let names = scope.deployment.site(binding.site).names.iter();
-        let exact = names.filter(|name| name.kind == NameKind::Exact && is_host(&name.token.text));
-        for name in exact.map(|name| &name.token) {
-            if let Found::Binding(id) = endpoint.named.find(&name.text)
-                && endpoint.binding(id).site == binding.site
-            {
-                first.entry(id).or_insert(name);
-            }
-        }
-    }
-    first
 }
 
 /// `client-cannot-connect`: of the clients that the user requires, where some get through.
@@ -72,10 +53,12 @@ pub fn required(scope: &Scope<'_>, sink: &mut Sink) {
         return;
     }
     for endpoint in scope.deployment.endpoints.iter().filter(|one| one.transport == Transport::Tls) {
+        let names = scope.first_names(endpoint);
         for (at, binding) in endpoint.bindings.iter().enumerate() {
             let site = scope.deployment.site(binding.site);
-            let names = scope.exact_names(endpoint, BindingId(at as u32), site);
-            let Some(name) = names.first().filter(|_| !binding.rejects && refusal(scope, binding, None).is_none())
+            let Some(name) = names
+                .get(&BindingId(at as u32))
+                .filter(|_| !binding.rejects && refusal(scope, binding, None).is_none())
             else {
                 continue;
             };
