@@ -165,8 +165,9 @@ fn kind_of(kind: fs::FileType) -> FileKind {
 
 impl FileSystem for Disk {
     fn locate(&self, base: &Path, written: &Path) -> PathBuf {
-        match (&self.root, written.strip_prefix("/")) {
-            (Some(root), Ok(inside)) if !written.starts_with(root) => root.join(inside),
+        let Some(root) = &self.root else { return base.join(written) };
+        match written.strip_prefix("/") {
+            Ok(inside) if !written.starts_with(root) => root.join(inside),
             _ => base.join(written),
         }
     }

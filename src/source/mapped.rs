@@ -25,6 +25,9 @@ impl Layer for Mapped<'_> {
     }
 
     fn locate(&self, base: &Path, written: &Path) -> PathBuf {
+        if self.maps.is_empty() {
+            return self.lower.locate(base, written);
+        }
         let whole = base.join(written);
         let found = self.maps.iter().find_map(|(from, to)| Some((whole.strip_prefix(from).ok()?, to)));
         match found {

@@ -258,7 +258,7 @@ impl Parser<'_> {
 
     /// Marks of templates in the style of ERB stand where words may stand.
     fn embedded(&mut self) {
-        let find = |mark: &[u8]| self.text.windows(2).position(|two| two == mark);
+        let find = |mark: &[u8]| memchr::memmem::find(self.text, mark);
         if self.tree.template.is_none()
             && let Some(at) = find(b"<%").filter(|_| find(b"%>").is_some())
         {

@@ -30,12 +30,31 @@ const PARAMETER: usize = 4095;
 
 type Cut<'a> = IResult<&'a [u8], &'a [u8], Error<&'a [u8]>>;
 
-fn is_space(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
+/// Kinds of bytes, looked up: a text is looked at byte by byte.
+struct Bytes([bool; 256]);
+
+impl Bytes {
+    const fn new(all: &[u8]) -> Self {
+        let mut table = [false; 256];
+        let mut at = 0;
+        while at < all.len() {
+            table[all[at] as usize] = true;
+            at += 1;
+        }
+        Bytes(table)
+    }
+
+    fn has(&self, byte: u8) -> bool {
+        self.0[usize::from(byte)]
+    }
 }
 
+static SPACE: Bytes = Bytes::new(b" \t\r\n");
+/// Where a bare word ends or needs a second look.
+static STOPS: Bytes = Bytes::new(b" \t\r\n;{\\$");
+
 fn space(input: &[u8]) -> Cut<'_> {
-    take_while(is_space)(input)
+    take_while(|byte| SPACE.has(byte))(input)
 }
 
 fn comment(input: &[u8]) -> Cut<'_> {
@@ -44,7 +63,7 @@ fn comment(input: &[u8]) -> Cut<'_> {
 
 /// Bytes of a bare word that need no second look.
 fn plain(input: &[u8]) -> Cut<'_> {
-    take_till(|byte| is_space(byte) || matches!(byte, b';' | b'{' | b'\\' | b'$'))(input)
+    take_till(|byte| STOPS.has(byte))(input)
 }
 
 /// Bytes inside quotes that need no second look.
