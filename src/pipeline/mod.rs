@@ -123,6 +123,8 @@ pub struct Options {
     pub path_maps: Vec<(PathBuf, PathBuf)>,
     /// Findings that are known: fingerprints, each with the path of its file as seen from the project's folder.
     pub baseline: Option<BTreeMap<String, String>>,
+    /// Whether nobody asks what tells a finding from others across runs: reports for people say nothing of it.
+    pub without_fingerprints: bool,
     /// The `shakedown.toml` that the rest was settled with.
     pub config: Option<Arc<Config>>,
 }
@@ -310,6 +312,8 @@ fn judge(files: &dyn FileSystem, mut loaded: Loaded, options: &Options) -> Run {
     let mut unjudged = Vec::new();
     let mut suppressed = Vec::new();
     let mut names = Names::new(files, options);
+    let is_told_apart = !options.without_fingerprints || options.baseline.is_some();
+    let has_paths = options.config.as_ref().is_some_and(|config| !config.per_path.is_empty());
     let mut counts = Counts { certificates: loaded.certificate_count(), ..Counts::default() };
     for reading in &loaded.readings {
         let deployment = reading.understood.deployment();
@@ -325,9 +329,13 @@ fn judge(files: &dyn FileSystem, mut loaded: Loaded, options: &Options) -> Run {
         let malformed = std::mem::take(&mut comments.problems);
         let has_malformed = !malformed.is_empty();
         let mut settle = |finding: Finding| {
-            let file = loaded.sources.place(finding.primary.span).span.file;
-            let path = names.of(&loaded.sources, file);
-            let finding = suppress::by_path(options, path, finding)?;
+            let finding = match has_paths {
+                true => {
+                    let file = loaded.sources.place(finding.primary.span).span.file;
+                    suppress::by_path(options, names.of(&loaded.sources, file), finding)?
+                }
+                false => finding,
+            };
             match comments.meet(&loaded.sources, &finding) {
                 Some(reason) => suppressed.push(Suppressed { finding, by: By::Comment(reason) }),
                 None => return Some(finding),
@@ -341,7 +349,8 @@ fn judge(files: &dyn FileSystem, mut loaded: Loaded, options: &Options) -> Run {
         let is_in_order = !has_malformed && unused.is_empty();
         own.extend(unused.into_iter().map(told));
         own.retain(|finding| is_shown(finding.primary.span) && options.lint.wants(&finding.rule));
-        for finding in own.iter().chain(suppressed.iter().map(|one: &Suppressed| &one.finding)) {
+        let named = own.iter().chain(suppressed.iter().map(|one: &Suppressed| &one.finding));
+        for finding in named.filter(|_| is_told_apart) {
             let labels = finding.related.iter().map(|label| label.span).chain([finding.primary.span]);
             let edits = finding.fix.iter().flat_map(|fix| &fix.edits).map(|edit| edit.span);
             for span in labels.chain(edits) {
@@ -357,19 +366,19 @@ fn judge(files: &dyn FileSystem, mut loaded: Loaded, options: &Options) -> Run {
         }
         unjudged.extend(judged.unjudged.into_iter().filter(|one| one.at.is_none_or(is_shown)));
     }
-    for finding in &findings {
+    for finding in findings.iter().filter(|_| is_told_apart) {
         names.look(&loaded.sources, finding.primary.span.file);
     }
     let whole = if options.baseline.is_some() { whole(&loaded, &mut names) } else { HashSet::new() };
     let names = names.known;
-    let order = findings.len();
-    let mut all = findings;
-    all.extend(suppressed.iter().map(|one| one.finding.clone()));
-    suppress::fingerprint(&loaded, &names, &mut all);
-    for (one, finding) in suppressed.iter_mut().zip(all.drain(order..)) {
-        one.finding = finding;
+    if is_told_apart {
+        let order = findings.len();
+        findings.extend(suppressed.iter().map(|one| one.finding.clone()));
+        suppress::fingerprint(&loaded, &names, &mut findings);
+        for (one, finding) in suppressed.iter_mut().zip(findings.drain(order..)) {
+            one.finding = finding;
+        }
     }
-    let mut findings = all;
     let mut gone = Vec::new();
     if let Some(known) = &options.baseline {
         let is_known = |finding: &Finding| known.contains_key(&finding.fingerprint);

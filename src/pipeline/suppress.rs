@@ -71,6 +71,9 @@ impl Comments {
 
     /// The reason for which a finding may stay, if a comment gives one.
     pub fn meet(&mut self, sources: &Sources, finding: &Finding) -> Option<String> {
+        if self.by_path.is_empty() {
+            return None;
+        }
         let span = sources.place(finding.primary.span).span;
         let all = self.by_path.get_mut(sources.file(span.file).path())?;
         let mut reason = None;
