@@ -198,7 +198,7 @@ fn a_value_knows_the_includes_that_led_to_it() {
     let deployment = model.deployment();
     assert_eq!(model.answers("0.0.0.0:443", None), "b.test", "10-b is read before 2-a");
     let policies: Vec<_> = deployment.sites.iter().map(|site| &deployment.policy(site.policy).protocols).collect();
-    assert_eq!(policies[0].origin.written, policies[1].origin.written);
+    assert_eq!(policies[0].origin.written(), policies[1].origin.written());
     let lines: Vec<String> = deployment
         .frames
         .outward(policies[1].origin.via)

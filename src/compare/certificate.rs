@@ -42,7 +42,7 @@ fn set<'a>(end: End<'a, '_>, probe: &Probe) -> Set<'a> {
         match end.side.scope.library.get(&path) {
             Some(Ok(file)) => {
                 let leaf = file.leaf_of(end.side.scope.key(pair)).cloned();
-                found.extend(leaf.map(|leaf| Served { leaf, at: pair.certificate.origin.anchor() }));
+                found.extend(leaf.map(|leaf| Served { leaf, at: pair.certificate.origin.place }));
             }
             Some(Err(error)) if error.is_hidden() => {
                 return Set::Unknown(ReadError::hidden(error, &path.display().to_string()));

@@ -131,5 +131,5 @@ fn server(address: Option<&(Address, u16)>, written: &str) -> Option<String> {
 
 fn setting(policy: &UpstreamPolicy, upstream: &Upstream) -> Span {
     let settings = [&policy.verification.origin, &policy.checks_name.origin];
-    settings.iter().find_map(|origin| origin.written).unwrap_or(upstream.at)
+    settings.iter().find_map(|origin| origin.written()).unwrap_or(upstream.at)
 }

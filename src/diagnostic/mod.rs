@@ -171,7 +171,7 @@ pub struct Problem {
     /// The edit, where there is one.
     pub fix: Option<Fix>,
     /// What mends it where no text is changed.
-    pub act: Option<Act>,
+    pub act: Option<Box<Act>>,
 }
 
 impl Problem {

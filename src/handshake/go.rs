@@ -74,7 +74,7 @@ impl Candidates {
                     library.get(path).and_then(|file| file.as_ref().ok())
                 }
                 Value::Unknown(reason) => {
-                    found.unknown = Some(reason.0.clone().into());
+                    found.unknown = Some(reason.0.clone());
                     None
                 }
             };
@@ -218,7 +218,7 @@ impl Config<'_> {
     fn known<T>(value: &Value<T>, decisive: Decisive) -> Step<&T> {
         match value {
             Value::Known(value) => Ok(value),
-            Value::Unknown(reason) => Err(Outcome::Unknown(Cause::unknown(decisive, reason.0.clone()))),
+            Value::Unknown(reason) => Err(Outcome::Unknown(Cause::unknown(decisive, &*reason.0))),
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::go;
 use super::openssl::{Context, Dh};
 use super::predict::Predictor;
-use crate::model::{Binding, OriginKind, Setting};
+use crate::model::{Binding, Setting};
 use crate::platform::TlsLibraryKind;
 use crate::source::Span;
 use crate::tls::cipher::CipherSuite;
@@ -95,5 +95,5 @@ impl Predictor<'_> {
 
 /// Where a setting is written; absent where it holds by default.
 pub fn written<T>(setting: &Setting<T>) -> Option<Span> {
-    (setting.origin.kind != OriginKind::Default).then(|| setting.origin.anchor())
+    setting.origin.written()
 }

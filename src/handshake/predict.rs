@@ -345,7 +345,7 @@ impl<'a> Predictor<'a> {
         let policy = self.deployment.policy(binding.after_name);
         let site = self.deployment.site(binding.site);
         fn of<T>(setting: &Setting<T>, head: Span) -> Span {
-            if setting.origin.kind == OriginKind::Default { head } else { setting.origin.anchor() }
+            if setting.origin.kind == OriginKind::Default { head } else { setting.origin.place }
         }
         let command = |names: &[&str]| {
             let commands = policy.commands.get()?;
@@ -365,9 +365,9 @@ impl<'a> Predictor<'a> {
             Decisive::Alpn => of(&policy.alpn, site.head),
             Decisive::Credentials => {
                 let pair = self.deployment.credentials(binding.credentials).pairs.first();
-                pair.map_or(site.head, |pair| pair.certificate.origin.anchor())
+                pair.map_or(site.head, |pair| pair.certificate.origin.place)
             }
-            Decisive::Site => site.rejects.origin.written.unwrap_or(site.head),
+            Decisive::Site => site.rejects.origin.written().unwrap_or(site.head),
         })
     }
 

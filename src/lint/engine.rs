@@ -50,10 +50,10 @@ pub fn run(scope: &Scope<'_>, settings: &Settings, most: usize) -> Judged {
     let rules: Vec<&Rule> =
         settings.rules.all().filter(|rule| settings.wants(&rule_name(rule))).filter(speaks).collect();
     let work = pieces(scope, &rules, &uses);
-    // The pieces differ much in weight: each may go to another worker.
-    let parts: Vec<Sink> = work.par_iter().with_max_len(1).map(|piece| piece.run(scope)).collect();
+    // The pieces differ much in weight: each may go to another worker, and the heaviest, which stand last, come first.
+    let parts: Vec<Sink> = work.par_iter().rev().with_max_len(1).map(|piece| piece.run(scope)).collect();
     sink.problems.reserve(parts.iter().map(|part| part.problems.len()).sum());
-    for part in parts {
+    for part in parts.into_iter().rev() {
         let room = most.saturating_sub(sink.problems.len());
         is_cut |= part.problems.len() > room;
         sink.problems.extend(part.problems.into_iter().take(room));
@@ -429,7 +429,7 @@ fn tell(server: &str, mut problem: Problem, settings: &Settings, speech: &mut Sp
             note: None,
             help: None,
             fix: problem.fix.map(Box::new),
-            act: problem.act.map(Box::new),
+            act: problem.act,
             stops: false,
             fingerprint: String::new(),
         };
@@ -453,7 +453,7 @@ fn tell(server: &str, mut problem: Problem, settings: &Settings, speech: &mut Sp
         note: said.note,
         help: said.help,
         fix: problem.fix.map(Box::new),
-        act: problem.act.map(Box::new),
+        act: problem.act,
         stops: said.stops,
         fingerprint: String::new(),
     }
@@ -485,36 +485,56 @@ fn sort(scope: &Scope<'_>, findings: &mut [Finding]) {
 
 /// Puts findings in order: by file, position, rule, words.
 pub fn in_order(sources: &Sources, findings: &mut [Finding]) {
-    let place = |finding: &Finding| sources.place(finding.primary.span).span;
-    let mut files: Vec<FileId> = findings.iter().map(|finding| place(finding).file).collect();
+    let places: Vec<Span> = findings.iter().map(|finding| sources.place(finding.primary.span).span).collect();
+    let mut files: Vec<FileId> = places.iter().map(|place| place.file).collect();
     files.sort_unstable();
     files.dedup();
     files.sort_by(|one, two| sources.file(*one).path().cmp(sources.file(*two).path()));
     // The same file may have been read as two texts.
-    let mut ranks: HashMap<FileId, usize> = HashMap::default();
+    let mut ranks: HashMap<FileId, usize> = HashMap::with_capacity(files.len());
     let mut last: Option<FileId> = None;
     for file in files {
         let is_same = last.is_some_and(|last| sources.file(last).path() == sources.file(file).path());
         ranks.insert(file, ranks.len() - usize::from(is_same));
         last = Some(file);
     }
-    findings.sort_by_cached_key(|finding| {
-        let at = place(finding);
-        (ranks.get(&at.file).copied(), at.start)
+    let keys: Vec<(usize, u32)> = places.iter().map(|place| (ranks[&place.file], place.start)).collect();
+    let mut order: Vec<usize> = (0..findings.len()).collect();
+    order.sort_by(|one, two| {
+        let words = |at: &usize| (&findings[*at].rule, &findings[*at].message);
+        // Few stand at one place.
+        keys[*one].cmp(&keys[*two]).then_with(|| words(one).cmp(&words(two)))
     });
-    // Few stand at one place.
-    let is_one_place = |one: &Finding, two: &Finding| {
-        let (one, two) = (place(one), place(two));
-        one.start == two.start && ranks.get(&one.file) == ranks.get(&two.file)
-    };
-    for group in findings.chunk_by_mut(is_one_place) {
-        group.sort_by(|one, two| (&one.rule, &one.message).cmp(&(&two.rule, &two.message)));
+    put_in_order(findings, order);
+}
+
+/// Moves each item to the place at which its index stands in `order`.
+fn put_in_order<T>(items: &mut [T], mut order: Vec<usize>) {
+    for start in 0..order.len() {
+        let mut at = start;
+        while order[at] != start {
+            let from = order[at];
+            items.swap(at, from);
+            order[at] = at;
+            at = from;
+        }
+        order[at] = at;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn items_are_put_in_any_order() {
+        for order in [vec![], vec![0], vec![1, 0], vec![2, 0, 1], vec![1, 2, 0], vec![3, 1, 0, 2], vec![0, 3, 2, 1, 4]]
+        {
+            let mut items: Vec<usize> = (0..order.len()).collect();
+            put_in_order(&mut items, order.clone());
+            assert_eq!(items, order);
+        }
+    }
 
     #[test]
     fn a_check_that_panics_is_told_and_the_others_go_on() {

@@ -1,5 +1,6 @@
 //! What a check sees, and where it reports to.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -120,9 +121,9 @@ pub struct Use<'a> {
     chain: SharedChain<'a>,
 }
 
-/// A chain and what clients without a host in mind say of it, which the first who asks looks at; absent where it cannot be
-/// told.
-type SharedChain<'a> = Arc<OnceLock<Option<(Chain<'a>, Verdict)>>>;
+/// A file, its chain and what clients without a host in mind say of that, which the first who asks looks at; absent where it
+/// cannot be told.
+type SharedChain<'a> = Arc<OnceLock<Option<(&'a PemFile, Chain<'a>, Verdict)>>>;
 
 impl<'a> Use<'a> {
     /// Every pair of certificate and key once for each place that names them, with the sites that it is meant for.
@@ -136,7 +137,7 @@ impl<'a> Use<'a> {
                 known.dedup();
             }
         }
-        let mut chains: HashMap<[Option<&Path>; 4], SharedChain<'a>> = HashMap::new();
+        let mut chains: HashMap<[Option<&OsStr>; 4], SharedChain<'a>> = HashMap::new();
         let mut uses = Vec::new();
         for (at, (set, sites)) in deployment.credentials.iter().zip(sites).enumerate() {
             // What the server gets by itself is told of once, by its front end.
@@ -144,8 +145,8 @@ impl<'a> Use<'a> {
                 continue;
             }
             for (position, pair) in set.pairs.iter().enumerate() {
-                let path = |file: &'a Setting<(Token, PathBuf)>| file.get().map(|(_, path)| path.as_path());
-                let authorities = set.authorities.as_ref().map(|(_, path)| path.as_path());
+                let path = |file: &'a Setting<(Token, PathBuf)>| file.get().map(|(_, path)| path.as_os_str());
+                let authorities = set.authorities.as_ref().map(|(_, path)| path.as_os_str());
                 let key = pair.key.as_ref().and_then(path);
                 let files = [path(&pair.certificate), key, pair.chain.as_ref().and_then(path), authorities];
                 let chain = Arc::clone(chains.entry(files).or_default());
@@ -159,14 +160,13 @@ impl<'a> Use<'a> {
     /// The chain that is sent, with the word that names its file. Absent where a block of the file is broken, or no site
     /// serves it.
     pub fn chain(&self, scope: &Scope<'a>) -> Option<(&'a Token, &'a PemFile, &Chain<'a>)> {
-        let (token, file) = scope.certificate_file(self.pair)?;
-        self.looked_at(scope, file).map(|(chain, _)| (token, file, chain))
+        let (token, _) = self.pair.certificate.get()?;
+        self.looked_at(scope).map(|(file, chain, _)| (token, *file, chain))
     }
 
     /// What a client says of the chain, whatever its host and level: only what clients of every trust would say counts.
     pub fn verdict(&self, scope: &Scope<'a>) -> Option<&Verdict> {
-        let (_, file) = scope.certificate_file(self.pair)?;
-        self.looked_at(scope, file).map(|(_, verdict)| verdict)
+        self.looked_at(scope).map(|(_, _, verdict)| verdict)
     }
 
     /// Who stands behind the certificate. Absent where the path breaks off.
@@ -190,8 +190,9 @@ impl<'a> Use<'a> {
         Some(pki::sent(file, chain, authorities))
     }
 
-    fn looked_at(&self, scope: &Scope<'a>, file: &'a PemFile) -> Option<&(Chain<'a>, Verdict)> {
+    fn looked_at(&self, scope: &Scope<'a>) -> Option<&(&'a PemFile, Chain<'a>, Verdict)> {
         let look = || {
+            let (_, file) = scope.certificate_file(self.pair)?;
             let sent = self.sent(scope, file)?;
             let chain = Chain::of_sent(sent, scope.key(self.pair), scope.anchors);
             if file.certificate_fault().is_some() || chain.sent.is_empty() {
@@ -202,7 +203,7 @@ impl<'a> Use<'a> {
             let asked =
                 Verifier { anchors: scope.anchors, now: scope.now, host: None, security_level: 0, cn_fallback: true };
             let verdict = asked.verify(&sent);
-            Some((chain, verdict))
+            Some((file, chain, verdict))
         };
         self.chain.get_or_init(look).as_ref().filter(|_| !self.sites.is_empty())
     }
@@ -387,16 +388,16 @@ impl<'a> Scope<'a> {
         exact_hosts(site).filter(|token| served(&token.text)).collect()
     }
 
-    /// The first of them for each binding of a socket: each name is looked up once, however many bindings its site has.
-    pub fn first_names(&self, endpoint: &Endpoint) -> HashMap<BindingId, &'a Token> {
-        let mut first = HashMap::new();
-        let mut seen = HashSet::new();
+    /// The first of them for each binding of a socket, by its number: each name is looked up once, however many bindings its site has.
+    pub fn first_names(&self, endpoint: &Endpoint) -> Vec<Option<&'a Token>> {
+        let mut first = vec![None; endpoint.bindings.len()];
+        let mut seen = HashSet::with_capacity(endpoint.bindings.len());
         for binding in endpoint.bindings.iter().filter(|binding| seen.insert(binding.site)) {
             for name in exact_hosts(self.deployment.site(binding.site)) {
                 if let Found::Binding(id) = endpoint.named.find(&name.text)
                     && endpoint.binding(id).site == binding.site
                 {
-                    first.entry(id).or_insert(name);
+                    first[id.0 as usize].get_or_insert(name);
                 }
             }
         }

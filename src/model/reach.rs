@@ -47,7 +47,7 @@ impl<'a> Reach<'a> {
     /// The sites whose protocols come from the directive at `written`.
     pub fn of_protocols(&self, written: Span) -> Vec<SiteId> {
         let places = |site: &Site, found: &mut Vec<Span>| {
-            found.extend(self.deployment.policy(site.policy).protocols.origin.written);
+            found.extend(self.deployment.policy(site.policy).protocols.origin.written());
         };
         look_up(self.protocols.get_or_init(|| self.sites(places)), written)
     }
@@ -55,7 +55,7 @@ impl<'a> Reach<'a> {
     /// The sites for which stapling is set by the directive at `written`.
     pub fn of_stapling(&self, written: Span) -> Vec<SiteId> {
         let places = |site: &Site, found: &mut Vec<Span>| {
-            found.extend(self.deployment.policy(site.policy).stapling.origin.written);
+            found.extend(self.deployment.policy(site.policy).stapling.origin.written());
         };
         look_up(self.stapling.get_or_init(|| self.sites(places)), written)
     }

@@ -1,7 +1,7 @@
 //! Values that know where they came from, and may be unknown.
 
-use std::borrow::Cow;
 use std::hash::{Hash, Hasher};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use crate::source::Span;
@@ -35,7 +35,7 @@ impl Token {
 
 /// Why a value is not known.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Reason(pub Cow<'static, str>);
+pub struct Reason(pub Arc<str>);
 
 /// A value, or why it is not known.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -72,10 +72,8 @@ pub enum OriginKind {
 pub struct Origin {
     /// How it came to hold there.
     pub kind: OriginKind,
-    /// The directive's arguments, where it is written.
-    pub written: Option<Span>,
-    /// Always a place to point at: the written one, else the head of the block for which the default holds.
-    pub bites: Span,
+    /// Where to point: the directive's arguments, else the head of the block for which the default holds.
+    pub place: Span,
     /// The includes, uses and imports that led there; absent in the main file.
     pub via: Option<FrameId>,
 }
@@ -83,22 +81,21 @@ pub struct Origin {
 /// By the place to point at and the way there.
 impl Hash for Origin {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let at = self.anchor();
-        let place = u64::from(at.file.0) << 32 | u64::from(at.start);
+        let place = u64::from(self.place.file.0) << 32 | u64::from(self.place.start);
         state.write_u64(place);
-        state.write_u64(self.via.map_or(u64::MAX, |frame| u64::from(frame.0)) << 2 | self.kind as u64);
+        state.write_u64(self.via.map_or(0, |frame| u64::from(frame.0.get())) << 2 | self.kind as u64);
     }
 }
 
 impl Origin {
     /// Written in the block where it bites.
-    pub fn written(span: Span, via: Option<FrameId>) -> Self {
-        Origin { kind: OriginKind::Written, written: Some(span), bites: span, via }
+    pub fn said(place: Span, via: Option<FrameId>) -> Self {
+        Origin { kind: OriginKind::Written, place, via }
     }
 
-    /// A default that holds for the block whose head is `bites`.
-    pub fn default_for(bites: Span) -> Self {
-        Origin { kind: OriginKind::Default, written: None, bites, via: None }
+    /// A default that holds for the block whose head is `place`.
+    pub fn default_for(place: Span) -> Self {
+        Origin { kind: OriginKind::Default, place, via: None }
     }
 
     /// The same value seen from a block inside.
@@ -109,9 +106,9 @@ impl Origin {
         }
     }
 
-    /// Where to point: what is written, else the block for which the default holds.
-    pub fn anchor(self) -> Span {
-        self.written.unwrap_or(self.bites)
+    /// The directive's arguments, where it is written.
+    pub fn written(self) -> Option<Span> {
+        (self.kind != OriginKind::Default).then_some(self.place)
     }
 }
 
@@ -138,7 +135,7 @@ impl<T> Setting<T> {
     }
 
     /// A value that hangs on something that is not in the files.
-    pub fn unknown(reason: impl Into<Cow<'static, str>>, origin: Origin) -> Self {
+    pub fn unknown(reason: impl Into<Arc<str>>, origin: Origin) -> Self {
         Setting { value: Value::Unknown(Reason(reason.into())), origin }
     }
 
@@ -153,9 +150,16 @@ impl<T> Setting<T> {
     }
 }
 
-/// One step on the way from the main file to a place.
+/// One step on the way from the main file to a place: how many there were with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct FrameId(pub u32);
+pub struct FrameId(NonZeroU32);
+
+impl FrameId {
+    /// Its position among all steps.
+    pub fn index(self) -> usize {
+        self.0.get() as usize - 1
+    }
+}
 
 /// What kind of step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -187,12 +191,13 @@ impl Frames {
     /// Adds a step.
     pub fn add(&mut self, frame: Frame) -> FrameId {
         self.0.push(frame);
-        FrameId(self.0.len() as u32 - 1)
+        let count = u32::try_from(self.0.len()).ok().and_then(NonZeroU32::new);
+        FrameId(count.expect("files are fewer, and a frame was added"))
     }
 
     /// The steps from a place outward to the main file.
     pub fn outward(&self, from: Option<FrameId>) -> impl Iterator<Item = Frame> + '_ {
-        let step = |id: FrameId| self.0[id.0 as usize];
+        let step = |id: FrameId| self.0[id.index()];
         std::iter::successors(from.map(step), move |frame| frame.parent.map(step))
     }
 }

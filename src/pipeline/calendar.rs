@@ -191,7 +191,7 @@ impl<'l> Found<'l> {
         for set in deployment.managed.keys().map(|id| deployment.credentials(*id)) {
             for pair in &set.pairs {
                 if let Value::Unknown(reason) = &pair.certificate.value {
-                    let at = Some(pair.certificate.origin.anchor());
+                    let at = Some(pair.certificate.origin.place);
                     self.unjudged.push(Unjudged { what: "certificate".into(), reason: reason.0.to_string(), at });
                 }
             }
@@ -237,7 +237,7 @@ impl<'l> Found<'l> {
                         continue;
                     }
                     let Some(path) = pair.certificate_for(name) else { continue };
-                    let at = pair.certificate.origin.anchor();
+                    let at = pair.certificate.origin.place;
                     self.pair(pair, &Named { path: &path, at, sites: &sites }, None, None);
                 }
             }
@@ -386,7 +386,7 @@ impl<'l> Found<'l> {
         match &setting.value {
             Value::Known(known) => Some(known),
             Value::Unknown(reason) => {
-                let at = Some(setting.origin.anchor());
+                let at = Some(setting.origin.place);
                 self.unjudged.push(Unjudged { what: "certificate".into(), reason: reason.0.to_string(), at });
                 None
             }

@@ -6,6 +6,7 @@ mod backup;
 pub mod caddy;
 pub mod nginx;
 mod outline;
+mod settle;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

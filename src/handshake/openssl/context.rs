@@ -177,7 +177,7 @@ impl Context {
                 (context.min_protocol, context.max_protocol) = (choice.set.oldest(), choice.set.newest());
             }
             Value::Known(choice) => context.protocols = choice.set,
-            Value::Unknown(reason) => context.protocols_unknown = Some(reason.0.clone().into()),
+            Value::Unknown(reason) => context.protocols_unknown = Some(reason.0.clone()),
         }
         match &policy.ciphers.value {
             Value::Known(list) => {
@@ -185,7 +185,7 @@ impl Context {
                     context.string(around, &token.text, Some(token));
                 }
             }
-            Value::Unknown(reason) => context.suites = Err(reason.0.clone().into()),
+            Value::Unknown(reason) => context.suites = Err(reason.0.clone()),
         }
         match &policy.ciphersuites.value {
             Value::Known(list) => {
@@ -196,7 +196,7 @@ impl Context {
                     }
                 }
             }
-            Value::Unknown(reason) => context.tls13_suites = Err(reason.0.clone().into()),
+            Value::Unknown(reason) => context.tls13_suites = Err(reason.0.clone()),
         }
         context.loading_level = context.level;
         context.dh = context.parameters(&policy.dh_parameters, around);
@@ -209,7 +209,7 @@ impl Context {
                     }
                 }
             }
-            Value::Unknown(reason) => context.groups = Err(reason.0.clone().into()),
+            Value::Unknown(reason) => context.groups = Err(reason.0.clone()),
         }
         context.server_preference = known(&policy.prefer_server_ciphers).copied();
         context.requires_certificate = around.conduct.refuses_missing_client_certificate
@@ -219,7 +219,7 @@ impl Context {
                 .is_some_and(|one| matches!(one.mode, VerifyMode::Required | VerifyMode::RequiredUnverified));
         match &policy.commands.value {
             Value::Known(commands) => commands.iter().for_each(|command| context.command(command, around)),
-            Value::Unknown(reason) => context.forget(reason.0.clone().into()),
+            Value::Unknown(reason) => context.forget(reason.0.clone()),
         }
         context.force_suite_b();
         context
@@ -388,7 +388,7 @@ impl Context {
 fn known<T>(setting: &Setting<T>) -> Known<&T> {
     match &setting.value {
         Value::Known(value) => Ok(value),
-        Value::Unknown(reason) => Err(reason.0.clone().into()),
+        Value::Unknown(reason) => Err(reason.0.clone()),
     }
 }
 

@@ -151,7 +151,7 @@ impl Slots {
                 }
                 _ => {}
             },
-            Value::Unknown(reason) => self.unknown = Some(reason.0.clone().into()),
+            Value::Unknown(reason) => self.unknown = Some(reason.0.clone()),
         }
         None
     }

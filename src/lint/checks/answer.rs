@@ -179,7 +179,7 @@ impl Places {
             places.blocks.entry(site.block.file).or_default().push((site.block, id));
             for pair in &scope.deployment.credentials(site.credentials).pairs {
                 let word = pair.certificate.get().map(|(token, _)| token.span);
-                places.files.entry(word.unwrap_or(pair.certificate.origin.anchor())).or_default().push(id);
+                places.files.entry(word.unwrap_or(pair.certificate.origin.place)).or_default().push(id);
             }
         }
         for blocks in places.blocks.values_mut() {
@@ -203,7 +203,7 @@ impl Places {
 pub fn replayed(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
     let taken = scope.tls_bindings(id).find_map(|(_, _, binding)| {
         let setting = &scope.deployment.policy(binding.after_name).early_data;
-        setting.origin.written.filter(|_| setting.get() == Some(&true))
+        setting.origin.written().filter(|_| setting.get() == Some(&true))
     });
     let Some(taken) = taken else { return };
     for answer in site.answers.iter().filter(|one| one.reply == Reply::PassedOn && !one.tells_early_data) {

@@ -250,7 +250,7 @@ pub fn same_type<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
     let kind = leaf.key.kind.name();
     let kind = kind.split(' ').next().unwrap_or(&kind).to_owned();
     let found = problem("same-type-certificates", token, leaf).with("kind", kind).with("winner", winner);
-    sink.report(found.related(later.certificate.origin.anchor(), "this one is served"));
+    sink.report(found.related(later.certificate.origin.place, "this one is served"));
 }
 
 /// `certificate-chain-not-strict`: what Python from 3.13 on asks for (`X509_V_FLAG_X509_STRICT`).

@@ -420,7 +420,7 @@ pub fn protocol_mismatch(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut 
     let written = if bare == Protocol::Tls13 { &policy.ciphersuites } else { &policy.ciphers };
     let at = at.or_else(|| written.get()?.first().filter(|_| written.is_written()).map(|token| token.span));
     let rest: Vec<String> = reached.iter().filter(|one| has_one(**one)).map(|one| one.to_string()).collect();
-    let found = Problem::new("cipher-protocol-mismatch", at.unwrap_or_else(|| policy.protocols.origin.anchor()))
+    let found = Problem::new("cipher-protocol-mismatch", at.unwrap_or(policy.protocols.origin.place))
         .case(if rest.is_empty() { "" } else { "some" })
         .with("protocol", bare.to_string())
         .with("rest", rest.join(", "));

@@ -1,6 +1,5 @@
 //! What the prediction says of clients as a whole.
 
-use foldhash::HashMap;
 use rayon::prelude::*;
 
 use crate::diagnostic::{Problem, Severity};
@@ -19,10 +18,10 @@ pub fn nobody(scope: &Scope<'_>, found: &[Problem], sink: &mut Sink) {
         return;
     }
     let errors: Vec<&Problem> = found.par_iter().filter(|one| severity_of(one) == Severity::Error).collect();
-    let look = |endpoint: &Endpoint, names: &HashMap<BindingId, &Token>, at: usize, binding: &Binding| {
+    let look = |endpoint: &Endpoint, names: &[Option<&Token>], at: usize, binding: &Binding| {
         let id = BindingId(at as u32);
         let site = scope.deployment.site(binding.site);
-        let name = names.get(&id).map(|token| token.text.to_string());
+        let name = names[at].map(|token| token.text.to_string());
         let is_reached = name.is_some() || endpoint.unnamed == Some(id);
         if binding.rejects || !is_reached {
             return None;
@@ -56,10 +55,7 @@ pub fn required(scope: &Scope<'_>, sink: &mut Sink) {
         let names = scope.first_names(endpoint);
         for (at, binding) in endpoint.bindings.iter().enumerate() {
             let site = scope.deployment.site(binding.site);
-            let Some(name) = names
-                .get(&BindingId(at as u32))
-                .filter(|_| !binding.rejects && refusal(scope, binding, None).is_none())
-            else {
+            let Some(name) = names[at].filter(|_| !binding.rejects && refusal(scope, binding, None).is_none()) else {
                 continue;
             };
             // Clients that fail at one place are told of together.
@@ -156,7 +152,7 @@ pub fn no_shared_protocol(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut
     let shares = |name: &String| list.iter().any(|token| *token.text == **name);
     if !offered.any(|client| client.alpn.iter().any(shares)) {
         let names: Vec<&str> = list.iter().map(|token| &*token.text).collect();
-        let problem = Problem::new("alpn-no-overlap", setting.origin.anchor()).with("names", names.join(", "));
+        let problem = Problem::new("alpn-no-overlap", setting.origin.place).with("names", names.join(", "));
         sink.report(problem.related(site.head, format!("holds for {}", scope.site_name(site))));
     }
 }

@@ -153,7 +153,7 @@ pub fn required(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
     let names = bindings.flat_map(|(endpoint, binding, _)| scope.exact_names(endpoint, binding, site));
     let Some(name) = names.into_iter().find(|name| !crate::lint::scope::is_private_name(&name.text)) else { return };
     if matches!(asked.mode, VerifyMode::Required | VerifyMode::RequiredUnverified) {
-        let found = Problem::new("client-certificate-required", setting.origin.anchor()).with("name", &*name.text);
+        let found = Problem::new("client-certificate-required", setting.origin.place).with("name", &*name.text);
         sink.report(found.related(site.head, format!("holds for {}", scope.site_name(site))));
     }
 }
@@ -162,7 +162,7 @@ pub fn required(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
 pub fn never_verified(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
     let Some((setting, asked)) = asked(scope, id, site) else { return };
     if asked.mode == VerifyMode::OptionalNoCa {
-        let found = Problem::new("client-verify-optional-no-ca", setting.origin.anchor()).severity(Severity::Warning);
+        let found = Problem::new("client-verify-optional-no-ca", setting.origin.place).severity(Severity::Warning);
         sink.report(found.related(site.head, format!("holds for {}", scope.site_name(site))));
     }
 }

@@ -39,7 +39,7 @@ fn overriding<'p>(
         };
         let by_command: Protocols = context.protocols.iter().filter(is_within).collect();
         if floor(by_command) != floor(choice.set) {
-            let at = policy.protocols.origin.anchor();
+            let at = policy.protocols.origin.place;
             found.push((one, at, "the protocols", floor(by_command).to_string()));
         }
     }
@@ -154,12 +154,13 @@ pub fn shadowed_suites(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, si
 /// `shadowed-early-data`.
 pub fn shadowed_early_data(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Sink) {
     for (site, own, force) in others(scope, endpoint) {
-        let is_own = own.early_data.is_written() && own.early_data.origin.written != force.early_data.origin.written;
+        let is_own =
+            own.early_data.is_written() && own.early_data.origin.written() != force.early_data.origin.written();
         if let (Some(wanted), Some(got)) = (own.early_data.get(), force.early_data.get())
             && is_own
             && wanted != got
         {
-            let at = own.early_data.origin.anchor();
+            let at = own.early_data.origin.place;
             let found = shadowed(scope, endpoint, "shadowed-early-data", at, site);
             sink.report(found.with("got", if *got { "on" } else { "off" }));
         }
@@ -174,10 +175,10 @@ pub fn session_lifetime(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut S
     let setting = &scope.deployment.policy(site.policy).session_lifetime;
     let long = setting.get().copied().flatten().filter(|seconds| *seconds > WEEK && setting.is_written());
     if let Some(seconds) = long.filter(|_| scope.tls_bindings(id).next().is_some()) {
-        let found = Problem::new("session-lifetime-too-long", setting.origin.anchor());
+        let found = Problem::new("session-lifetime-too-long", setting.origin.place);
         let mut found = found.with("lifetime", super::validity::span(seconds.min(1 << 40) as i64));
         // Both servers read a bare number as seconds.
-        found.fix = setting.origin.written.map(|written| Fix {
+        found.fix = setting.origin.written().map(|written| Fix {
             title: "write one day".to_owned(),
             safety: Safety::Unsafe,
             edits: vec![Edit { span: written, text: "86400".to_owned() }],

@@ -23,8 +23,8 @@ fn opened<'a>(
     match &file.value {
         crate::model::Value::Known((token, path)) => scope.library.get(path).map(|found| (token, found)),
         crate::model::Value::Unknown(reason) => {
-            let at = Some(file.origin.anchor());
-            sink.unjudged.push(Unjudged { what: what.into(), reason: reason.0.clone().into_owned(), at });
+            let at = Some(file.origin.place);
+            sink.unjudged.push(Unjudged { what: what.into(), reason: reason.0.to_string(), at });
             None
         }
     }
@@ -235,7 +235,7 @@ pub fn no_key<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
     if is_there || !one.is_loaded || scope.deployment.fragment && !own_words(scope, one) {
         return;
     }
-    let at = one.pair.certificate.origin.anchor();
+    let at = one.pair.certificate.origin.place;
     let path = one.pair.certificate.get().map_or_else(|| scope.text(at), |(token, _)| token.text.to_string());
     let fits = scope.certificate_file(one.pair).and_then(|(_, file)| file.key()).is_some();
     let problem = Problem::new("no-key", at).case(if fits { "combined" } else { "" }).with("path", path);

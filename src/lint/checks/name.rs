@@ -66,7 +66,7 @@ pub fn mismatch(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mu
             let problem = Problem::new("certificate-name-mismatch", name.span)
                 .with("name", &*name.text)
                 .with("covered", covered.clone());
-            sink.report(problem.related(certificate.origin.anchor(), format!("{}: {covered}", leaves[0].short_name())));
+            sink.report(problem.related(certificate.origin.place, format!("{}: {covered}", leaves[0].short_name())));
         }
         let wildcards = site.names.iter().filter(|name| name.kind == NameKind::LeadingWildcard);
         for name in wildcards {
@@ -79,7 +79,7 @@ pub fn mismatch(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mu
                     .with("name", &*name.token.text)
                     .with("covered", covered.clone());
                 let caption = format!("{}: {covered}", leaves[0].short_name());
-                sink.report(problem.related(certificate.origin.anchor(), caption));
+                sink.report(problem.related(certificate.origin.place, caption));
             }
         }
     }
@@ -183,11 +183,11 @@ pub fn rejected(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mu
             (false, true) => "",
             (false, false) => "retired",
         };
-        let mut problem = Problem::new("site-rejected-by-default", site.rejects.origin.anchor())
+        let mut problem = Problem::new("site-rejected-by-default", site.rejects.origin.place)
             .case(case)
             .with("name", &*name.text)
             .related(site.head, format!("holds for {}", scope.site_name(site)));
-        if let Some(written) = site.rejects.origin.written.filter(|_| case.is_empty()) {
+        if let Some(written) = site.rejects.origin.written().filter(|_| case.is_empty()) {
             let edits = vec![Edit { span: written, text: "off".to_owned() }];
             problem.fix = Some(Fix { title: "answer under this name".to_owned(), safety: Safety::Unsafe, edits });
         }

@@ -174,7 +174,7 @@ pub fn verify_without_ca(scope: &Scope<'_>, _: SiteId, site: &Site, sink: &mut S
     let has_any = verification.authorities.is_some() || verification.has_folder || by_command(scope, site);
     if needs && !has_any && !scope.deployment.fragment && context(scope, site).is_some() {
         let case = if verification.mode == VerifyMode::Optional { "optional" } else { "" };
-        let problem = Problem::new("client-verify-without-ca", setting.origin.anchor()).case(case);
+        let problem = Problem::new("client-verify-without-ca", setting.origin.place).case(case);
         sink.report(problem.related(site.head, format!("holds for {}", scope.site_name(site))));
     }
 }

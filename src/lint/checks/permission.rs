@@ -82,7 +82,7 @@ fn unreadable(scope: &Scope<'_>, rule: &'static str, token: &Token, path: &Path,
 
 /// Lets a reader in whom a file itself shuts out: as its owner, or by its group. Everybody may read a certificate, nobody else a
 /// key.
-fn admit(permissions: &Permissions, reader: &Reader, step: &Step, rule: &str) -> Option<Act> {
+fn admit(permissions: &Permissions, reader: &Reader, step: &Step, rule: &str) -> Option<Box<Act>> {
     let metadata = &step.metadata;
     let (mode, group) = if metadata.uid == reader.account.uid {
         (metadata.mode | 0o400, None)
@@ -93,11 +93,11 @@ fn admit(permissions: &Permissions, reader: &Reader, step: &Step, rule: &str) ->
         ((metadata.mode | 0o040) & !0o037, (gid != metadata.gid).then(|| (gid, permissions.accounts.group_name(gid))))
     };
     let deed = Deed::Permit { path: step.path.clone(), mode: mode & 0o7777, group };
-    (!metadata.has_acl).then_some(Act { safety: Safety::Unsafe, deed })
+    (!metadata.has_acl).then(|| Box::new(Act { safety: Safety::Unsafe, deed }))
 }
 
 /// Takes a key away from all who have no business with it, and leaves it to who reads it.
-fn close(permissions: &Permissions, step: &Step) -> Option<Act> {
+fn close(permissions: &Permissions, step: &Step) -> Option<Box<Act>> {
     let reader = permissions.reader.as_ref().filter(|reader| reader.is_known)?;
     let metadata = &step.metadata;
     let is_trusted = permissions.trusted_groups.contains(&metadata.gid)
@@ -112,7 +112,7 @@ fn close(permissions: &Permissions, step: &Step) -> Option<Act> {
         ((metadata.mode | 0o040) & !0o037, Some((gid, permissions.accounts.group_name(gid))))
     };
     let deed = Deed::Permit { path: step.path.clone(), mode: mode & 0o7777, group };
-    (!metadata.has_acl).then_some(Act { safety: Safety::Unsafe, deed })
+    (!metadata.has_acl).then(|| Box::new(Act { safety: Safety::Unsafe, deed }))
 }
 
 fn unknown_user(rule: &'static str, reader: &Reader, token: &Token, sink: &mut Sink) {

@@ -53,7 +53,7 @@ pub fn deprecated(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
         }
         let fix = without(scope, choice, old, origin);
         let words: Vec<&(Protocol, Token)> = choice.words.iter().filter(|(one, _)| old.contains(*one)).collect();
-        let at = words.first().map_or(origin.anchor(), |(_, token)| token.span);
+        let at = words.first().map_or(origin.place, |(_, token)| token.span);
         let case = if words.is_empty() { "default" } else { "" };
         let mut problem = Problem::new("deprecated-protocol", at)
             .case(case)
@@ -94,10 +94,10 @@ pub fn quic(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Si
     if let Some(choice) = protocols.get().filter(|choice| !choice.set.contains(Protocol::Tls13))
         && let Some(listen) = endpoint.uses.iter().find(|one| scope.deployment.site(one.site).head == site.head)
     {
-        let mut problem = Problem::new("quic-without-tls13", protocols.origin.anchor())
+        let mut problem = Problem::new("quic-without-tls13", protocols.origin.place)
             .with("protocols", choice.set.to_string())
             .with("listen", endpoint.listen.to_string());
-        if let Some(written) = protocols.origin.written {
+        if let Some(written) = protocols.origin.written() {
             let change =
                 Change::SetProtocols { target: Target::Written(written), to: choice.set.with(Protocol::Tls13) };
             problem.fix = scope.fix("add TLS 1.3", Safety::Unsafe, &change);
@@ -120,7 +120,7 @@ pub fn hole(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
         if below.is_empty() {
             continue;
         }
-        let problem = Problem::new("protocol-hole", origin.anchor()).case(case).with("below", below.to_string());
+        let problem = Problem::new("protocol-hole", origin.place).case(case).with("below", below.to_string());
         let mut problem = problem.with("protocols", choice.set.to_string());
         // From TLS 1.2 on, which is what is left of the old ones when the hole is closed at the other end.
         let modern = [Protocol::Tls12, Protocol::Tls13].into_iter().filter(|one| *one == Protocol::Tls12 || has(*one));
@@ -139,7 +139,7 @@ pub fn modern_missing(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sin
                 target: target(origin, id),
                 to: choice.set.with(Protocol::Tls12).with(Protocol::Tls13),
             };
-            let problem = Problem::new("modern-protocol-missing", origin.anchor())
+            let problem = Problem::new("modern-protocol-missing", origin.place)
                 .with("protocols", choice.set.to_string())
                 .with("write", scope.editor.wording(&change));
             let mut problem = problem.related(site.head, format!("holds for {name}"));
@@ -148,16 +148,16 @@ pub fn modern_missing(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sin
         } else if !choice.set.contains(Protocol::Tls13) && has_tls13(scope) {
             // What is written stays; of a default only what clients can get is worth writing down.
             let is_kept =
-                |one: &Protocol| origin.written.is_some() || is_reachable(scope, *one, context) != Some(false);
+                |one: &Protocol| origin.written().is_some() || is_reachable(scope, *one, context) != Some(false);
             let kept: Protocols = choice.set.iter().filter(is_kept).collect();
             let change = Change::SetProtocols { target: target(origin, id), to: kept.with(Protocol::Tls13) };
-            let case = if origin.written.is_some() { "no-tls13" } else { "no-tls13-default" };
-            let mut problem = Problem::new("modern-protocol-missing", origin.anchor())
+            let case = if origin.written().is_some() { "no-tls13" } else { "no-tls13-default" };
+            let mut problem = Problem::new("modern-protocol-missing", origin.place)
                 .case(case)
                 .with("protocols", choice.set.to_string())
                 .with("version", scope.deployment.platform.server_version.to_string())
                 .with("write", scope.editor.wording(&change));
-            if origin.written.is_some() {
+            if origin.written().is_some() {
                 problem.fix = scope.fix("add TLS 1.3", Safety::Safe, &change);
             }
             sink.report(problem);
@@ -175,12 +175,12 @@ fn has_tls13(scope: &Scope<'_>) -> bool {
 }
 
 pub fn target(origin: Origin, site: SiteId) -> Target {
-    origin.written.map_or(Target::Site(site), Target::Written)
+    origin.written().map_or(Target::Site(site), Target::Written)
 }
 
 fn set(origin: Origin, all: Protocols, without: Protocols) -> Change {
     let to = without.iter().fold(all, Protocols::without);
-    let at = origin.anchor();
+    let at = origin.place;
     Change::SetProtocols { target: Target::Written(Span { end: at.end, ..at }), to }
 }
 
@@ -188,7 +188,7 @@ fn set(origin: Origin, all: Protocols, without: Protocols) -> Change {
 fn without(scope: &Scope<'_>, choice: &ProtocolChoice, old: Protocols, origin: Origin) -> Option<Fix> {
     let to = old.iter().fold(choice.set, Protocols::without);
     let remains = to.contains(Protocol::Tls12) || to.contains(Protocol::Tls13);
-    let one_directive = origin.written.filter(|written| {
+    let one_directive = origin.written().filter(|written| {
         remains
             && !choice.words.is_empty()
             && choice.words.iter().all(|(_, token)| {
@@ -251,14 +251,14 @@ pub fn inherited(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &m
     let default = endpoint.unnamed.filter(|_| is_whole && endpoint.transport == Transport::Tls);
     let Some(default) = default.map(|id| endpoint.binding(id)) else { return };
     let theirs = &scope.deployment.policy(default.own).protocols;
-    let Some((written, set)) = theirs.origin.written.zip(theirs.get().map(|choice| choice.set)) else { return };
+    let Some((written, set)) = theirs.origin.written().zip(theirs.get().map(|choice| choice.set)) else { return };
     if theirs.origin.kind != OriginKind::Written {
         return;
     }
     for binding in endpoint.bindings.iter().filter(|binding| binding.site != default.site) {
         let own = &scope.deployment.policy(binding.own).protocols;
         let force = &scope.deployment.policy(binding.after_name).protocols;
-        let is_left = own.origin.kind == OriginKind::Default && force.origin.written == Some(written);
+        let is_left = own.origin.kind == OriginKind::Default && force.origin.written() == Some(written);
         let Some(meant) = own.get().map(|choice| choice.set).filter(|meant| is_left && *meant != set) else { continue };
         let site = scope.deployment.site(binding.site);
         let change = Change::SetProtocols { target: Target::Global, to: set };
@@ -294,8 +294,8 @@ fn shadowed_words(own: &TlsPolicy, force: &TlsPolicy) -> Option<(Span, Option<Sp
             .map(|one| one.value.span)
     };
     let (mine, theirs) = (own.protocols.origin, force.protocols.origin);
-    if own.protocols.is_written() && mine.written != theirs.written {
-        return Some((mine.anchor(), theirs.written));
+    if own.protocols.is_written() && mine.written() != theirs.written() {
+        return Some((mine.place, theirs.written()));
     }
     command(own).filter(|at| command(force) != Some(*at)).map(|at| (at, command(force)))
 }

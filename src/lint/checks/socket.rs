@@ -108,7 +108,7 @@ pub fn without_tls(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) 
         return;
     }
     let only_http = sockets.iter().all(|endpoint| endpoint.listen.port == 80);
-    let at = pair.certificate.origin.anchor();
+    let at = pair.certificate.origin.place;
     let mut problem = Problem::new("listen-without-tls", at)
         .with("site", scope.site_name(site))
         .with("listen", sockets.iter().map(|one| one.listen.to_string()).collect::<Vec<_>>().join(", "));

@@ -39,7 +39,7 @@ pub fn without_resolver(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut S
         None => responders(scope, site).unwrap_or_default(),
     };
     let Some(name) = urls.iter().map(|url| host(url)).find(|host| is_name(host)) else { return };
-    let problem = Problem::new("stapling-without-resolver", setting.origin.anchor()).with("host", name);
+    let problem = Problem::new("stapling-without-resolver", setting.origin.place).with("host", name);
     sink.report(problem.related(site.head, format!("holds for {}", scope.site_name(site))));
 }
 
@@ -51,16 +51,16 @@ pub fn without_responder(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut 
     };
     let has_none = responders(scope, site).is_some_and(|urls| urls.is_empty());
     if stapling.on && has_none && scope.tls_bindings(id).next().is_some() {
-        let change = Change::DisableStapling { written: setting.origin.anchor() };
+        let change = Change::DisableStapling { written: setting.origin.place };
         // Off for every site that the directive reaches: safe only where none of their certificates has a responder.
         let reached = scope.editor.edits(&change).map(|edits| edits.reaches).unwrap_or_default();
         let all = reached
             .iter()
             .all(|site| responders(scope, scope.deployment.site(*site)).is_none_or(|urls| urls.is_empty()));
-        let mut problem = Problem::new("stapling-without-responder", setting.origin.anchor())
+        let mut problem = Problem::new("stapling-without-responder", setting.origin.place)
             .with("write", scope.editor.wording(&change))
             .related(site.head, format!("holds for {}", scope.site_name(site)));
-        if all && setting.origin.written.is_some() {
+        if all && setting.origin.written().is_some() {
             problem.fix = scope.fix("turn stapling off", Safety::Safe, &change);
         }
         sink.report(problem);
@@ -101,7 +101,7 @@ fn staples<'a>(
     let is_apache = scope.deployment.server == ServerKind::Apache;
     let is_reached = is_apache || stapling.has_resolver || leaf.ocsp_urls.iter().all(|url| !is_name(host(url)));
     let safety = if is_apache { Safety::Safe } else { Safety::Unsafe };
-    let change = Change::Staple { site, written: setting.origin.written };
+    let change = Change::Staple { site, written: setting.origin.written() };
     is_reached.then(|| scope.fix("staple responses", safety, &change)).flatten()
 }
 
@@ -117,7 +117,7 @@ pub fn must_staple<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
             .with("path", &*token.text);
         let mut problem = problem.related(site.head, format!("served without one: {}", scope.site_name(site)));
         problem.fix = staples(scope, one, leaf, *id, setting);
-        sink.report(match setting.origin.written {
+        sink.report(match setting.origin.written() {
             Some(written) => problem.related(written, "stapling is written here"),
             None => problem,
         });
@@ -131,7 +131,7 @@ pub fn first_handshake<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
     let lazily = |(.., stapling): &(_, _, _, &Stapling)| is_effective(leaf, stapling) && stapling.file.is_none();
     for (_, _, setting, _) in stapled(scope, one).filter(lazily) {
         let problem = Problem::new("must-staple-first-handshake", token.span).with("subject", leaf.short_name());
-        sink.report(problem.related(setting.origin.anchor(), "a response is fetched once a client has come"));
+        sink.report(problem.related(setting.origin.place, "a response is fetched once a client has come"));
     }
 }
 
@@ -159,7 +159,7 @@ pub fn issuer_missing<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
         if !is_there {
             let problem = Problem::new("stapling-issuer-missing", token.span).with("subject", leaf.short_name());
             let problem = problem.with("issuer", leaf.issuer.clone()).with("path", &*token.text);
-            sink.report(problem.related(setting.origin.anchor(), "stapling is turned on here"));
+            sink.report(problem.related(setting.origin.place, "stapling is turned on here"));
         }
     }
 }

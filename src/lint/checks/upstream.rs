@@ -226,7 +226,7 @@ pub fn expired(scope: &Scope<'_>, sink: &mut Sink) {
 pub fn without_authority(scope: &Scope<'_>, sink: &mut Sink) {
     for (upstream, policy) in each(scope).filter(|(one, policy)| one.loads_files && is_required(policy)) {
         if policy.authorities.get() == Some(&UpstreamAuthorities::None) {
-            let at = policy.verification.origin.written.unwrap_or(upstream.at);
+            let at = policy.verification.origin.written().unwrap_or(upstream.at);
             let problem = Problem::new("proxy-verify-without-ca", at);
             sink.report(problem.related(upstream.at, "requests are sent on by TLS here"));
         }
@@ -239,8 +239,8 @@ pub fn unverified(scope: &Scope<'_>, sink: &mut Sink) {
         let off = policy.verification.get() == Some(&UpstreamVerification::Off);
         let Some(target) = by_tls(upstream).find(|target| !is_local(target)) else { continue };
         if !off {
-            let is_named = policy.checks_name.get() != Some(&false) || policy.checks_name.origin.written.is_none();
-            if let Some(at) = policy.checks_name.origin.written.filter(|_| is_required(policy) && !is_named) {
+            let is_named = policy.checks_name.get() != Some(&false) || policy.checks_name.origin.written().is_none();
+            if let Some(at) = policy.checks_name.origin.written().filter(|_| is_required(policy) && !is_named) {
                 let problem = Problem::new("proxy-verification-disabled", at).case("name");
                 let mut problem = problem.with("target", &*target.written.text);
                 problem.fix = Some(Fix {
@@ -253,7 +253,7 @@ pub fn unverified(scope: &Scope<'_>, sink: &mut Sink) {
             continue;
         }
         let is_written = policy.verification.origin.kind != OriginKind::Default;
-        let at = policy.verification.origin.written.filter(|_| is_written).unwrap_or(upstream.at);
+        let at = policy.verification.origin.written().filter(|_| is_written).unwrap_or(upstream.at);
         let problem = Problem::new("proxy-verification-disabled", at).with("target", &*target.written.text);
         // Go takes the system's authorities where none is named; others need one to be.
         let is_go = scope.deployment.platform.tls_library.kind == TlsLibraryKind::Go;
@@ -280,7 +280,7 @@ pub fn engine_off(scope: &Scope<'_>, sink: &mut Sink) {
     for (upstream, policy) in each(scope).filter(|(_, policy)| policy.engine.get() == Some(&false)) {
         let Some(target) = by_tls(upstream).next() else { continue };
         let mut problem = Problem::new("proxy-tls-engine-off", upstream.at).with("target", &*target.written.text);
-        match policy.engine.origin.written {
+        match policy.engine.origin.written() {
             Some(off) => problem = problem.related(off, "switched off here"),
             None => {
                 let change = upstream.site.map(|site| Change::SpeakTlsUpstream { site });
@@ -307,7 +307,7 @@ pub fn name_not_sent(scope: &Scope<'_>, sink: &mut Sink) {
         let mut problem = Problem::new("proxy-name-not-sent", upstream.at)
             .with("name", name)
             .with("write", scope.editor.wording(&change));
-        if let Some(off) = policy.sends_name.origin.written {
+        if let Some(off) = policy.sends_name.origin.written() {
             problem = problem.related(off, "switched off here");
         } else {
             problem.fix = scope.fix("send the name", Safety::Unsafe, &change);

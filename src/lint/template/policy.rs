@@ -48,7 +48,7 @@ impl Spoken<'_> {
     fn place(&self, setting: &Setting<std::sync::Arc<[Token]>>) -> Span {
         match setting.get().and_then(|list| list.first()).filter(|_| setting.is_written()) {
             Some(token) => token.span,
-            None => setting.origin.anchor(),
+            None => setting.origin.place,
         }
     }
 }
@@ -58,7 +58,7 @@ pub fn protocols(scope: &Scope<'_>, allowed: &[VersionName], required: &[Version
     for one in spoken(scope) {
         let Some(set) = one.protocols() else { continue };
         let words = one.policy.protocols.get().map(|choice| &choice.words[..]).unwrap_or_default();
-        let anchor = one.policy.protocols.origin.anchor();
+        let anchor = one.policy.protocols.origin.place;
         let is_extra = |protocol: &Protocol| !allowed.is_empty() && !allowed.iter().any(|name| name.0 == *protocol);
         let extra: Vec<Protocol> = set.iter().filter(is_extra).collect();
         let missing: Vec<Protocol> =

@@ -158,7 +158,7 @@ impl<'a> ApacheEditor<'a> {
                 let one = self.deployment.site(site);
                 let block = one.block;
                 let is_inside = |at: &Span| at.file == block.file && block.start <= at.start && at.end <= block.end;
-                match protocols(one).written.filter(is_inside) {
+                match protocols(one).written().filter(is_inside) {
                     Some(written) => self.set_protocols(Target::Written(written), to),
                     None => {
                         let edit = self.insertion(site, &format!("SSLProtocol {}", spell(to)))?;
@@ -168,7 +168,7 @@ impl<'a> ApacheEditor<'a> {
             }
             Target::Global => {
                 let edit = self.before_sites(&[format!("SSLProtocol {}", spell(to))])?;
-                let says_nothing = |(_, site): &(usize, &Site)| protocols(site).written.is_none();
+                let says_nothing = |(_, site): &(usize, &Site)| protocols(site).written().is_none();
                 let sites = self.deployment.sites.iter().enumerate().filter(says_nothing);
                 Some(Edits { edits: vec![edit], reaches: sites.map(|(at, _)| SiteId(at as u32)).collect() })
             }

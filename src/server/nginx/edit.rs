@@ -206,7 +206,7 @@ impl Editor for NginxEditor<'_> {
                 let protocols = &self.deployment.policy(self.deployment.site(*site).policy).protocols.origin;
                 let block = self.deployment.site(*site).block;
                 let own = protocols
-                    .written
+                    .written()
                     .filter(|at| at.file == block.file && block.start <= at.start && at.end <= block.end);
                 match own {
                     Some(written) => self.edits(&Change::SetProtocols { target: Target::Written(written), to: *to }),

@@ -176,6 +176,9 @@ struct Lowering<'a> {
     compared: AtomicUsize,
 }
 
+/// How many directives most blocks have at most.
+const USUAL: usize = 24;
+
 /// How the roots are to be read.
 pub struct Reading {
     /// The context of each root, in order; absent where it is not known.
@@ -404,7 +407,8 @@ impl<'a> Lowering<'a> {
         scope: &mut Scope<'_>,
     ) {
         let tree = &file.tree();
-        let all: Vec<usize> = directives.collect();
+        let mut all: Vec<usize> = Vec::with_capacity(USUAL);
+        all.extend(directives);
         if check {
             directives::check_duplicates(tree, &all, &file.bytes, file.id, self.reader(context), &mut out.problems);
             if way.opens {

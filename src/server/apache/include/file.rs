@@ -276,7 +276,7 @@ impl Reader<'_> {
                 let is_taken = entries.iter().any(|other| Some(&*other.name) == to.file_name());
                 if shown.ends_with("*.conf") && !is_taken {
                     let deed = Deed::Rename { from: path.clone(), to };
-                    problem.act = Some(Act { safety: Safety::Safe, deed });
+                    problem.act = Some(Box::new(Act { safety: Safety::Safe, deed }));
                 }
                 self.left_out.push((path, problem));
             }

@@ -12,8 +12,6 @@ pub use self::fault::holds_nobody;
 
 use std::sync::Arc;
 
-use rayon::prelude::*;
-
 use self::compose::Composer;
 use super::level::{self, Defaults, Engine, Level};
 use super::listen::Socket;
@@ -25,6 +23,7 @@ use crate::model::{
     Transport, Unmatched, Upstream, UpstreamPolicy, UpstreamTarget,
 };
 use crate::platform::{self, Decider};
+use crate::server::settle::settle_in_order;
 use crate::source::Span;
 
 /// A virtual host, or the server itself, with what it comes to.
@@ -56,12 +55,12 @@ pub fn build(deployment: &mut Deployment, mut lowering: Lowering<'_>) {
     };
     let mut composer = Composer::default();
     let hosts = std::mem::take(&mut lowering.hosts);
-    let prepared: Vec<Prepared> = hosts.par_iter().map(|host| Prepared::of(&lowering, host, defaults)).collect();
     let by_server = level::policy(&Level::default(), &lowering.server, defaults);
     deployment.sites.reserve(hosts.len());
-    deployment.policies.reserve(hosts.len());
-    deployment.credentials.reserve(hosts.len());
-    let members: Vec<Member> = prepared.into_iter().map(|one| one.add(deployment, &mut composer, &by_server)).collect();
+    let mut members: Vec<Member> = Vec::with_capacity(hosts.len());
+    let prepare = |host| Prepared::of(&lowering, host, defaults);
+    let settle = |one: Prepared| members.push(one.add(deployment, &mut composer, &by_server));
+    settle_in_order(hosts.iter(), prepare, settle);
     let main = main_host(&lowering, anchor);
     let groups = socket::groups(&lowering.sockets, &hosts);
     // With TLS on for the server, it needs a certificate of its own even where virtual hosts take every connection.
@@ -76,7 +75,7 @@ pub fn build(deployment: &mut Deployment, mut lowering: Lowering<'_>) {
     if main.is_none() && !lowering.fragment {
         let mut own = lowering.server.clone();
         own.proxy.iter_mut().for_each(|proxy| proxy.passes.clear());
-        let at = own.proxy().engine.as_ref().map_or(anchor, |engine| engine.origin.anchor());
+        let at = own.proxy().engine.as_ref().map_or(anchor, |engine| engine.origin.place);
         let sent_on = SentOn::of(&own, &Level::default(), (at, None), defaults);
         sent_on.into_iter().for_each(|sent_on| sent_on.add(deployment, &mut composer, None));
     }
@@ -139,7 +138,7 @@ const LEAF: u64 = 1 << 20;
 struct Prepared {
     site: Site,
     /// Its settings; absent where it leaves all to the server.
-    policy: Option<TlsPolicy>,
+    policy: Option<Box<TlsPolicy>>,
     credentials: Credentials,
     ticket_key: Option<TicketKey>,
     sent_on: Option<SentOn>,
@@ -199,7 +198,7 @@ impl Prepared {
         };
         Prepared {
             site,
-            policy: (is_main || !own.leaves_policy()).then(|| level::policy(own, outer, defaults)),
+            policy: (is_main || !own.leaves_policy()).then(|| Box::new(level::policy(own, outer, defaults))),
             credentials,
             ticket_key: ticket_key.filter(|key| tls && key.found.is_ok()).cloned(),
             sent_on,
@@ -214,7 +213,7 @@ impl Prepared {
         deployment.ticket_keys.extend(self.ticket_key);
         let mut site = self.site;
         site.policy = match self.policy {
-            Some(policy) => composer.interner.policy(deployment, policy),
+            Some(policy) => composer.interner.policy(deployment, *policy),
             None => composer.of_server(deployment, by_server),
         };
         site.credentials = composer.interner.credentials(deployment, self.credentials);

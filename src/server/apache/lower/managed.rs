@@ -128,11 +128,11 @@ impl Managed {
     ) -> Option<Credentials> {
         let domain = self.domain(names)?;
         let first = domain.names.first()?;
-        let origin = Origin { bites: head, ..Origin::default_for(first.span) };
+        let origin = Origin::default_for(head);
         let located = |token: &Token| locate(Path::new(&*token.text)).map(|path| (token.clone(), path));
         if let (Some(certificate), Some(key)) = (&domain.certificate, &domain.key) {
             let file = |token: &Token| match located(token) {
-                Some(found) => Setting::known(found, Origin::written(token.span, None)),
+                Some(found) => Setting::known(found, Origin::said(token.span, None)),
                 None => Setting::unknown(STORE, origin),
             };
             let pair = Credential { certificate: file(certificate), key: Some(file(key)), chain: None, by_name: None };

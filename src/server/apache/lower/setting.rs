@@ -45,7 +45,7 @@ impl Said<'_> {
     }
 
     pub fn origin(&self) -> Origin {
-        Origin::written(self.span(), self.statement.via)
+        Origin::said(self.span(), self.statement.via)
     }
 
     pub fn known<T>(&self, value: T) -> Option<Setting<T>> {

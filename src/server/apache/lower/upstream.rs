@@ -76,7 +76,7 @@ fn target(pass: &Pass) -> UpstreamTarget {
     let text = &*pass.target.text;
     let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
     let host = rest.split(['/', '?']).next().unwrap_or(rest);
-    let origin = Origin::written(pass.target.span, pass.via);
+    let origin = Origin::said(pass.target.span, pass.via);
     let address = if host.contains(['$', '%']) { None } else { address(host) };
     UpstreamTarget {
         written: pass.target.clone(),
@@ -117,7 +117,7 @@ pub fn faults(lowering: &Lowering<'_>, own: &Proxy, outer: &Proxy) -> Vec<Proble
     }
     let protocols = take(&own.protocols, &outer.protocols);
     if let Some(choice) = protocols.filter(|choice| choice.get().is_some_and(|choice| choice.set.is_empty())) {
-        found.push(Problem::new("no-protocol", choice.origin.anchor()).case("upstream"));
+        found.push(Problem::new("no-protocol", choice.origin.place).case("upstream"));
     }
     let folder = own.folder.as_ref().or(outer.folder.as_ref()).and_then(|folder| folder.get());
     let has_file = own.file.is_some() || outer.file.is_some();
@@ -127,7 +127,7 @@ pub fn faults(lowering: &Lowering<'_>, own: &Proxy, outer: &Proxy) -> Vec<Proble
     let check = take(&own.revocation_check, &outer.revocation_check).filter(|check| check.get() == Some(&true));
     let names_list = |level: &Proxy| level.revocations.is_some() || level.revocation_folder.is_some();
     if let Some(check) = check.filter(|_| !names_list(own) && !names_list(outer)) {
-        found.push(Problem::new("crl-check-without-crl", check.origin.anchor()).case("upstream"));
+        found.push(Problem::new("crl-check-without-crl", check.origin.place).case("upstream"));
     }
     let suites = take(&own.ciphersuites, &outer.ciphersuites);
     found.extend(suites.and_then(|list| lowering.suites_fault(list.get()?)));

@@ -156,7 +156,7 @@ impl Parser<'_> {
 
     /// What a word was imported from: a node of the graph of imports.
     pub fn node_of(&mut self, word: &Word) -> usize {
-        match word.via.and_then(|via| self.frame_nodes.get(via.0 as usize)) {
+        match word.via.and_then(|via| self.frame_nodes.get(via.index())) {
             Some(node) => *node,
             None => self.graph.node(word.file, None),
         }

@@ -188,7 +188,7 @@ fn is_placeholder(token: &Token) -> bool {
 /// A pair of files as the model has it.
 fn pair(loader: &Loader) -> Credential {
     let file = |(token, path): &(Token, PathBuf)| {
-        let origin = Origin::written(token.span, loader.via);
+        let origin = Origin::said(token.span, loader.via);
         match is_placeholder(token) {
             true => Setting::unknown("the path hangs on what only the running server knows", origin),
             false => Setting::known((token.clone(), path.clone()), origin),

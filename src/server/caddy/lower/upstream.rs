@@ -255,7 +255,7 @@ fn json_proxy(lowering: &mut Lowering<'_>, handler: &Value) -> Option<Proxy> {
 pub fn targets(proxy: &Proxy) -> Vec<UpstreamTarget> {
     let transport = if proxy.tls.is_some() { UpstreamTransport::Tls } else { UpstreamTransport::Plain };
     let target = |written: &Token| {
-        let origin = Origin::written(written.span, proxy.via);
+        let origin = Origin::said(written.span, proxy.via);
         let address = match address(&written.text, transport) {
             Some(found) => Setting::known(found, origin),
             None => Setting::unknown("the address is not in the files", origin),
@@ -292,7 +292,7 @@ pub fn policy(lowering: &Lowering<'_>, proxy: &Proxy, start: Span) -> UpstreamPo
     let default = Origin::default_for(start);
     let nothing = ProxyTls::at(proxy.at);
     let tls = proxy.tls.as_ref().unwrap_or(&nothing);
-    let written = |at: Span| Origin::written(at, proxy.via);
+    let written = |at: Span| Origin::said(at, proxy.via);
     let file = |(token, path): &(Token, PathBuf)| match has_placeholder(&token.text) {
         true => Setting::unknown("the path hangs on what only the running server knows", written(token.span)),
         false => Setting::known((token.clone(), path.clone()), written(token.span)),

@@ -102,7 +102,7 @@ impl Level {
                 self.tells_early_data |= said.words.iter().any(|word| is_long(word) && is_it(word));
             }
             b"root" | b"alias" => self.root = Some(said.span()),
-            b"deny" => self.denies |= &*said.first().text == "all",
+            b"deny" => self.denies |= said.text(&said.words[0]) == "all",
             b"internal" => self.is_internal = true,
             _ => {}
         }
@@ -111,11 +111,11 @@ impl Level {
 
 /// What `return CODE`, `return CODE TEXT` or `return URL` answers.
 fn returned(said: &Said<'_>) -> Reply {
-    let first = said.first();
-    let code: Option<u16> = first.text.parse().ok();
+    let first = said.text(&said.words[0]);
+    let code: Option<u16> = first.parse().ok();
     match (code, said.words.get(1)) {
-        (None, _) => led(&first.text),
-        (Some(301 | 302 | 303 | 307 | 308), Some(word)) => led(&said.token(word).text),
+        (None, _) => led(&first),
+        (Some(301 | 302 | 303 | 307 | 308), Some(word)) => led(&said.text(word)),
         (Some(200..=299), _) => Reply::Content,
         _ => Reply::Refused,
     }

@@ -8,7 +8,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use foldhash::{HashMap, HashSet};
-use rayon::prelude::*;
 
 use super::level::{self, Defaults, Level};
 use super::listen::Asked;
@@ -20,6 +19,7 @@ use crate::model::{
     Transport, Unmatched,
 };
 use crate::platform::{self, Decider, Version};
+use crate::server::settle::settle_in_order;
 use crate::source::Span;
 
 /// What is known outside of server blocks of what they do with requests.
@@ -50,9 +50,6 @@ impl Around<'_> {
     }
 }
 
-/// How many drafts are prepared before they are put in their places.
-const AT_ONCE: usize = 256;
-
 /// Turns drafts into sites, endpoints and bindings.
 #[expect(clippy::vec_box, reason = "drafts are large, and moved several times")]
 pub fn build(
@@ -73,10 +70,8 @@ pub fn build(
     let mut unsaid = upstream::Unsaid::new(|service| outside.of_upstreams(service, defaults[service as usize]));
     let mut around_policies: [Option<PolicyId>; Service::ALL.len()] = Default::default();
     deployment.sites.reserve(count);
-    deployment.policies.reserve(count);
-    deployment.credentials.reserve(count);
     deployment.ticket_keys.extend(levels.iter().flat_map(|level| &level.ticket_keys).cloned());
-    let mut settle = |one: Prepared| {
+    let settle = |one: Prepared| {
         deployment.ticket_keys.extend(one.ticket_keys);
         deployment.problems.extend(one.problems);
         let id = SiteId(deployment.sites.len() as u32);
@@ -97,19 +92,7 @@ pub fn build(
         deployment.sites.push(site);
         sockets.add(deployment, id, one.asked, one.ssl_on);
     };
-    // Stretch by stretch, since what is prepared is larger than what is kept of it: one is put in its place while the next is
-    // prepared.
-    let mut drafts = drafts.into_iter();
-    let mut ready: Vec<Prepared> = Vec::new();
-    loop {
-        let some: Vec<Box<ServerDraft>> = drafts.by_ref().take(AT_ONCE).collect();
-        if some.is_empty() {
-            ready.into_iter().for_each(&mut settle);
-            break;
-        }
-        let prepare = || some.into_par_iter().map(prepare).collect::<Vec<Prepared>>();
-        (ready, ()) = rayon::join(prepare, || ready.into_iter().for_each(&mut settle));
-    }
+    settle_in_order(drafts.into_iter(), prepare, settle);
     let Sockets { endpoints, .. } = sockets;
     check_binds(deployment, &endpoints);
     let mut bound = Vec::with_capacity(endpoints.len());
@@ -191,7 +174,7 @@ impl Prepared {
 /// What a mail server answers in ALPN: its protocol, which the port tells where none is written (`ngx_mail_ssl_alpn_select`).
 fn mail_protocol(draft: &ServerDraft, own: &Level) -> Option<Setting<Arc<[Token]>>> {
     if let Some(written) = &own.protocol {
-        return Some(Setting::known(Arc::from([written.clone()]), Origin::written(written.span, draft.via)));
+        return Some(Setting::known(Arc::from([written.clone()]), Origin::said(written.span, draft.via)));
     }
     let name = match draft.asked.first()?.sockets.first()?.port {
         143 | 993 => "imap",
@@ -222,7 +205,7 @@ fn commands_lost(own: &Level, outer: &Level, problems: &mut Vec<Problem>) {
         return;
     }
     let names: Vec<&str> = lost.iter().map(|one| &*one.name.text).collect();
-    let mut problem = Problem::new("openssl-command-array-lost", own.origin.anchor()).with("names", names.join(", "));
+    let mut problem = Problem::new("openssl-command-array-lost", own.origin.place).with("names", names.join(", "));
     for one in &lost {
         problem = problem.related(one.name.span.to(one.value.span), "no longer holds there");
     }
@@ -593,7 +576,7 @@ enum Application {
 
 /// What nginx offers in ALPN (`ngx_http_ssl_alpn_select`); `stream` offers what `ssl_alpn` says.
 fn alpn(application: Application, origin: Origin) -> Setting<Arc<[Token]>> {
-    let place = Span::new(origin.bites.file, origin.bites.start, origin.bites.start);
+    let place = Span::new(origin.place.file, origin.place.start, origin.place.start);
     let names: &[&str] = match application {
         Application::Http3 => &["h3"],
         Application::Http2 => &["h2", "http/1.1", "http/1.0", "http/0.9"],

@@ -219,7 +219,7 @@ pub fn credentials(own: &Level, outer: &Level, names: &[Name]) -> Credentials {
     let mut keys = all(&own.keys, &outer.keys).into_iter();
     let pairs: Vec<(Named, Option<Named>)> =
         certificates.into_iter().map(|certificate| (certificate, keys.next())).collect();
-    let is_late = |one: &Named| matches!(&one.file.value, Value::Unknown(reason) if reason.0 == READ_LATE);
+    let is_late = |one: &Named| matches!(&one.file.value, Value::Unknown(reason) if *reason.0 == *READ_LATE);
     let hangs = pairs.iter().any(|(certificate, key)| is_late(certificate) || key.as_ref().is_some_and(is_late));
     let pair = |(certificate, key): (Named, Option<Named>)| match hangs {
         true => by_name(certificate, key, names),

@@ -50,7 +50,7 @@ impl Place {
         let head = (!said.words.is_empty()).then(|| said.span());
         let files = webroot::Level::of(said);
         let mut place = Place { parent: Some(parent), kind: kind(said), head, files, ..Place::default() };
-        let is_early = |one: &crate::server::nginx::syntax::Word| said.token(one).text.contains("$ssl_early_data");
+        let is_early = |one: &crate::server::nginx::syntax::Word| said.text(one).contains("$ssl_early_data");
         if place.kind == Kind::Condition && said.words.iter().any(is_early) {
             place.answer.heeds_early_data();
         }
@@ -69,15 +69,17 @@ fn kind(said: &Said<'_>) -> Kind {
     if said.name != b"location" {
         return Kind::Condition;
     }
-    let words: Vec<_> = said.words.iter().map(|word| said.token(word)).collect();
-    let path = words.last().map_or("", |word| &*word.text);
+    let (modifier, path) = match said.words {
+        [] => ("".into(), "".into()),
+        [path] => ("".into(), said.text(path)),
+        [modifier, .., path] => (said.text(modifier), said.text(path)),
+    };
     if path.contains("well-known") && (path.contains("acme") || path.contains("pki-validation")) {
         return Kind::Proof;
     }
-    let modifier = if words.len() > 1 { &*words[0].text } else { "" };
-    let is_whole = match modifier {
+    let is_whole = match &*modifier {
         "" | "^~" => path == "/",
-        "~" | "~*" => matches!(path, "/" | "^/" | ".*" | "^/.*" | "(.*)" | ".*$" | "^/(.*)$" | "^/.*$"),
+        "~" | "~*" => matches!(&*path, "/" | "^/" | ".*" | "^/.*" | "(.*)" | ".*$" | "^/(.*)$" | "^/.*$"),
         _ => false,
     };
     Kind::Location { is_whole, is_named: path.starts_with('@') }

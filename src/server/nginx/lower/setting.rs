@@ -23,9 +23,17 @@ pub struct Said<'a> {
 }
 
 impl Said<'_> {
+    /// The text of a word as the server reads it. Invalid UTF-8 is replaced.
+    pub fn text(&self, word: &Word) -> Cow<'_, str> {
+        match word.value(&self.file.bytes) {
+            Cow::Borrowed(text) => std::str::from_utf8(text).map_or_else(|_| String::from_utf8_lossy(text), Cow::from),
+            Cow::Owned(text) => Cow::Owned(String::from_utf8_lossy(&text).into_owned()),
+        }
+    }
+
     /// A word as the server reads it.
     pub fn token(&self, word: &Word) -> Token {
-        let text: Arc<str> = match String::from_utf8_lossy(&word.value(&self.file.bytes)) {
+        let text: Arc<str> = match self.text(word) {
             Cow::Borrowed(text) => text.into(),
             Cow::Owned(text) => text.into(),
         };
@@ -42,7 +50,7 @@ impl Said<'_> {
     }
 
     pub fn origin(&self) -> Origin {
-        Origin::written(self.span(), self.via)
+        Origin::said(self.span(), self.via)
     }
 
     pub fn known<T>(&self, value: T) -> Option<Setting<T>> {
@@ -50,9 +58,10 @@ impl Said<'_> {
     }
 
     pub fn flag(&self) -> Option<Setting<bool>> {
-        match &*self.first().text.to_ascii_lowercase() {
-            "on" => self.known(true),
-            "off" => self.known(false),
+        let text = self.text(&self.words[0]);
+        match (text.eq_ignore_ascii_case("on"), text.eq_ignore_ascii_case("off")) {
+            (true, _) => self.known(true),
+            (_, true) => self.known(false),
             _ => None,
         }
     }

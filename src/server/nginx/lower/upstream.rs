@@ -274,9 +274,9 @@ fn targets(pass: &Pass, transport: Option<UpstreamTransport>, around: &Around<'_
     let host = rest.split('/').next().unwrap_or(rest);
     let group = || around.groups.get(&(around.service, Arc::from(host.to_ascii_lowercase())));
     match if around.groups.is_empty() { None } else { group() } {
-        Some(servers) => servers.iter().map(|one| target(&one.text, Origin::written(one.span, None))).collect(),
-        None if rest.starts_with("unix:") => vec![target(rest, Origin::written(pass.target.span, pass.via))],
-        None => vec![target(host, Origin::written(pass.target.span, pass.via))],
+        Some(servers) => servers.iter().map(|one| target(&one.text, Origin::said(one.span, None))).collect(),
+        None if rest.starts_with("unix:") => vec![target(rest, Origin::said(pass.target.span, pass.via))],
+        None => vec![target(host, Origin::said(pass.target.span, pass.via))],
     }
 }
 

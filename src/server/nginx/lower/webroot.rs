@@ -46,24 +46,31 @@ enum Taken {
 impl Level {
     /// What the head of a block says.
     pub fn of(said: &Said<'_>) -> Level {
-        let words: Vec<Arc<str>> = said.words.iter().map(|word| said.token(word).text).collect();
+        let text = |word| said.text(word);
         let fits = |expression: &str, ignores_case: bool| -> Arc<str> {
             if ignores_case { format!("(?i){expression}").into() } else { expression.into() }
         };
-        let takes = match (said.name, &words[..]) {
-            (b"location", [path]) if !path.starts_with('@') => Some(Taken::Begins(path.len(), Arc::clone(path))),
-            (b"location", [modifier, path]) => match &**modifier {
-                "=" => Some(Taken::Is(Arc::clone(path))),
-                "^~" => Some(Taken::Firmly(path.len(), Arc::clone(path))),
-                "~" => Some(Taken::Fits(fits(path, false))),
-                "~*" => Some(Taken::Fits(fits(path, true))),
-                _ => None,
-            },
+        let takes = match (said.name, said.words) {
+            (b"location", [path]) => {
+                let path = text(path);
+                (!path.starts_with('@')).then(|| Taken::Begins(path.len(), path.into()))
+            }
+            (b"location", [modifier, path]) => {
+                let path = text(path);
+                match &*text(modifier) {
+                    "=" => Some(Taken::Is(path.into())),
+                    "^~" => Some(Taken::Firmly(path.len(), path.into())),
+                    "~" => Some(Taken::Fits(fits(&path, false))),
+                    "~*" => Some(Taken::Fits(fits(&path, true))),
+                    _ => None,
+                }
+            }
             (b"if", [variable, operator, expression]) => {
-                let is_path =
-                    matches!(&**variable, "($uri" | "($request_uri" | "($document_uri" | "($request_filename");
-                let expression = expression.strip_suffix(')').unwrap_or(expression);
-                match &**operator {
+                let variable = text(variable);
+                let is_path = matches!(&*variable, "($uri" | "($request_uri" | "($document_uri" | "($request_filename");
+                let expression = text(expression);
+                let expression = expression.strip_suffix(')').unwrap_or(&expression);
+                match &*text(operator) {
                     "~" if is_path => Some(Taken::If(fits(expression, false))),
                     "~*" if is_path => Some(Taken::If(fits(expression, true))),
                     _ => None,

@@ -59,7 +59,7 @@ pub fn check(deployment: &mut Deployment, lowering: &Lowering<'_>, all: &[(&Host
 fn no_protocol(deployment: &Deployment, lowering: &Lowering<'_>, member: &Member, found: &mut Vec<Problem>) {
     let site = deployment.site(member.site);
     let protocols = &deployment.policy(site.policy).protocols;
-    let Some(written) = protocols.origin.written else { return };
+    let Some(written) = protocols.origin.written() else { return };
     if protocols.get().is_some_and(|choice| choice.set.is_empty()) {
         let edits = vec![Edit { span: Span::new(written.file, written.start, written.start), text: "all ".to_owned() }];
         let fix = Fix { title: "begin with `all`".to_owned(), safety: Safety::Safe, edits };
@@ -78,7 +78,7 @@ fn stapling(deployment: &Deployment, lowering: &Lowering<'_>, host: &Host, membe
     let managed = host.level.managed_stapling.as_ref().or(lowering.server.managed_stapling.as_ref());
     let by_md = managed.and_then(|setting| setting.get()) == Some(&true);
     if setting.get().is_some_and(|stapling| stapling.on) && lowering.stapling_cache.is_none() && !by_md {
-        let at = setting.origin.anchor();
+        let at = setting.origin.place;
         let mut problem = Problem::new("stapling-without-cache", at);
         // Names are those of Debian's own configuration; a virtual host begins in the server.
         if lowering.loaded.modules.has_table("mod_socache_shmcb") && !host.is_server {
@@ -99,7 +99,7 @@ fn no_certificate(deployment: &Deployment, host: &Host, member: &Member, found: 
         });
     let is_bare = deployment.credentials(site.credentials).pairs.is_empty();
     if is_bare && !by_command && !deployment.endpoints.iter().any(is_first) {
-        let switch = host.level.engine.as_ref().map_or(host.head, |engine| engine.origin.anchor());
+        let switch = host.level.engine.as_ref().map_or(host.head, |engine| engine.origin.place);
         let at = host.addresses.first().map_or(switch, |address| address.token.span);
         let unnamed = if host.is_server { "the server itself" } else { "this site" };
         let name = site.names.first().filter(|_| !host.is_server);
@@ -203,7 +203,7 @@ fn revocation(lowering: &Lowering<'_>, host: &Host, found: &mut Vec<Problem>) {
     let names_list = |level: &Level| level.revocations.is_some() || level.revocation_folder.is_some();
     let has_list = names_list(&host.level) || names_list(outer);
     if let Some(check) = check.filter(|check| check.get() == Some(&true) && !has_list) {
-        found.push(Problem::new("crl-check-without-crl", check.origin.anchor()).related(host.head, "holds here"));
+        found.push(Problem::new("crl-check-without-crl", check.origin.place).related(host.head, "holds here"));
     }
 }
 

@@ -75,8 +75,8 @@ pub fn policy(
         alpn.value = Value::Known(names.iter().filter(|name| &*name.text != "h2").cloned().collect());
     }
     let tickets = match (config.tickets_off, &settings.client) {
-        (Some(at), _) => Setting::known(false, Origin::written(at, None)),
-        (None, Some(client)) => Setting::known(false, Origin::written(client.at, settings.via)),
+        (Some(at), _) => Setting::known(false, Origin::said(at, None)),
+        (None, Some(client)) => Setting::known(false, Origin::said(client.at, settings.via)),
         (None, None) => Setting::known(true, default),
     };
     TlsPolicy {
@@ -97,7 +97,7 @@ pub fn policy(
 }
 
 fn words(list: &List, settings: &Settings) -> Setting<Arc<[Token]>> {
-    let origin = Origin::written(list.at, settings.via);
+    let origin = Origin::said(list.at, settings.via);
     if list.words.iter().any(|word| has_placeholder(&word.text)) {
         return Setting::unknown("it hangs on what only the running server knows", origin);
     }
@@ -125,7 +125,7 @@ fn protocols(
     else {
         return Setting::known(ProtocolChoice { set: standard, words: Arc::default(), lost: Protocols::NONE }, default);
     };
-    let origin = Origin::written(at, settings.via);
+    let origin = Origin::said(at, settings.via);
     if written().any(|token| has_placeholder(&token.text)) {
         return Setting::unknown("it hangs on what only the running server knows", origin);
     }
@@ -161,7 +161,7 @@ fn verification(settings: &Settings, default: Origin) -> Setting<ClientVerificat
         needs_every_revocation_list: false,
     };
     let Some(client) = &settings.client else { return Setting::known(off, default) };
-    let origin = Origin::written(client.at, settings.via);
+    let origin = Origin::said(client.at, settings.via);
     let Client { mode, has_authority, has_leaf, has_verifier, .. } = client;
     let mode = match mode.as_ref().map(|word| &*word.text) {
         Some("request") => VerifyMode::OptionalNoCa,
@@ -192,7 +192,7 @@ fn verification(settings: &Settings, default: Origin) -> Setting<ClientVerificat
 
 /// Stapling is on wherever a certificate names a responder, which the server asks by itself.
 fn stapling(config: &Config, default: Origin) -> Setting<Stapling> {
-    let origin = config.stapling_off.map_or(default, |at| Origin::written(at, None));
+    let origin = config.stapling_off.map_or(default, |at| Origin::said(at, None));
     let on = config.stapling_off.is_none();
     Setting::known(
         Stapling { on, file: None, responder: None, has_resolver: true, issuers: None, by_manager: false },
