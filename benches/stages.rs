@@ -69,6 +69,16 @@ fn tree(sites: usize, certificates: usize) -> Memory {
     files
 }
 
+/// A tree in which no certificate has the names of its site.
+fn flawed_tree(sites: usize, certificates: usize) -> Memory {
+    let mut files = tree(sites, certificates);
+    for number in 0..sites {
+        let text = site(number, (number + 1) % certificates);
+        files.insert(format!("conf.d/site{number}.conf"), text.into_bytes());
+    }
+    files
+}
+
 fn options() -> Options {
     Options {
         platform: Some("debian-12".into()),
@@ -158,19 +168,21 @@ fn stages(criterion: &mut Criterion) {
     });
     let files = tree(1000, 50);
     let loaded = pipeline::load(&files, &[PathBuf::from("nginx.conf")], &options()).expect("it can be read");
-    let done = run(&files);
+    let done = run(&flawed_tree(1000, 50));
+    assert!(done.findings.len() > 1000, "reports are of many findings: {}", done.findings.len());
     let mut group = criterion.benchmark_group("1,000 sites of nginx, 50 certificates");
     group.sample_size(20);
     group.bench_function("read, parse and lower", |bencher| bencher.iter(|| lower(&files)));
     group.bench_function("load PEM", |bencher| bencher.iter(|| load_pem(&files, 50)));
     group.bench_function("lint", |bencher| bencher.iter(|| rules(&loaded)));
     group.bench_function("predict, all clients", |bencher| bencher.iter(|| predict(&loaded)));
-    group.bench_function("report, concise", |bencher| bencher.iter(|| report::concise(&done, &mut std::io::sink())));
+    group.finish();
+    let mut group = criterion.benchmark_group(format!("report of {} findings", done.findings.len()));
+    group.sample_size(20);
+    group.bench_function("concise", |bencher| bencher.iter(|| report::concise(&done, &mut std::io::sink())));
     let style = report::Style { color: false, width: 120, verbose: false, quiet: false };
-    group.bench_function("report, pretty", |bencher| {
-        bencher.iter(|| report::pretty(&done, style, &mut std::io::sink()))
-    });
-    group.bench_function("report, JSON", |bencher| {
+    group.bench_function("pretty", |bencher| bencher.iter(|| report::pretty(&done, style, &mut std::io::sink())));
+    group.bench_function("JSON", |bencher| {
         bencher.iter(|| serde_json::to_string(&report::json::document(&done)).expect("JSON").len())
     });
     group.finish();

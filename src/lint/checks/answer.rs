@@ -1,6 +1,7 @@
 //! What sites answer to requests: the header that keeps browsers on HTTPS, redirects to it, and early data that is passed on.
 
 use foldhash::{HashMap, HashMapExt};
+use rayon::prelude::*;
 
 use crate::diagnostic::{Problem, Safety, Severity};
 use crate::lint::engine::severity_of;
@@ -145,21 +146,26 @@ pub fn with_broken(scope: &Scope<'_>, found: &[Problem], sink: &mut Sink) {
         return;
     }
     let places = Places::of(scope);
-    for problem in broken {
+    let told = |problem: &Problem| -> Vec<Problem> {
         let spans = || std::iter::once(problem.at).chain(problem.related.iter().map(|label| label.span));
         let mut sites: Vec<SiteId> = spans().flat_map(|at| places.sites(at)).collect();
         sites.sort_unstable();
         sites.dedup();
-        for id in sites {
+        let remembered = sites.into_iter().filter_map(|id| {
             let site = scope.deployment.site(id);
-            let Some(value) = site.strict_transport().filter(|value| is_remembered(value)) else { continue };
-            let Some(name) = public_name(scope, id, site) else { continue };
+            let value = site.strict_transport().filter(|value| is_remembered(value))?;
+            let name = public_name(scope, id, site)?;
             let told = Problem::new("hsts-with-broken-tls", value.span).with("name", &*name.text);
-            let told = told.with("fault", problem.rule.to_string());
-            sink.report(told.related(problem.at, "keeps browsers out"));
-        }
-    }
+            Some(told.with("fault", problem.rule.to_string()).related(problem.at, "keeps browsers out"))
+        });
+        remembered.collect()
+    };
+    let found: Vec<Vec<Problem>> = broken.into_par_iter().with_min_len(CHUNK).map(told).collect();
+    found.into_iter().flatten().for_each(|problem| sink.report(problem));
 }
+
+/// Problems that one worker looks at at a time.
+const CHUNK: usize = 64;
 
 /// Which sites stand behind a place: the block around it, or those that are served with the file that it names.
 struct Places {
