@@ -110,10 +110,17 @@ fn drawn<T: Sync>(
 /// How many pieces are kept before they are written.
 const PIECES: usize = 32;
 
+/// Whether a text is ASCII in which nothing but tabs and line ends moves the cursor.
+fn is_printable(bytes: &[u8]) -> bool {
+    let is_one = |byte: u8| byte.is_ascii_graphic() | matches!(byte, b' ' | b'\t' | b'\n');
+    // Piece by piece: within one all bytes are looked at side by side.
+    bytes.chunks(64).all(|piece| piece.iter().fold(true, |all, byte| all & is_one(*byte)))
+}
+
 /// Words for a terminal: control characters and marks that turn the reading direction come from the files that are judged,
 /// and are replaced.
 pub fn plain(text: &str) -> Cow<'_, str> {
-    if text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t')) {
+    if is_printable(text.as_bytes()) && !text.contains('\n') {
         return Cow::Borrowed(text);
     }
     let is_hidden = |letter: char| letter.is_control() && letter != '\t' || is_turning(letter);

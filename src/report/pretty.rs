@@ -15,7 +15,7 @@ use miette::{
 };
 
 use super::fold::fold;
-use super::{drawn, plain};
+use super::{drawn, is_printable, plain};
 use crate::diagnostic::{Finding, Label, Safety, Severity};
 use crate::fix;
 use crate::pipeline::{By, Failure, Run};
@@ -214,6 +214,7 @@ fn frame(out: &mut String, texts: &Texts<'_>, labels: &[Label], severity: Severi
     };
     let theme = if style.color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
     let handler = GraphicalReportHandler::new_themed(theme).with_width(style.width.max(40)).with_context_lines(1);
+    let handler = handler.without_cause_chain();
     let mut drawn = String::new();
     if handler.render_report(&mut drawn, &shown).is_ok() {
         // The head is ours; miette's begins with the line of its message.
@@ -226,7 +227,7 @@ fn frame(out: &mut String, texts: &Texts<'_>, labels: &[Label], severity: Severi
 
 /// Text of the same length in which nothing moves the cursor: control and invalid bytes are replaced.
 fn visible(bytes: &[u8]) -> Cow<'_, str> {
-    if bytes.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\n' | b'\t'))
+    if is_printable(bytes)
         && let Ok(text) = std::str::from_utf8(bytes)
     {
         return Cow::Borrowed(text);
