@@ -184,3 +184,40 @@ fn apache_gives_what_is_told() {
 fn caddy_gives_what_is_told() {
     check("caddy", CADDY);
 }
+
+/// A site for each of some folders beside each other: one has a key in it, one is a link to a folder with one, one is missing.
+#[test]
+fn many_folders_beside_each_other_are_looked_up_like_few() {
+    for count in [4, 40] {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let top = folder.path().canonicalize().expect("a real path");
+        let standard = recipe::standard_files();
+        let mut files = std::collections::BTreeMap::from([("a.pem".to_owned(), standard["a.pem"].clone())]);
+        for place in ["sites/1", "elsewhere", "outside"] {
+            files.insert(format!("{place}/a.key"), standard["a.key"].clone());
+        }
+        let mut sites = String::new();
+        for number in 0..count {
+            if !matches!(number, 1..=3) {
+                files.insert(format!("sites/{number}/index.html"), b"hello".to_vec());
+            }
+            let key = match number {
+                1 => "sites/1/a.key",
+                2 => "elsewhere/a.key",
+                _ => "outside/a.key",
+            };
+            sites += &format!(
+                "server {{\nlisten 8443 ssl;\nserver_name site{number}.test;\nroot sites/{number};\n\
+                 ssl_certificate a.pem;\nssl_certificate_key {key};\n}}\n"
+            );
+        }
+        files.insert("nginx.conf".to_owned(), format!("events {{}}\nhttp {{\n{sites}}}\n").into_bytes());
+        recipe::write(&top, &files);
+        std::os::unix::fs::symlink("../elsewhere", top.join("sites/2")).expect("a link");
+        let run = pipeline::lint(&Disk::new(), &[top.join("nginx.conf")], &Options { now: NOW, ..Options::default() });
+        let run = run.expect("a run");
+        let told = run.findings.iter().filter(|one| one.rule.as_str() == "key-in-webroot");
+        let told: Vec<_> = told.map(|one| run.sources.text(one.primary.span)).collect();
+        assert_eq!(told, ["sites/1/a.key", "elsewhere/a.key"], "{count} folders");
+    }
+}
