@@ -307,7 +307,7 @@ fn a_defect_is_told_in_every_format() {
         written(&|out| report::concise(&run, out)),
         serde_json::to_string(&report::json::document(&run)).expect("JSON"),
         report::ndjson::target(Path::new("nginx.conf"), &run).expect("JSON"),
-        report::sarif::sarif(&run).expect("JSON"),
+        serde_json::to_string(&report::sarif::document(&run)).expect("JSON"),
         report::github::github(&run),
         report::gitlab::gitlab(&run).expect("JSON"),
         report::junit::junit(&run).expect("XML"),

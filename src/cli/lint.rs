@@ -169,12 +169,12 @@ pub(super) fn show(run: &Run, arguments: &LintArguments) -> Result<(), Failure> 
             return output_by(shared, |out| report::pretty(run, style, out));
         }
         LintFormat::Concise => return output_by(shared, |out| report::concise(run, out)),
-        LintFormat::Json => return output_by(shared, |out| json(run, out)),
+        LintFormat::Json => return output_by(shared, |out| json(&report::json::document(run), out)),
+        LintFormat::Sarif => return output_by(shared, |out| json(&report::sarif::document(run), out)),
         LintFormat::Ndjson => {
             let first = run.targets.first().map_or(Path::new("/"), |target| &target.path);
             report::ndjson::target(first, run).map_err(unwritable)?
         }
-        LintFormat::Sarif => report::sarif::sarif(run).map_err(unwritable)?,
         LintFormat::Github => report::github::github(run),
         LintFormat::Gitlab => report::gitlab::gitlab(run).map_err(unwritable)?,
         LintFormat::Junit => report::junit::junit(run).map_err(unwritable)?,
@@ -182,17 +182,17 @@ pub(super) fn show(run: &Run, arguments: &LintArguments) -> Result<(), Failure> 
         LintFormat::Prometheus => report::prometheus::prometheus(run),
     };
     let text = match arguments.format {
-        LintFormat::Ndjson | LintFormat::Sarif | LintFormat::Gitlab => report::spelled(text, report::spelled_in_json),
+        LintFormat::Ndjson | LintFormat::Gitlab => report::spelled(text, report::spelled_in_json),
         LintFormat::Junit | LintFormat::Checkstyle => report::spelled(text, report::spelled_in_xml),
         _ => text,
     };
     output(shared, text.as_bytes())
 }
 
-/// The JSON document of a run.
-fn json(run: &Run, out: &mut dyn Write) -> std::io::Result<()> {
+/// Writes a JSON document while it is made.
+fn json(document: &impl serde::Serialize, out: &mut dyn Write) -> std::io::Result<()> {
     let mut out = report::Spelling::new(out, report::spelled_in_json);
-    serde_json::to_writer_pretty(&mut out, &report::json::document(run))?;
+    serde_json::to_writer_pretty(&mut out, document)?;
     out.write_all(b"\n")
 }
 

@@ -1,44 +1,57 @@
 //! SARIF 2.1.0 (OASIS): rules with their help, results with places, fixes and fingerprints, what was left out and by whom.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
 use super::json::TOOL;
 use super::place::{place, uri};
 use crate::diagnostic::{Finding, Fix, Severity};
 use crate::lint::Rule;
-use crate::pipeline::{By, Failure, Run};
+use crate::pipeline::{By, Failure, Run, Suppressed};
 use crate::source::{FileId, Span};
 
-/// The document of a run.
-///
-/// # Errors
-/// Never in practice: what is written is text and numbers.
-pub fn sarif(run: &Run) -> serde_json::Result<String> {
-    let all = || run.findings.iter().chain(run.suppressed.iter().map(|one| &one.finding));
-    let names: Vec<&str> = {
-        let sorted: BTreeMap<&str, ()> = all().map(|finding| (finding.rule.as_str(), ())).collect();
-        sorted.into_keys().collect()
-    };
-    let rules: Vec<Value> = names.iter().filter_map(|name| run.rules.find(name)).map(rule).collect();
-    let mut results: Vec<Value> = run.findings.iter().map(|finding| result(run, &names, finding)).collect();
-    for one in &run.suppressed {
-        let mut value = result(run, &names, &one.finding);
-        let by = match &one.by {
-            By::Comment(reason) => json!({ "kind": "inSource", "justification": reason }),
-            By::Baseline => {
-                value["baselineState"] = "unchanged".into();
-                json!({ "kind": "external", "justification": "known: it stands in the baseline" })
-            }
-            By::Since(name) => {
-                value["baselineState"] = "unchanged".into();
-                json!({ "kind": "external", "justification": format!("known: {name} has it too") })
-            }
-        };
-        value["suppressions"] = json!([by]);
-        results.push(value);
+/// A log of one run.
+#[derive(Debug, Serialize)]
+pub struct Log<R> {
+    #[serde(rename = "$schema")]
+    schema: &'static str,
+    version: &'static str,
+    runs: [Logged<R>; 1],
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Logged<R> {
+    tool: Value,
+    column_kind: &'static str,
+    invocations: [Value; 1],
+    results: R,
+}
+
+/// The results of a run, each made as it is written: there may be many.
+#[derive(Debug)]
+pub struct Results<'r> {
+    run: &'r Run,
+    /// The rules that they are of, in order.
+    names: Vec<&'r str>,
+}
+
+impl Serialize for Results<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let Results { run, names } = self;
+        let shown = run.findings.iter().map(|finding| result(run, names, finding));
+        to.collect_seq(shown.chain(run.suppressed.iter().map(|one| left_out(run, names, one))))
     }
+}
+
+/// The document of a run.
+pub fn document(run: &Run) -> Log<Results<'_>> {
+    let all = run.findings.iter().chain(run.suppressed.iter().map(|one| &one.finding));
+    let names: BTreeSet<&str> = all.map(|finding| finding.rule.as_str()).collect();
+    let names: Vec<&str> = names.into_iter().collect();
+    let rules: Vec<Value> = names.iter().filter_map(|name| run.rules.find(name)).map(rule).collect();
     let notes: Vec<Value> = run
         .unjudged
         .iter()
@@ -54,32 +67,32 @@ pub fn sarif(run: &Run) -> serde_json::Result<String> {
         })
         .collect();
     let invocation = json!({ "executionSuccessful": true, "toolExecutionNotifications": notes });
-    document(rules, results, invocation)
+    log(rules, Results { run, names }, invocation)
 }
 
 /// The document of a run that failed.
 ///
 /// # Errors
-/// As [`sarif`].
+/// Never in practice: what is written is text and numbers.
 pub fn failure(failure: &Failure) -> serde_json::Result<String> {
     let help = failure.help.as_ref().map(|help| format!(": {help}")).unwrap_or_default();
     let note = json!({ "level": "error", "message": { "text": format!("{}{help}", failure.message) } });
     let invocation = json!({ "executionSuccessful": false, "toolExecutionNotifications": [note] });
-    document(Vec::new(), Vec::new(), invocation)
+    serde_json::to_string_pretty(&log::<[Value; 0]>(Vec::new(), [], invocation))
 }
 
-/// A document of one run.
-pub(super) fn document(rules: Vec<Value>, results: Vec<Value>, invocation: Value) -> serde_json::Result<String> {
-    serde_json::to_string_pretty(&json!({
-        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
-        "version": "2.1.0",
-        "runs": [{
-            "tool": { "driver": { "name": TOOL.name, "semanticVersion": TOOL.version, "rules": rules } },
-            "columnKind": "unicodeCodePoints",
-            "invocations": [invocation],
-            "results": results,
+/// A log of one run.
+pub(super) fn log<R>(rules: Vec<Value>, results: R, invocation: Value) -> Log<R> {
+    Log {
+        schema: "https://json.schemastore.org/sarif-2.1.0.json",
+        version: "2.1.0",
+        runs: [Logged {
+            tool: json!({ "driver": { "name": TOOL.name, "semanticVersion": TOOL.version, "rules": rules } }),
+            column_kind: "unicodeCodePoints",
+            invocations: [invocation],
+            results,
         }],
-    }))
+    }
 }
 
 fn level(severity: Severity) -> &'static str {
@@ -142,6 +155,24 @@ fn result(run: &Run, names: &[&str], finding: &Finding) -> Value {
     if let Some(fix) = &finding.fix {
         value["fixes"] = json!([fixed(run, fix)]);
     }
+    value
+}
+
+/// A finding that is left out, and by whom.
+fn left_out(run: &Run, names: &[&str], one: &Suppressed) -> Value {
+    let mut value = result(run, names, &one.finding);
+    let by = match &one.by {
+        By::Comment(reason) => json!({ "kind": "inSource", "justification": reason }),
+        By::Baseline => {
+            value["baselineState"] = "unchanged".into();
+            json!({ "kind": "external", "justification": "known: it stands in the baseline" })
+        }
+        By::Since(name) => {
+            value["baselineState"] = "unchanged".into();
+            json!({ "kind": "external", "justification": format!("known: {name} has it too") })
+        }
+    };
+    value["suppressions"] = json!([by]);
     value
 }
 

@@ -104,5 +104,5 @@ pub fn sarif(run: &Comparison) -> serde_json::Result<String> {
         json!({ "level": "note", "message": { "text": format!("not compared: {host}{what}: {why}") } })
     });
     let invocation = json!({ "executionSuccessful": true, "toolExecutionNotifications": notes.collect::<Vec<_>>() });
-    sarif::document(rules.collect(), results.collect(), invocation)
+    serde_json::to_string_pretty(&sarif::log(rules.collect(), results.collect::<Vec<Value>>(), invocation))
 }
