@@ -635,3 +635,84 @@ fn the_real_server_serves_the_certificate_of_the_model() {
         assert!(served.contains(second_line), "{name} is not served with {}: {config}\n{served}", token.text);
     });
 }
+
+/// Lines with regular expressions, good and bad.
+const EXPRESSIONS: &[&str] = &[
+    "<LocationMatch \"^/(a\">\n</LocationMatch>",
+    "<LocationMatch ^/(?!a)[^(]+>\n</LocationMatch>",
+    "<DirectoryMatch \"*a\">\n</DirectoryMatch>",
+    "<FilesMatch \"*.php\">\n</FilesMatch>",
+    "<FilesMatch \"\\.(?:php|inc)$\">\n</FilesMatch>",
+    "<Files \"*.php\">\n</Files>",
+    "<Files ~ \"*.php\">\n</Files>",
+    "<Location ~ \"(\">\n</Location>",
+    "<Location \"/(\">\n</Location>",
+    "<Directory ~ \"[a\">\n</Directory>",
+    "<ProxyMatch \"(a\">\n</ProxyMatch>",
+    "AliasMatch \"(\" /x",
+    "Alias \"/(\" /x",
+    "ScriptAliasMatch \"*\" /x",
+    "RedirectMatch \"(\" /x",
+    "RedirectMatch 301 \"(\" /x",
+    "RedirectMatch Permanent \"(a\" /x",
+    "RedirectMatch 410 \"(a\"",
+    "RedirectMatch gone \"*\"",
+    "RedirectMatch gone \"a*\"",
+    "RewriteRule *.php x",
+    "RewriteRule !*.php x",
+    "RewriteRule !.*\\.php x",
+    "RewriteRule a{3,1} x",
+    "RewriteRule a{3} x",
+    "RewriteRule \"\" x",
+    "RewriteEngine off\nRewriteRule ( x",
+    "RewriteRule a\\ b x",
+    "RewriteRule (a\\ b) x",
+    "RewriteRule \"^(a|\\\\)$\" x",
+    "AliasMatch \"^(a|\\\\)$\" /x",
+    "RewriteCond %{HTTP_HOST}\\ ( (a)",
+    "RewriteRule ^(.*)${PART}$ x",
+    "RewriteCond %{HTTP_HOST} *.a.test",
+    "RewriteCond %{HTTP_HOST} !^(www [NC]",
+    "RewriteCond %{HTTP_HOST} !^(www\\.)?a [NC]",
+    "RewriteCond %{HTTP_HOST} =(",
+    "RewriteCond %{HTTP_HOST} !=(",
+    "RewriteCond %{HTTP_HOST} <(",
+    "RewriteCond %{HTTP_HOST} >=(",
+    "RewriteCond %{REQUEST_FILENAME} !-f",
+    "RewriteCond %{HTTP_HOST} -gt(",
+    "RewriteCond expr \"%{HTTP_HOST} = '('\"",
+    "SetEnvIf User-Agent \"*bot\" a",
+    "SetEnvIf User-Agent bot a",
+    "SetEnvIfNoCase User-Agent \"bot)\" a",
+    "BrowserMatch \"*\" a",
+    "BrowserMatchNoCase \"(\" a",
+    "Header edit Set-Cookie \"^(.*\" x",
+    "Header edit Set-Cookie \"^(.*)$\" \"$1;(\"",
+    "Header always edit* Set-Cookie \"*\" x",
+    "Header set A \"(\"",
+    "RequestHeader edit A \"(\" x",
+    "ProxyPassMatch \"^/(a\" http://b",
+    "<Location /x>\nProxyPassMatch http://b/(\n</Location>",
+];
+
+#[test]
+fn expressions_stop_httpd_where_it_cannot_compile_them() {
+    let modules = ["mpm_event", "authz_core", "alias", "rewrite", "setenvif", "headers", "proxy", "proxy_http"];
+    let module = |name: &str| format!("LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n");
+    let modules: String = modules.into_iter().map(module).collect();
+    let wrong: Vec<String> = EXPRESSIONS
+        .par_iter()
+        .filter_map(|line| {
+            let text = format!(
+                "PidFile apache.pid\nErrorLog error.log\nServerName localhost\n{modules}Listen 8080\nDefine PART b\n{line}\n"
+            );
+            let told = read(&[("apache2.conf", &text)]).problems();
+            let is_told = told.iter().any(|one| one.ends_with("invalid-argument.expression"));
+            let folder = tempfile::tempdir().expect("a temporary folder");
+            std::fs::write(folder.path().join("apache2.conf"), &text).expect("a file can be written");
+            let real = server::apache(folder.path(), "apache2.conf");
+            (is_told == real.starts).then(|| format!("{line}: {told:?}, {}\n", real.words))
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.concat());
+}

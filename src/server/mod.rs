@@ -4,6 +4,7 @@
 pub mod apache;
 mod backup;
 pub mod caddy;
+mod expression;
 pub mod nginx;
 mod outline;
 mod settle;

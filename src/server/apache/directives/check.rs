@@ -2,6 +2,7 @@
 
 use foldhash::HashMap;
 
+use super::expression;
 use super::table::{Arguments, Context, Entry, find, is_foreign, nearest};
 use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity};
 use crate::platform::Version;
@@ -109,7 +110,7 @@ fn arguments(row: &Entry, written: Written<'_, '_>) -> Option<Problem> {
         let problem = problem.with("value", String::from_utf8_lossy(&value));
         return Some(problem.with("expected", "`on` or `off`"));
     }
-    None
+    expression::check(row.lower, written.is_section, words, text, file)
 }
 
 /// How many words stand before one that was meant to begin a comment.
