@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use rayon::prelude::*;
 use shakedown::model::{BindingId, Deployment, Endpoint, Found, OriginKind, ServerKind, Transport};
 use shakedown::pipeline;
 use shakedown::platform::{self, Part, Version};
@@ -382,4 +383,74 @@ fn what_stands_once_the_real_nginx_refuses_twice() {
             assert_eq!(is_told, !starts, "{said}");
         }
     }
+}
+
+/// What stands in a server with regular expressions, good and bad.
+const EXPRESSIONS: &[&str] = &[
+    "if ($uri ~ \"(\") { return 404; }",
+    "if ($uri ~* (a) { return 404; }",
+    "if ($uri !~ \"*a\") { return 404; }",
+    "if ($uri !~* \"a)\") { return 404; }",
+    "if ($uri = \"(\") { return 404; }",
+    "if ($uri ~ \"(a)\") { return 404; }",
+    "if ($uri ~ (a|b)) { return 404; }",
+    "if ($uri ~ \"a{3,1}\" ) { return 404; }",
+    "if ( $uri ~ \"(\" ) { return 404; }",
+    "if ($http_cookie ~* \"id=([^;]+)(?:;|$)\") { set $id $1; }",
+    "if ($uri ~ $host) { return 404; }",
+    "gzip_disable \"(\";",
+    "gzip_disable msie6;",
+    "gzip_disable a \"*\";",
+    "location / { fastcgi_split_path_info \"^(.+\\.php(/.*)$\"; }",
+    "location / { fastcgi_split_path_info \"^(.+\\.php)(/.*)$\"; }",
+    "location / { proxy_pass http://127.0.0.1; proxy_redirect ~( /; }",
+    "location / { proxy_pass http://127.0.0.1; proxy_redirect ~*(a) /; }",
+    "location / { proxy_pass http://127.0.0.1; proxy_redirect ( /; }",
+    "location / { proxy_cookie_path ~( /; }",
+    "location / { proxy_cookie_path \"~*^/(?:a)\" /; }",
+    "location / { proxy_cookie_domain ~( a; }",
+    "location / { proxy_cookie_domain ( a; }",
+    "valid_referers none ~(;",
+    "valid_referers ~*a;",
+    "valid_referers (;",
+    "location ~ (a { }",
+    "location ~* *a { }",
+    "location \"~ (\" { }",
+    "location ~( { }",
+    "location ~*a) { }",
+    "location ~^/a$ { }",
+    "location ^~ /( { }",
+    "location = /( { }",
+    "location @a( { }",
+    "location ~ [a { }",
+    "location ~ [(] { }",
+    "rewrite ( /x;",
+    "rewrite ^/(.*)$ /x;",
+    "server_name ~( b.test;",
+    "server_name ~^(?<name>.+)\\.b\\.test$;",
+    "sub_filter ( b;",
+    "} map $uri $a { ~( 1; } server { listen 8081;",
+    "} map $uri $a { ~*(a) 1; } server { listen 8081;",
+    "} map $uri $a { \"~*a)\" 1; } server { listen 8081;",
+    "} map $uri $a { default 0; ( 1; } server { listen 8081;",
+    "} map $uri $a { \\~( 1; } server { listen 8081;",
+    "} map $host $a { hostnames; *.b.test 2; ~[a 2; } server { listen 8081;",
+];
+
+#[test]
+fn expressions_stop_nginx_where_it_cannot_compile_them() {
+    let wrong: Vec<String> = EXPRESSIONS
+        .par_iter()
+        .filter_map(|line| {
+            let site = format!("server {{ listen 8080; server_name a.test;\n{line}\n}}");
+            let text = format!("events {{}}\nhttp {{\naccess_log off;\n{site}\n}}\n");
+            let told = read(&[("nginx.conf", &text)], "1.22.1").problems();
+            let is_told = told.iter().any(|one| one.contains("invalid-argument"));
+            let folder = tempfile::tempdir().expect("a temporary folder");
+            std::fs::write(folder.path().join("nginx.conf"), &text).expect("a file can be written");
+            let real = shakedown_testing::server::nginx(folder.path(), "nginx.conf");
+            (is_told == real.starts).then(|| format!("{line}: {told:?}, {}\n", real.words))
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.concat());
 }

@@ -486,6 +486,12 @@ impl<'a> Lowering<'a> {
                     } else {
                         let is_early = |word: &Word| word.value(&file.bytes).starts_with(b"$ssl_early_data");
                         out.maps_early_data |= name == b"map" && said.words.first().is_some_and(is_early);
+                        if check && name == b"map" {
+                            let entries = tree.children(index).map(|entry| tree.directives[entry].first_word as usize);
+                            let faults =
+                                entries.filter_map(|at| directives::check_entry(&tree.words[at], &file.bytes, file.id));
+                            out.problems.extend(faults);
+                        }
                     }
                 }
             }
