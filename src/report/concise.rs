@@ -9,7 +9,7 @@ use crate::pipeline::Run;
 use crate::source::Sources;
 
 /// Findings that one worker writes at a time.
-const CHUNK: usize = 256;
+const CHUNK: usize = 32;
 
 /// The findings of a run.
 ///

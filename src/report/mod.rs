@@ -108,7 +108,7 @@ fn drawn<T: Sync>(
 }
 
 /// How many pieces are kept before they are written.
-const PIECES: usize = 32;
+const PIECES: usize = 256;
 
 /// Whether a text is ASCII in which nothing but tabs and line ends moves the cursor.
 fn is_printable(bytes: &[u8]) -> bool {

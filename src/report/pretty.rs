@@ -80,7 +80,7 @@ impl<'r> Texts<'r> {
 }
 
 /// How many findings one worker draws at a time.
-const CHUNK: usize = 64;
+const CHUNK: usize = 8;
 
 /// How many other places that name a certificate are told of.
 const PLACES: usize = 5;
