@@ -1,12 +1,22 @@
 //! Regular expressions that no engine takes: nginx and Apache compile each while they read the configuration, and do not start
 //! where PCRE refuses one.
 
+use crate::diagnostic::Problem;
+use crate::source::Span;
+
 /// Bytes of an expression that is looked at: a tree is much larger than its text, and nobody writes longer ones.
 const LONGEST: usize = 4096;
 
+/// What is told of a regular expression that cannot be compiled.
+pub(super) fn problem(regex: &[u8], at: Span) -> Option<Problem> {
+    let regex = std::str::from_utf8(regex).ok()?;
+    let reason = fault(regex)?;
+    Some(Problem::new("invalid-argument", at).case("expression").with("value", regex).with("reason", reason))
+}
+
 /// What PCRE, too, says of a regular expression that cannot be one: only faults that it shares with the syntax here. Others
 /// may be what PCRE knows beyond it.
-pub(super) fn fault(regex: &str) -> Option<&'static str> {
+fn fault(regex: &str) -> Option<&'static str> {
     use regex_syntax::ast::ErrorKind;
     if regex.len() > LONGEST || is_surely_sound(regex.as_bytes()) {
         return None;

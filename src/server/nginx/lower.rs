@@ -488,8 +488,8 @@ impl<'a> Lowering<'a> {
                         out.maps_early_data |= name == b"map" && said.words.first().is_some_and(is_early);
                         if check && name == b"map" {
                             let entries = tree.children(index).map(|entry| tree.directives[entry].first_word as usize);
-                            let faults =
-                                entries.filter_map(|at| directives::check_entry(&tree.words[at], &file.bytes, file.id));
+                            let faults = entries
+                                .filter_map(|at| directives::check_marked(&tree.words[at], &file.bytes, file.id));
                             out.problems.extend(faults);
                         }
                     }

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use crate::diagnostic::Problem;
 use crate::server::apache::syntax::Word;
-use crate::server::expression::fault;
+use crate::server::expression;
 use crate::source::FileId;
 
 /// A regular expression that cannot be compiled. `name` in lower case.
@@ -17,11 +17,7 @@ pub fn check(name: &str, is_section: bool, words: &[Word], text: &[u8], file: Fi
         false => of_directive(name, words, text)?,
     };
     // What a variable holds is put in before.
-    if value.contains("${") {
-        return None;
-    }
-    let problem = Problem::new("invalid-argument", word.span(file)).case("expression");
-    Some(problem.with("reason", fault(&value)?).with("value", value))
+    if value.contains("${") { None } else { expression::problem(value.as_bytes(), word.span(file)) }
 }
 
 fn shown(word: &Word, text: &[u8]) -> Option<String> {

@@ -4,13 +4,13 @@
 use std::borrow::Cow;
 
 use crate::diagnostic::Problem;
-use crate::server::expression::fault;
+use crate::server::expression;
 use crate::server::nginx::syntax::Word;
 use crate::source::FileId;
 
 /// A regular expression that cannot be compiled.
 pub fn check(name: &[u8], words: &[Word], text: &[u8], file: FileId) -> Option<Problem> {
-    let marked = |word: &Word| marked(word, text, file);
+    let marked = |word: &Word| check_marked(word, text, file);
     match (name, words) {
         (b"server_name" | b"valid_referers", _) => words.iter().find_map(|word| {
             let value = after_mark(word, text)?;
@@ -28,15 +28,8 @@ pub fn check(name: &[u8], words: &[Word], text: &[u8], file: FileId) -> Option<P
     }
 }
 
-/// An entry of a `map` whose expression cannot be compiled. `word` is what it is for.
-pub fn check_entry(word: &Word, text: &[u8], file: FileId) -> Option<Problem> {
-    marked(word, text, file)
-}
-
 fn told(word: &Word, regex: &[u8], file: FileId) -> Option<Problem> {
-    let reason = fault(std::str::from_utf8(regex).ok()?)?;
-    let problem = Problem::new("invalid-argument", word.span(file)).case("expression");
-    Some(problem.with("value", String::from_utf8_lossy(regex)).with("reason", reason))
+    expression::problem(regex, word.span(file))
 }
 
 /// The value of a word that may begin with the mark of an expression: most do not, and are not looked at further.
@@ -45,8 +38,8 @@ fn after_mark<'t>(word: &Word, text: &'t [u8]) -> Option<Cow<'t, [u8]>> {
     matches!(first, b'~' | b'"' | b'\'').then(|| word.value(text))
 }
 
-/// Of a word that is an expression where it begins with `~` or `~*`.
-fn marked(word: &Word, text: &[u8], file: FileId) -> Option<Problem> {
+/// Of a word that is an expression where it begins with `~` or `~*`, as an entry of a `map`.
+pub fn check_marked(word: &Word, text: &[u8], file: FileId) -> Option<Problem> {
     let value = after_mark(word, text)?;
     let regex = value.strip_prefix(b"~")?;
     told(word, regex.strip_prefix(b"*").unwrap_or(regex), file)
