@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 
 use criterion::{BatchSize, Criterion};
 use shakedown::handshake::{Outcome, Predictor, client};
-use shakedown::lint::{self, Machine, Permissions, Scope, Settings, Trust};
+use shakedown::lint::{self, Machine, Permissions, RuleContext, Settings, Trust};
 use shakedown::model::ServerKind;
-use shakedown::pipeline::{self, Loaded, Options, Question, TrustSource};
-use shakedown::pki::Library;
+use shakedown::pipeline::{self, HandshakeRequest, Loaded, Options, TrustSource};
+use shakedown::pki::PemStore;
 use shakedown::platform::{self, SystemTls};
 use shakedown::report;
-use shakedown::server::{self, Form, Input, Root, apache, nginx};
+use shakedown::server::{self, Completeness, Input, Root, apache, nginx};
 use shakedown::source::{FileSystem, Limits, Memory, Sources, Text};
 use shakedown_testing::certificate::Certificate;
 use shakedown_testing::key::key;
@@ -111,7 +111,7 @@ fn lower(files: &Memory) -> usize {
     let path = Path::new("nginx.conf");
     let bytes = files.read(path, u64::MAX).expect("it was put there");
     let roots = vec![Root { path: path.into(), bytes, text: Text::File }];
-    let input = Input { roots, form: Form::Whole, definitions: Vec::new() };
+    let input = Input { roots, form: Completeness::Whole, definitions: Vec::new() };
     let platform = platform::find("debian-12", ServerKind::Nginx.part()).expect("it is known");
     let mut sources = Sources::new();
     server::read(ServerKind::Nginx, files, &mut sources, &Limits::default(), input, platform).deployment().sites.len()
@@ -119,14 +119,14 @@ fn lower(files: &Memory) -> usize {
 
 fn load_pem(files: &Memory, certificates: usize) -> usize {
     let paths = (0..certificates).flat_map(|at| [format!("tls/{at}.pem"), format!("tls/{at}.key")]).map(PathBuf::from);
-    Library::load(files, &mut Sources::new(), &Limits::default(), paths, &[]).iter().count()
+    PemStore::load(files, &mut Sources::new(), &Limits::default(), paths, &[]).iter().count()
 }
 
 /// The rules alone, over what was read.
 fn rules(loaded: &Loaded) -> usize {
     let reading = &loaded.readings[0];
     let (settings, permissions, machine) = (Settings::default(), Permissions::default(), Machine::default());
-    let question = lint::Question {
+    let question = lint::LintInputs {
         trust: Trust { anchors: &loaded.anchors, is_given: true, is_public: false },
         settings: &settings,
         now: NOW,
@@ -136,7 +136,7 @@ fn rules(loaded: &Loaded) -> usize {
     };
     let editor = reading.understood.editor();
     let deployment = reading.understood.deployment();
-    let scope = Scope::new(deployment, &reading.system, &loaded.library, &loaded.sources, &*editor, question);
+    let scope = RuleContext::new(deployment, &reading.system, &loaded.library, &loaded.sources, &*editor, question);
     lint::run(&scope, &settings, usize::MAX).findings.len()
 }
 
@@ -155,7 +155,7 @@ fn run(files: &Memory) -> pipeline::Run {
 }
 
 fn handshakes(files: &Memory) -> usize {
-    let question = Question { clients: client::clients().to_vec(), ..Question::default() };
+    let question = HandshakeRequest { clients: client::clients().to_vec(), ..HandshakeRequest::default() };
     pipeline::handshake(files, &[PathBuf::from("nginx.conf")], &options(), &question).expect("a run").rows.len()
 }
 

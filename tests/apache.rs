@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use shakedown::model::{Deployment, Endpoint, Found, FrameKind, OriginKind, ServerKind, Transport};
 use shakedown::pipeline::{self, Options};
 use shakedown::platform::{self, Part, Version};
-use shakedown::server::{Form, Input, Root, Understood, apache};
+use shakedown::server::{Completeness, Input, ParsedConfig, Root, apache};
 use shakedown::source::{Limits, Memory, Sources, Text};
 use shakedown_testing::recipe::{self, example_files_of};
 use shakedown_testing::server;
@@ -78,7 +78,7 @@ impl Model {
     fn problems(&self) -> Vec<String> {
         let all = self.deployment().problems.iter();
         all.map(|one| {
-            let place = self.sources.place(one.at).span;
+            let place = self.sources.resolve_span(one.at).span;
             let line = self.sources.positions(place).0.line;
             let case = if one.case.is_empty() { String::new() } else { format!(".{}", one.case) };
             format!("{}:{line} {}{case}", self.sources.file(place.file).path().display(), one.rule)
@@ -87,7 +87,7 @@ impl Model {
     }
 }
 
-fn read_with(files: &[(&str, &str)], version: &str, form: Form, definitions: &[(&str, Option<&str>)]) -> Model {
+fn read_with(files: &[(&str, &str)], version: &str, form: Completeness, definitions: &[(&str, Option<&str>)]) -> Model {
     let mut memory = Memory::new();
     for (path, text) in files {
         memory.insert(path, text.as_bytes().to_vec());
@@ -105,7 +105,7 @@ fn read_with(files: &[(&str, &str)], version: &str, form: Form, definitions: &[(
 }
 
 fn read(files: &[(&str, &str)]) -> Model {
-    read_with(files, "2.4.71", Form::Whole, &[])
+    read_with(files, "2.4.71", Completeness::Whole, &[])
 }
 
 /// What examples of the rules' pages have around them, without paths.
@@ -201,7 +201,7 @@ fn a_word_of_a_variable_stands_where_the_variable_is_used() {
     let model = whole("Define WORD SSLv4\nListen 443\nSSLProtocol all \\\n  -SSLv3 -${WORD}\n");
     assert_eq!(model.problems(), ["apache2.conf:6 unknown-protocol"]);
     let problem = &model.deployment().problems[0];
-    let place = model.sources.place(problem.at);
+    let place = model.sources.resolve_span(problem.at);
     assert_eq!(model.sources.text(place.span), "-${WORD}");
     assert_eq!(model.sources.text(place.through[0].0), "SSLv4");
     assert_eq!(model.sources.written(problem.at), None);
@@ -215,9 +215,9 @@ fn a_macro_shows_its_body_and_its_use() {
     assert_eq!(names(&model), "a.test b.test");
     assert_eq!(model.problems(), ["apache2.conf:6 unknown-protocol", "apache2.conf:6 unknown-protocol"]);
     let site = &model.deployment().sites[1];
-    let frame = model.deployment().frames.outward(site.via).next().expect("a frame");
+    let frame = model.deployment().frames.outward(site.include_chain).next().expect("a frame");
     assert_eq!((frame.kind, &*model.sources.text(frame.at)), (FrameKind::Macro, "Use SITE b.test 443"));
-    let place = model.sources.place(site.names[0].token.span);
+    let place = model.sources.resolve_span(site.names[0].token.span);
     assert_eq!(model.sources.text(place.span), "$name");
     let through: Vec<_> = place.through.iter().map(|(span, _)| model.sources.text(*span).into_owned()).collect();
     assert_eq!(through, ["b.test", "Use SITE b.test 443"]);
@@ -290,7 +290,7 @@ fn debian_gives_the_environment() {
     assert_eq!(names, ["a.test", "x.test", "${b}"]);
     assert!(model.deployment().unjudged.is_empty());
     let given = [("HOST_NAME", Some("b.test")), ("A", None)];
-    let model = read_with(&files[..1], "2.4.71", Form::Whole, &given);
+    let model = read_with(&files[..1], "2.4.71", Completeness::Whole, &given);
     assert_eq!(self::names(&model), "b.test");
 }
 
@@ -298,13 +298,13 @@ fn debian_gives_the_environment() {
 fn a_part_is_read_with_assumptions() {
     let text = "<IfModule mod_ssl.c>\n<VirtualHost *:443>\nServerName a.test\nSSLCertificateFile /a.pem\n</VirtualHost>\n\
                 </IfModule>\nRewriteEngine on\nphp_value x y\nInclude /etc/letsencrypt/options-ssl-apache.conf\n";
-    let model = read_with(&[("site.conf", text)], "2.4.71", Form::Fragment { prefix: None }, &[]);
+    let model = read_with(&[("site.conf", text)], "2.4.71", Completeness::Fragment { prefix: None }, &[]);
     assert_eq!(model.problems(), Vec::<String>::new());
     assert_eq!(model.listens(), ["*:443 Tls"]);
     let unjudged: Vec<&str> = model.deployment().unjudged.iter().map(|one| &*one.what).collect();
     assert_eq!(unjudged, ["include"]);
     let text = "AuthType Basic\nRequire valid-user\nSSLRequireSSL\n";
-    let model = read_with(&[(".htaccess", text)], "2.4.71", Form::Fragment { prefix: None }, &[]);
+    let model = read_with(&[(".htaccess", text)], "2.4.71", Completeness::Fragment { prefix: None }, &[]);
     assert_eq!(model.problems(), Vec::<String>::new());
 }
 
@@ -474,7 +474,7 @@ fn the_named_site_decides_protocols_where_they_are_written() {
     let model = whole(&format!("Listen 443\nSSLProtocol all -SSLv3\n{sites}"));
     assert_eq!(model.protocols("*:443", "c.test"), "TLSv1.0 TLSv1.1 TLSv1.2 TLSv1.3");
     let text = format!("{MODULES}Listen 443\n{sites}");
-    let model = read_with(&[("apache2.conf", &text)], "2.4.41", Form::Whole, &[]);
+    let model = read_with(&[("apache2.conf", &text)], "2.4.41", Completeness::Whole, &[]);
     assert_eq!(model.protocols("*:443", "b.test"), "TLSv1.2", "before 2.4.42 the first site decides");
 }
 

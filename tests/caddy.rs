@@ -7,18 +7,18 @@ use std::process::Command;
 
 use shakedown::diagnostic::Safety;
 use shakedown::model::{
-    Answer, Binding, BindingId, Deployment, Endpoint, Found, ServerKind, Setting, Unmatched, UpstreamAuthorities,
+    Binding, BindingId, Deployment, Endpoint, Found, HttpResponse, ServerKind, Setting, Unmatched, UpstreamAuthorities,
 };
 use shakedown::pipeline::{self, Options};
 use shakedown::platform::{self, Part};
-use shakedown::server::{self, Form, Input, Root};
+use shakedown::server::{self, Completeness, Input, Root};
 use shakedown::source::{Disk, FileSystem, Limits, Memory, Sources, Text};
 use shakedown_testing::random::Random;
 use shakedown_testing::{NOW, recipe};
 
 /// A configuration that was read, with its texts.
 struct Read {
-    understood: Box<dyn server::Understood>,
+    understood: Box<dyn server::ParsedConfig>,
     sources: Sources,
 }
 
@@ -26,7 +26,7 @@ fn read_as(files: &dyn FileSystem, path: &Path, bytes: &[u8], platform: &str, de
     let mut sources = Sources::new();
     let root = Root { path: path.to_path_buf(), bytes: bytes.to_vec().into(), text: Text::File };
     let defines: Vec<_> = defines.iter().map(|(name, value)| ((*name).to_owned(), Some((*value).to_owned()))).collect();
-    let input = Input { roots: vec![root], form: Form::Whole, definitions: defines };
+    let input = Input { roots: vec![root], form: Completeness::Whole, definitions: defines };
     let platform = platform::find(platform, Part::Caddy).expect("a platform of the table");
     let understood = server::read(ServerKind::Caddy, files, &mut sources, &Limits::default(), input, platform);
     Read { understood, sources }
@@ -53,7 +53,7 @@ impl Read {
     /// The problems: rule, case, and the text that they point at.
     fn problems(&self) -> Vec<String> {
         let told = |one: &shakedown::diagnostic::Problem| {
-            let at = self.sources.place(one.at).span;
+            let at = self.sources.resolve_span(one.at).span;
             format!("{}[{}] {}", one.rule, one.case, self.sources.text(at))
         };
         self.deployment().problems.iter().map(told).collect()
@@ -163,7 +163,7 @@ fn describe_upstreams(deployment: &Deployment) -> BTreeSet<String> {
 /// What sites answer, each once.
 fn describe_answers(deployment: &Deployment) -> BTreeSet<String> {
     let all = deployment.sites.iter().flat_map(|site| &site.answers);
-    let header = |answer: &Answer| answer.strict_transport.as_ref().map(|token| token.text.to_string());
+    let header = |answer: &HttpResponse| answer.strict_transport.as_ref().map(|token| token.text.to_string());
     all.map(|answer| format!("answers {:?} {:?}\n", answer.reply, header(answer))).collect()
 }
 
@@ -400,13 +400,13 @@ fn places_survive_imports_and_variables() {
     let (key, _) = pair.key.as_ref().and_then(|key| key.get()).expect("a key");
     assert_eq!((&*certificate.text, &*key.text), ("/etc/x.pem", "y.key"));
     // The key is an argument as it is; the certificate is made of one.
-    assert_eq!(read.sources.text(read.sources.place(key.span).span), "y.key");
-    let place = read.sources.place(certificate.span);
+    assert_eq!(read.sources.text(read.sources.resolve_span(key.span).span), "y.key");
+    let place = read.sources.resolve_span(certificate.span);
     assert_eq!(read.sources.text(place.span), "/etc/{args[0]}.pem");
     let through: Vec<String> = place.through.iter().map(|(span, _)| read.sources.text(*span).into_owned()).collect();
     assert_eq!(through, ["x", "import certificate x y.key"]);
     let name = site.names[0].token.span;
-    assert_eq!(read.sources.text(read.sources.place(name).span), "{$NAME:a.test}");
+    assert_eq!(read.sources.text(read.sources.resolve_span(name).span), "{$NAME:a.test}");
     let given = read_as(&Memory::new(), Path::new("Caddyfile"), text.as_bytes(), "debian-sid", &[("NAME", "b.test")]);
     assert_eq!(&*given.deployment().sites[0].names[0].token.text, "b.test");
 }
@@ -480,7 +480,7 @@ proptest::proptest! {
         text.splice(from..to, with.into_bytes());
         let read = read_as(&standard(), Path::new("Caddyfile"), &text, "debian-sid", &[]);
         for problem in &read.deployment().problems {
-            let _ = read.sources.place(problem.at);
+            let _ = read.sources.resolve_span(problem.at);
         }
     }
 }

@@ -58,7 +58,7 @@ fn judged(files: &Tree, example: &Example) -> Run {
 /// What is said at warning and above: of which file, by which rule.
 fn said(run: &Run) -> BTreeSet<(PathBuf, String)> {
     let place = |finding: &Finding| {
-        let file = run.sources.place(finding.primary.span).span.file;
+        let file = run.sources.resolve_span(finding.primary.span).span.file;
         (run.sources.file(file).path().to_path_buf(), finding.rule.to_string())
     };
     run.findings.iter().filter(|finding| finding.severity > Severity::Info).map(place).collect()

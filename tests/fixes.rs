@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use shakedown::diagnostic::{Deed, Safety, Severity};
+use shakedown::diagnostic::{FileAction, Safety, Severity};
 use shakedown::lint;
 use shakedown::lint::page::{Effect, Example, Expect, Fixability};
 use shakedown::pipeline::{self, Options, TrustSource};
@@ -15,7 +15,12 @@ fn fixed(files: &BTreeMap<String, Vec<u8>>, example: &Example, most: Safety) -> 
     fixed_after(files, example, most, &[])
 }
 
-fn fixed_after(files: &BTreeMap<String, Vec<u8>>, example: &Example, most: Safety, deeds: &[Deed]) -> pipeline::Fixed {
+fn fixed_after(
+    files: &BTreeMap<String, Vec<u8>>,
+    example: &Example,
+    most: Safety,
+    deeds: &[FileAction],
+) -> pipeline::Fixed {
     let main = main_file(example);
     let mut memory = memory(files);
     describe(&mut memory, example, deeds);
@@ -31,12 +36,12 @@ fn memory(files: &BTreeMap<String, Vec<u8>>) -> Memory {
 }
 
 /// Says who owns the files of an example, and what was done to them since.
-fn describe(memory: &mut Memory, example: &Example, deeds: &[Deed]) {
+fn describe(memory: &mut Memory, example: &Example, deeds: &[FileAction]) {
     for (path, said) in &example.metadata {
         let mode = said.mode.as_deref().map_or(0o600, |mode| u32::from_str_radix(mode, 8).expect("an octal number"));
         let (uid, gid, modified) = (said.uid, said.gid, said.days_old.map(|days| NOW - days * 86_400));
-        let (mode, gid) = deeds.iter().fold((mode, gid), |(mode, gid), deed| match deed {
-            Deed::Permit { path: changed, mode, group } if changed.ends_with(path) => {
+        let (mode, gid) = deeds.iter().fold((mode, gid), |(mode, gid), action| match action {
+            FileAction::Permit { path: changed, mode, group } if changed.ends_with(path) => {
                 (*mode, group.as_ref().map_or(gid, |(gid, _)| *gid))
             }
             _ => (mode, gid),
@@ -105,8 +110,8 @@ fn declared_and_offered_fixes_agree_and_converge() {
             for (path, (_, after)) in &before.files {
                 result.insert(path.display().to_string(), after.clone());
             }
-            for deed in &before.deeds {
-                if let Deed::Rename { from, to } = deed {
+            for action in &before.deeds {
+                if let FileAction::Rename { from, to } = action {
                     let path = |path: &PathBuf| path.to_string_lossy().trim_start_matches('/').to_owned();
                     let bytes = result.remove(&path(from)).expect("a file of the example");
                     result.insert(path(to), bytes);

@@ -5,14 +5,14 @@ use std::path::Path;
 use shakedown::diagnostic::Problem;
 use shakedown::model::{BindingId, Deployment, Endpoint, Found, ServerKind, Unmatched};
 use shakedown::platform::{self, Part};
-use shakedown::server::{self, Form, Input, Root};
+use shakedown::server::{self, Completeness, Input, Root};
 use shakedown::source::{Limits, Memory, Sources, Text};
 
 /// For each name: who answers on the socket of port 443, with which protocols and certificate.
 fn told(server: ServerKind, part: Part, text: &str, names: &[&str]) -> String {
     let mut sources = Sources::new();
     let root = Root { path: "main".into(), bytes: text.as_bytes().to_vec().into(), text: Text::File };
-    let input = Input { roots: vec![root], form: Form::Whole, definitions: Vec::new() };
+    let input = Input { roots: vec![root], form: Completeness::Whole, definitions: Vec::new() };
     let platform = platform::find("debian-12", part).expect("a platform of the table");
     let read = server::read(server, &Memory::new(), &mut sources, &Limits::default(), input, platform);
     let deployment = read.deployment();

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use shakedown::model::{BindingId, Deployment, Endpoint, Found, OriginKind, ServerKind, Transport};
 use shakedown::pipeline;
 use shakedown::platform::{self, Part, Version};
-use shakedown::server::{Form, Input, Root, Understood, nginx};
+use shakedown::server::{Completeness, Input, ParsedConfig, Root, nginx};
 use shakedown::source::{Limits, Memory, Sources, Text};
 
 struct Model {
@@ -74,7 +74,11 @@ fn read(files: &[(&str, &str)], version: &str) -> Model {
     let mut sources = Sources::new();
     let bytes: Arc<[u8]> = files[0].1.as_bytes().to_vec().into();
     let root = Root { path: files[0].0.into(), bytes, text: Text::File };
-    let form = if nginx::is_whole(files[0].1.as_bytes()) { Form::Whole } else { Form::Fragment { prefix: None } };
+    let form = if nginx::is_whole(files[0].1.as_bytes()) {
+        Completeness::Whole
+    } else {
+        Completeness::Fragment { prefix: None }
+    };
     let input = Input { roots: vec![root], form, definitions: Vec::new() };
     let nginx = nginx::read(&memory, &mut sources, &Limits::default(), input, platform);
     Model { sources, nginx }
@@ -202,7 +206,7 @@ fn a_value_knows_the_includes_that_led_to_it() {
     assert_eq!(policies[0].origin.written(), policies[1].origin.written());
     let lines: Vec<String> = deployment
         .frames
-        .outward(policies[1].origin.via)
+        .outward(policies[1].origin.include_chain)
         .map(|frame| format!("{}", model.sources.file(frame.at.file).path().display()))
         .collect();
     assert_eq!(lines, ["etc/sites/2-a", "etc/nginx.conf"]);
@@ -288,7 +292,7 @@ fn lint(files: &Memory, path: &str) -> (Vec<String>, Vec<String>) {
     let options = pipeline::Options { server: Some(ServerKind::Nginx), ..pipeline::Options::default() };
     let run = pipeline::lint(files, &[path.into()], &options).expect("it can be run");
     let place = |finding: &shakedown::diagnostic::Finding| {
-        let span = run.sources.place(finding.primary.span).span;
+        let span = run.sources.resolve_span(finding.primary.span).span;
         let path = run.sources.file(span.file).path().display().to_string();
         format!("{path}:{} {}", run.sources.positions(span).0.line, finding.rule)
     };

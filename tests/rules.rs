@@ -76,7 +76,7 @@ fn judge(example: &Example) -> (Run, &'static str) {
     options.lint.profile = example.profile.as_ref().map(|name| lint::profile(name).expect("a profile"));
     if let Some(text) = settings {
         let bytes = text.clone().into_bytes();
-        options.settle(config::parse(&files, Path::new(config::NAME), bytes.into()).expect("a shakedown.toml"));
+        options.merge_config(config::parse(&files, Path::new(config::NAME), bytes.into()).expect("a shakedown.toml"));
     }
     let shown = if is_settings { config::NAME } else { shown };
     let run =
@@ -94,7 +94,7 @@ fn main_file(example: &Example, shown: &'static str) -> &'static str {
 }
 
 fn place(run: &Run, finding: &Finding) -> (String, u32, u32, u32) {
-    let span = run.sources.place(finding.primary.span).span;
+    let span = run.sources.resolve_span(finding.primary.span).span;
     let (start, end) = run.sources.positions(span);
     let path = run.sources.file(span.file).path().display().to_string();
     // A token that goes on below is marked on its first line.

@@ -15,7 +15,7 @@ use shakedown::diagnostic::{Edit, Fix, Safety};
 use shakedown::model::ServerKind;
 use shakedown::pipeline::{self, Options, TrustSource};
 use shakedown::platform::{self, Part};
-use shakedown::server::{self, Form, Input, Outline, Root, nginx};
+use shakedown::server::{self, Completeness, Input, Outline, Root, nginx};
 use shakedown::source::archive::{self, Archive, Bounds};
 use shakedown::source::{FileId, FileSystem, Limits, Memory, Sources, Span, Text};
 use shakedown::tls::{cipher, group, signature};
@@ -82,7 +82,7 @@ fn read(kind: ServerKind, part: Part, main: &str, data: &[u8]) {
         Limits { includes: 200, include_depth: 10, config_file: 1 << 20, pem_file: 1 << 20, ..Limits::default() };
     let mut sources = Sources::new();
     let platform = platform::find("debian-12", part).expect("a platform of this project");
-    let forms = [Form::Whole, Form::Fragment { prefix: None }];
+    let forms = [Completeness::Whole, Completeness::Fragment { prefix: None }];
     for form in forms {
         let root = Root { path: PathBuf::from(main), bytes: Arc::clone(&text), text: Text::File };
         let input = Input { roots: vec![root], form, definitions: vec![("SET".to_owned(), Some("443".to_owned()))] };
@@ -98,7 +98,7 @@ fn read(kind: ServerKind, part: Part, main: &str, data: &[u8]) {
 /// A place lies inside its text, and leads to one in a file.
 fn sound(sources: &Sources, span: Span) {
     assert!(span.start <= span.end && span.end as usize <= sources.file(span.file).bytes().len(), "{span:?}");
-    let shown = sources.place(span).span;
+    let shown = sources.resolve_span(span).span;
     assert!(shown.start <= shown.end && shown.end as usize <= sources.file(shown.file).bytes().len(), "{shown:?}");
     sources.positions(shown);
 }

@@ -2,7 +2,7 @@
 
 use super::args::{CertificatesArguments, CertificatesFormat};
 use super::hosts::Host;
-use super::{CLEAN, output, settle, style};
+use super::{CLEAN, output, resolve, style};
 use crate::lint;
 use crate::pipeline::{self, Calendar, Failure};
 use crate::report;
@@ -36,17 +36,17 @@ fn look(arguments: &CertificatesArguments) -> Result<(Calendar, i64), Failure> {
     let paths: Vec<_> = arguments.path.iter().cloned().collect();
     let files = arguments.target.files();
     let mut options = arguments.target.options(&paths, lint::Settings::default())?;
-    let config = settle::config(&files, &paths, &arguments.target)?;
-    let paths = settle::paths(&files, &paths, config.as_ref());
+    let config = resolve::config(&files, &paths, &arguments.target)?;
+    let paths = resolve::paths(&files, &paths, config.as_ref());
     if let Some(config) = config {
-        options.settle(config);
+        options.merge_config(config);
     }
     let host = match (&arguments.path, &arguments.target.root) {
         (Some(path), None) => Host::open(path, &files, &options)?,
         _ => None,
     };
     let calendar = match host {
-        Some(host) => pipeline::calendar(&*host.files, &host.paths, &host.settle(&options))?,
+        Some(host) => pipeline::calendar(&*host.files, &host.paths, &host.apply_to(&options))?,
         None => pipeline::calendar(&files, &paths, &options)?,
     };
     Ok((calendar, options.now))

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::args::{CompareArguments, CompareFormat};
 use super::handshake::client;
 use super::input::{self, Opened};
-use super::{CLEAN, FINDINGS, output, settle, style};
+use super::{CLEAN, FINDINGS, output, resolve, style};
 use crate::compare::{Effect, Kind};
 use crate::diagnostic::spelling;
 use crate::lint;
@@ -24,16 +24,16 @@ pub fn run(arguments: &CompareArguments) -> Result<u8, Failure> {
     // The settings are those of what is to come, where that lies on disk.
     let near = [if both[1].exists() { both[1].clone() } else { both[0].clone() }];
     let near: &[PathBuf] = if near[0].exists() { &near } else { &[] };
-    let config = settle::config(&disk, near, &arguments.target)?;
+    let config = resolve::config(&disk, near, &arguments.target)?;
     let mut opened = [
         input::open(&both[0], Some(&both[1]), &disk, &arguments.store, &options.limits)?,
         input::open(&both[1], Some(&both[0]), &disk, &arguments.store, &options.limits)?,
     ];
     for one in &mut opened {
-        one.paths = settle::paths(&*one.files, &one.paths, config.as_ref());
+        one.paths = resolve::paths(&*one.files, &one.paths, config.as_ref());
     }
     if let Some(config) = config {
-        options.settle(config);
+        options.merge_config(config);
     }
     let matters = matters(arguments, &options)?;
     let are_plain = opened.iter().all(Opened::is_plain);
@@ -42,7 +42,7 @@ pub fn run(arguments: &CompareArguments) -> Result<u8, Failure> {
         options.server = server.or(options.server);
         options.platform = platform.clone().or(options.platform);
         let opened: &Opened = &opened[at];
-        opened.settle(&mut options);
+        opened.apply_to(&mut options);
         if !are_plain {
             options.lint.ignore.extend(input::MEDIUM.iter().map(|name| (*name).to_owned()));
         }

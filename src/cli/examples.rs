@@ -32,7 +32,7 @@ pub fn run(folder: &Path, shared: &Shared) -> Result<u8, Failure> {
     for misfit in &found.misfits {
         let Some((path, bytes)) = &misfit.file else { continue };
         let file = sources.add(path.clone(), bytes.clone(), Text::File);
-        let finding = crate::lint::told("shakedown", misfit.problem(file), &settings);
+        let finding = crate::lint::render("shakedown", misfit.problem(file), &settings);
         report::one(&mut out, &sources, &finding, style(shared, &std::io::stdout()));
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);

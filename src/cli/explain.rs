@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::args::{ExplainArguments, Format, standard_input};
-use super::{CLEAN, FINDINGS, output, settle, style};
+use super::{CLEAN, FINDINGS, output, resolve, style};
 use crate::lint::{self, errors};
 use crate::pipeline::{self, Failure};
 use crate::report;
@@ -27,7 +27,7 @@ pub fn run(arguments: &ExplainArguments) -> Result<u8, Failure> {
         text => text.to_owned(),
     };
     let files = arguments.target.files();
-    let config = settle::config(&files, &paths, &arguments.target)?;
+    let config = resolve::config(&files, &paths, &arguments.target)?;
     let rules = config.as_ref().map(|config| config.rules.clone()).unwrap_or_default();
     let rule = rules.find(text.trim());
     let recognized = if rule.is_some() { Vec::new() } else { errors::recognize(&text) };
@@ -41,9 +41,9 @@ pub fn run(arguments: &ExplainArguments) -> Result<u8, Failure> {
         None
     } else {
         let mut options = arguments.target.options(&paths, lint::Settings::default())?;
-        let paths = settle::paths(&files, &paths, config.as_ref());
+        let paths = resolve::paths(&files, &paths, config.as_ref());
         if let Some(config) = config {
-            options.settle(config);
+            options.merge_config(config);
         }
         Some(pipeline::lint(&files, &paths, &options)?)
     };

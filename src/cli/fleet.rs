@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use super::args::{LintArguments, LintFormat};
 use super::hosts::Host;
-use super::settle::Asked;
+use super::resolve::ResolvedLint;
 use super::{CLEAN, FAILED, lint, written};
-use crate::diagnostic::Unjudged;
+use crate::diagnostic::Unchecked;
 use crate::pipeline::{self, Failure, Run};
 use crate::report;
 use crate::source::Disk;
@@ -18,7 +18,7 @@ use crate::source::Disk;
 ///
 /// # Errors
 /// Where copies of machines are to be changed, or held against what they were.
-pub fn is_wanted(arguments: &LintArguments, disk: &Disk, asked: &Asked) -> Result<bool, Failure> {
+pub fn is_wanted(arguments: &LintArguments, disk: &Disk, asked: &ResolvedLint) -> Result<bool, Failure> {
     let changes = arguments.fix || arguments.unsafe_fixes || arguments.diff || arguments.add_ignores.is_some();
     let is_of_one = changes || arguments.write_baseline.is_some() || arguments.since.is_some();
     if arguments.format == LintFormat::Ndjson && !is_of_one {
@@ -43,7 +43,7 @@ pub fn is_wanted(arguments: &LintArguments, disk: &Disk, asked: &Asked) -> Resul
 ///
 /// # Errors
 /// Where the report cannot be written.
-pub fn run(arguments: &LintArguments, disk: &Disk, asked: &Asked) -> Result<u8, Failure> {
+pub fn run(arguments: &LintArguments, disk: &Disk, asked: &ResolvedLint) -> Result<u8, Failure> {
     let here = [PathBuf::from("/")];
     let paths: &[PathBuf] = if asked.paths.is_empty() { &here } else { &asked.paths };
     if is_of_lines(arguments.format) {
@@ -60,7 +60,7 @@ pub fn run(arguments: &LintArguments, disk: &Disk, asked: &Asked) -> Result<u8, 
         return Ok(worst);
     }
     let mut all: Option<Run> = None;
-    let mut failed: Vec<Unjudged> = Vec::new();
+    let mut failed: Vec<Unchecked> = Vec::new();
     let mut last = None;
     each(
         paths,
@@ -73,7 +73,7 @@ pub fn run(arguments: &LintArguments, disk: &Disk, asked: &Asked) -> Result<u8, 
                 },
                 Err(failure) => {
                     let reason = format!("{}: {}", path.display(), failure.message);
-                    failed.push(Unjudged { what: "target".into(), reason, at: None });
+                    failed.push(Unchecked { what: "target".into(), reason, at: None });
                     last = Some(failure);
                 }
             }
@@ -91,13 +91,13 @@ pub fn run(arguments: &LintArguments, disk: &Disk, asked: &Asked) -> Result<u8, 
 }
 
 /// One target: the copy of a machine, or a configuration of this one.
-fn look(path: &Path, disk: &Disk, asked: &Asked) -> Result<Run, Failure> {
+fn look(path: &Path, disk: &Disk, asked: &ResolvedLint) -> Result<Run, Failure> {
     let host = match asked.options.root {
         Some(_) => None,
         None => Host::open(path, disk, &asked.options)?,
     };
     match host {
-        Some(host) => pipeline::lint(&*host.files, &host.paths, &host.settle(&asked.options)),
+        Some(host) => pipeline::lint(&*host.files, &host.paths, &host.apply_to(&asked.options)),
         None if asked.paths.is_empty() => pipeline::lint(disk, &[], &asked.options),
         None => pipeline::lint(disk, &[path.to_path_buf()], &asked.options),
     }

@@ -4,11 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::args::{Format, HandshakeArguments};
-use super::{CLEAN, FINDINGS, output, output_by, settle, style};
+use super::{CLEAN, FINDINGS, output, output_by, resolve, style};
 use crate::diagnostic::spelling;
 use crate::handshake::{self, Client, Outcome};
 use crate::lint;
-use crate::pipeline::{self, Failure, Handshakes, Options, Question, Start};
+use crate::pipeline::{self, Failure, HandshakeRequest, Handshakes, Options, Start};
 use crate::report;
 
 /// Runs the command.
@@ -19,10 +19,10 @@ pub fn run(arguments: &HandshakeArguments) -> Result<u8, Failure> {
     let paths: Vec<_> = arguments.path.iter().cloned().collect();
     let files = arguments.target.files();
     let mut options = arguments.target.options(&paths, lint::Settings::default())?;
-    let config = settle::config(&files, &paths, &arguments.target)?;
-    let paths = settle::paths(&files, &paths, config.as_ref());
+    let config = resolve::config(&files, &paths, &arguments.target)?;
+    let paths = resolve::paths(&files, &paths, config.as_ref());
     if let Some(config) = config {
-        options.settle(config);
+        options.merge_config(config);
     }
     let question = question(arguments, &options)?;
     let run = pipeline::handshake(&files, &paths, &options, &question)?;
@@ -40,7 +40,7 @@ pub fn run(arguments: &HandshakeArguments) -> Result<u8, Failure> {
     Ok(code)
 }
 
-fn question(arguments: &HandshakeArguments, options: &Options) -> Result<Question, Failure> {
+fn question(arguments: &HandshakeArguments, options: &Options) -> Result<HandshakeRequest, Failure> {
     let named = arguments.client.iter().map(|name| client(name)).collect::<Result<Vec<_>, _>>()?;
     let is_one = named.len() == 1 && arguments.host.len() == 1;
     let required: Vec<Arc<str>> = options.lint.required.iter().map(|client| Arc::clone(&client.name)).collect();
@@ -50,7 +50,7 @@ fn question(arguments: &HandshakeArguments, options: &Options) -> Result<Questio
     } else {
         named
     };
-    Ok(Question {
+    Ok(HandshakeRequest {
         clients_are_named: !arguments.client.is_empty(),
         required,
         clients,
@@ -86,7 +86,7 @@ pub(super) fn client(name: &str) -> Result<Client, Failure> {
 }
 
 /// 1 where the server would not start, a named client does not get through, or no current client does.
-fn code(run: &Handshakes, question: &Question, is_strict: bool, trust_is_given: bool) -> u8 {
+fn code(run: &Handshakes, question: &HandshakeRequest, is_strict: bool, trust_is_given: bool) -> u8 {
     let is_open = is_strict && (run.start == Start::Unknown || run.rows.iter().any(|row| row.connects().is_none()));
     if run.start == Start::Fail || is_open {
         return FINDINGS;

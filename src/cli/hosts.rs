@@ -84,7 +84,7 @@ impl Host {
     }
 
     /// What the pipeline is asked for here.
-    pub fn settle(&self, options: &Options) -> Options {
+    pub fn apply_to(&self, options: &Options) -> Options {
         let certificates_elsewhere = options.certificates_elsewhere || self.is_part;
         Options { root: Some(self.root.clone()), certificates_elsewhere, ..options.clone() }
     }

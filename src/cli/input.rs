@@ -33,9 +33,9 @@ impl Opened {
     }
 
     /// What the snapshot says of its system, where the user says nothing.
-    pub fn settle(&self, options: &mut Options) {
+    pub fn apply_to(&self, options: &mut Options) {
         if let Some(manifest) = &self.saved {
-            manifest.settle(options);
+            manifest.apply_to(options);
         }
     }
 }

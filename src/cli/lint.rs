@@ -5,10 +5,10 @@ use std::path::Path;
 
 use super::args::{LintArguments, LintFormat};
 use super::progress::Progress;
-use super::settle::{self, Asked};
+use super::resolve::{self, ResolvedLint};
 use super::{CLEAN, FINDINGS, output, output_by, style};
 use super::{fleet, input};
-use crate::diagnostic::{Deed, Safety};
+use crate::diagnostic::{FileAction, Safety};
 use crate::pipeline::{self, Changed, Failure, Run};
 use crate::source::{Disk, FileSystem};
 use crate::{fix, report};
@@ -19,7 +19,7 @@ use crate::{fix, report};
 /// Where the run cannot be done, or a file cannot be written.
 pub fn run(arguments: &LintArguments) -> Result<u8, Failure> {
     let disk = arguments.target.files();
-    let asked = settle::lint(&disk, arguments)?;
+    let asked = resolve::lint(&disk, arguments)?;
     if fleet::is_wanted(arguments, &disk, &asked)? {
         return fleet::run(arguments, &disk, &asked);
     }
@@ -32,7 +32,7 @@ pub fn run(arguments: &LintArguments) -> Result<u8, Failure> {
         let fixed = pipeline::fix(files, paths, options, most)?;
         progress.end();
         let changed = fixed.files.iter().map(|(path, (before, after))| (path.as_path(), &**before, &after[..]));
-        let commands: Vec<String> = fixed.deeds.iter().flat_map(Deed::commands).collect();
+        let commands: Vec<String> = fixed.deeds.iter().flat_map(FileAction::commands).collect();
         output(&arguments.shared, &report::whole_patch(changed, &commands))?;
         return Ok(code(&before, &asked));
     }
@@ -75,14 +75,14 @@ pub fn run(arguments: &LintArguments) -> Result<u8, Failure> {
 }
 
 /// What lint says of an earlier configuration.
-fn earlier(since: &Path, arguments: &LintArguments, disk: &Disk, asked: &Asked) -> Result<Run, Failure> {
+fn earlier(since: &Path, arguments: &LintArguments, disk: &Disk, asked: &ResolvedLint) -> Result<Run, Failure> {
     let opened = {
         let beside = asked.paths.first().map(std::path::PathBuf::as_path);
         input::open(since, beside, disk, &arguments.store, &asked.options.limits)?
     };
     let mut options = asked.options.clone();
     options.baseline = None;
-    opened.settle(&mut options);
+    opened.apply_to(&mut options);
     // A revision has what is linted under the same paths.
     let is_revision = since.to_string_lossy().starts_with("git:") && since.to_string_lossy().matches(':').count() == 1;
     let paths = if is_revision && !asked.paths.is_empty() { asked.paths.clone() } else { opened.paths.clone() };
@@ -93,8 +93,8 @@ fn earlier(since: &Path, arguments: &LintArguments, disk: &Disk, asked: &Asked) 
 const ROUNDS: usize = 5;
 
 /// Applies fixes, and what is to be done to files beside their bytes, and tells what is left.
-fn mend(files: &dyn FileSystem, asked: &Asked, most: Safety) -> Result<Run, Failure> {
-    let mut done: Vec<Deed> = Vec::new();
+fn mend(files: &dyn FileSystem, asked: &ResolvedLint, most: Safety) -> Result<Run, Failure> {
+    let mut done: Vec<FileAction> = Vec::new();
     for _ in 0..ROUNDS {
         let fixed = pipeline::fix(files, &asked.paths, &asked.options, most)?;
         write(files, &fixed.files)?;
@@ -102,14 +102,14 @@ fn mend(files: &dyn FileSystem, asked: &Asked, most: Safety) -> Result<Run, Fail
             let (applied, changed) = (fixed.applied, fixed.files.len());
             eprintln!("fixed {applied} fault{} in {changed} file{}", plural(applied), plural(changed));
         }
-        let fresh: Vec<Deed> = fixed.deeds.into_iter().filter(|deed| !done.contains(deed)).collect();
+        let fresh: Vec<FileAction> = fixed.deeds.into_iter().filter(|action| !done.contains(action)).collect();
         if fresh.is_empty() {
             return Ok(fixed.run);
         }
-        for deed in fresh {
-            fix::perform(&deed).map_err(|error| Failure::new(error.to_string()))?;
-            deed.commands().iter().for_each(|command| eprintln!("done: {}", report::plain(command)));
-            done.push(deed);
+        for action in fresh {
+            fix::apply_action(&action).map_err(|error| Failure::new(error.to_string()))?;
+            action.commands().iter().for_each(|command| eprintln!("done: {}", report::plain(command)));
+            done.push(action);
         }
     }
     pipeline::lint(files, &asked.paths, &asked.options)
@@ -197,7 +197,7 @@ fn json(document: &impl serde::Serialize, out: &mut dyn Write) -> std::io::Resul
 }
 
 /// What remains decides the exit code.
-pub(super) fn code(run: &Run, asked: &Asked) -> u8 {
+pub(super) fn code(run: &Run, asked: &ResolvedLint) -> u8 {
     let fails = asked.fail_on.severity().is_some_and(|least| run.worst().is_some_and(|worst| worst >= least));
     let is_open = asked.strict && !run.unjudged.is_empty();
     if fails || is_open { FINDINGS } else { CLEAN }

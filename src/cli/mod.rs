@@ -15,8 +15,8 @@ mod init;
 mod input;
 mod lint;
 mod progress;
+mod resolve;
 mod rules;
-mod settle;
 mod snapshot;
 
 use std::ffi::OsString;

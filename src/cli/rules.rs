@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::args::{Format, RulesArguments, RulesCommand, Shared};
-use super::{CLEAN, output, settle, style};
+use super::{CLEAN, output, resolve, style};
 use crate::config;
 use crate::lint::Rules;
 use crate::pipeline::Failure;
@@ -32,7 +32,7 @@ pub fn run(arguments: &RulesArguments) -> Result<u8, Failure> {
         (None, _) => config::find(&files, Path::new(".")),
     };
     let rules: Rules = match found {
-        Some(path) => settle::read(&files, &path)?.rules,
+        Some(path) => resolve::read(&files, &path)?.rules,
         None => Rules::default(),
     };
     let text = match arguments.format {

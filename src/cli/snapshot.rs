@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use super::args::{Format, SnapshotArguments, SnapshotCommand, TargetArguments};
-use super::{CLEAN, FINDINGS, output, settle};
+use super::{CLEAN, FINDINGS, output, resolve};
 use crate::diagnostic::Severity;
 use crate::lint;
 use crate::model::ServerKind;
@@ -66,10 +66,10 @@ fn read(
 ) -> Result<(Gathered, Options), Failure> {
     let paths: Vec<PathBuf> = path.map(Path::to_path_buf).into_iter().collect();
     let mut options = target.options(&paths, lint::Settings::default())?;
-    let config = settle::config(disk, &paths, target)?;
-    let paths = settle::paths(disk, &paths, config.as_ref());
+    let config = resolve::config(disk, &paths, target)?;
+    let paths = resolve::paths(disk, &paths, config.as_ref());
     if let Some(config) = config {
-        options.settle(config);
+        options.merge_config(config);
     }
     Ok((snapshot::gather(disk, &paths, &options, with_keys)?, options))
 }

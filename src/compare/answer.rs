@@ -2,7 +2,7 @@
 
 use super::drift::{Drift, Effect, Kind};
 use super::probe::{Names, Probe};
-use super::side::{Answer, Side};
+use super::side::{Answer, ServerSide};
 use crate::model::{Endpoint, Site, SiteId};
 
 /// How many other names of a block are looked up to tell whether it is still there.
@@ -11,9 +11,9 @@ const OTHERS: usize = 50;
 /// One address on both sides.
 pub struct Sockets<'a, 's> {
     /// The old side.
-    pub old: &'s Side<'a>,
+    pub old: &'s ServerSide<'a>,
     /// The new side.
-    pub new: &'s Side<'a>,
+    pub new: &'s ServerSide<'a>,
     /// Its socket.
     pub old_socket: &'a Endpoint,
     /// Its socket.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::drift::{Drift, Effect, Kind};
 use super::probe::Probe;
-use super::side::Side;
+use super::side::ServerSide;
 use crate::handshake::{Agreed, Client, Decisive, Handshake, Objection, Outcome, hangs_on_answer};
 use crate::model::{Binding, Endpoint};
 use crate::pki::verify_name;
@@ -30,7 +30,7 @@ const NAMED: usize = 2;
 #[derive(Clone, Copy)]
 pub struct End<'a, 's> {
     /// The side.
-    pub side: &'s Side<'a>,
+    pub side: &'s ServerSide<'a>,
     /// The socket.
     pub socket: &'a Endpoint,
     /// What answers to the name; absent where nothing does.
@@ -38,7 +38,7 @@ pub struct End<'a, 's> {
 }
 
 /// One name at one address on both sides.
-pub struct Meeting<'a, 's> {
+pub struct ClientPair<'a, 's> {
     /// The old side.
     pub old: End<'a, 's>,
     /// The new side.
@@ -101,7 +101,7 @@ struct Group {
     clients: Vec<Arc<str>>,
 }
 
-impl Meeting<'_, '_> {
+impl ClientPair<'_, '_> {
     /// What became of each client, those that fare alike together.
     pub fn clients(&self, asked: &Asked<'_>) -> Vec<Drift> {
         let mut groups: BTreeMap<(Kind, Effect, String), Group> = BTreeMap::new();
@@ -182,7 +182,7 @@ impl Meeting<'_, '_> {
         }
     }
 
-    fn met(&self, side: &Side<'_>, handshake: Handshake, client: &Client, order: usize) -> Met {
+    fn met(&self, side: &ServerSide<'_>, handshake: Handshake, client: &Client, order: usize) -> Met {
         let (mut errors, mut objections) = (Vec::new(), Vec::new());
         if handshake.agreed().is_some() && !side.scope.predictor.sent(&handshake).is_empty() {
             let verdict = side.verdict(&handshake, &self.probe.name, client, order);

@@ -11,7 +11,7 @@ use crate::source::{FileId, Sources, Span};
 
 /// What tells which sites a place belongs to.
 #[derive(Debug)]
-pub struct Ground {
+pub struct SiteIndex {
     /// By file: the blocks of sites with their names, that by which people call them first, in order.
     blocks: BTreeMap<FileId, Vec<(Span, Vec<String>)>>,
 }
@@ -22,12 +22,12 @@ const ANYWHERE: &str = "/";
 /// How many blocks are looked at for the one around a place: sites hardly nest.
 const NESTED: usize = 8;
 
-impl Ground {
+impl SiteIndex {
     /// The sites of some deployments of one run.
-    pub fn new<'d>(sources: &Sources, deployments: impl IntoIterator<Item = &'d Deployment>) -> Ground {
+    pub fn new<'d>(sources: &Sources, deployments: impl IntoIterator<Item = &'d Deployment>) -> SiteIndex {
         let mut blocks: BTreeMap<FileId, Vec<(Span, Vec<String>)>> = BTreeMap::new();
         for site in deployments.into_iter().flat_map(|one| &one.sites) {
-            let block = sources.place(site.block).span;
+            let block = sources.resolve_span(site.block).span;
             let mut names: Vec<String> = site.names.iter().flat_map(probe::probes).map(|probe| probe.shown).collect();
             let others = site.names.iter().filter(|one| one.kind == NameKind::Regex);
             names.extend(others.map(|one| one.token.text.to_string()));
@@ -39,12 +39,12 @@ impl Ground {
             blocks.entry(block.file).or_default().push((block, names));
         }
         blocks.values_mut().for_each(|all| all.sort_by_key(|(block, _)| block.start));
-        Ground { blocks }
+        SiteIndex { blocks }
     }
 
     /// The names of the block around a place.
     fn names(&self, sources: &Sources, span: Span) -> Option<&[String]> {
-        let span = sources.place(span).span;
+        let span = sources.resolve_span(span).span;
         let all = self.blocks.get(&span.file)?;
         let before = all.partition_point(|(block, _)| block.start <= span.start);
         let around = all[..before].iter().rev().take(NESTED).find(|(block, _)| span.end <= block.end);
@@ -69,7 +69,7 @@ pub struct Findings<'f> {
     /// All texts.
     pub sources: &'f Sources,
     /// The sites.
-    pub ground: &'f Ground,
+    pub ground: &'f SiteIndex,
     /// What was found.
     pub all: &'f [Finding],
 }

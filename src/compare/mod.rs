@@ -24,12 +24,12 @@ use rayon::prelude::*;
 use self::address::{Carrier, Place};
 use self::answer::Sockets;
 pub use self::client::Asked;
-use self::client::{End, Meeting};
+use self::client::{ClientPair, End};
 pub use self::drift::{Drift, Effect, Kind};
-pub use self::finding::{Findings, Ground, Unmatched, unmatched};
+pub use self::finding::{Findings, SiteIndex, Unmatched, unmatched};
 use self::probe::Probe;
 use self::side::Answer;
-pub use self::side::Side;
+pub use self::side::ServerSide;
 use crate::lint::is_host;
 use crate::model::{Endpoint, Transport};
 use crate::source::Span;
@@ -61,7 +61,12 @@ struct Found {
 }
 
 /// Compares two configurations.
-pub fn compare(old: &Side<'_>, new: &Side<'_>, grounds: (&Ground, &Ground), asked: &Asked<'_>) -> Compared {
+pub fn compare(
+    old: &ServerSide<'_>,
+    new: &ServerSide<'_>,
+    grounds: (&SiteIndex, &SiteIndex),
+    asked: &Asked<'_>,
+) -> Compared {
     let mut compared = Compared::default();
     let findings = (
         Findings { sources: old.scope.sources, ground: grounds.0, all: old.findings },
@@ -81,8 +86,8 @@ pub fn compare(old: &Side<'_>, new: &Side<'_>, grounds: (&Ground, &Ground), aske
 }
 
 /// Whether the server starts.
-fn start(old: &Side<'_>, new: &Side<'_>) -> Option<Drift> {
-    let cause = |side: &Side<'_>| {
+fn start(old: &ServerSide<'_>, new: &ServerSide<'_>) -> Option<Drift> {
+    let cause = |side: &ServerSide<'_>| {
         let stops = side.findings.iter().find(|finding| finding.stops);
         let words = stops.map_or(String::new(), |finding| format!(": {}", finding.message));
         (words, stops.map(|finding| finding.primary.span))
@@ -108,8 +113,8 @@ fn start(old: &Side<'_>, new: &Side<'_>) -> Option<Drift> {
 
 /// What is compared with what.
 struct Comparison<'a, 's> {
-    old: &'s Side<'a>,
-    new: &'s Side<'a>,
+    old: &'s ServerSide<'a>,
+    new: &'s ServerSide<'a>,
     asked: &'s Asked<'s>,
     /// Whether the old server would start, so that clients could connect at all.
     starts: bool,
@@ -217,7 +222,7 @@ impl<'a> Comparison<'a, '_> {
         let nobody = Probe { name: probe::UNKNOWN.to_owned(), shown: String::new() };
         let asked = probe.unwrap_or(&nobody);
         let end = |side, socket: &'a Endpoint| {
-            let answer = Side::answer(side, socket, &asked.name);
+            let answer = ServerSide::answer(side, socket, &asked.name);
             (End { side, socket, binding: answer.binding() }, answer)
         };
         let (before, was) = end(self.old, old);
@@ -290,7 +295,7 @@ impl<'a> Comparison<'a, '_> {
         }
         if self.starts {
             let checks_name = probe.is_some();
-            let meeting = Meeting { old: before, new: now, probe: asked, checks_name, same_protocols };
+            let meeting = ClientPair { old: before, new: now, probe: asked, checks_name, same_protocols };
             found.drifts.extend(meeting.clients(self.asked).into_iter().map(|drift| name(drift, probe)));
         }
         found

@@ -2,7 +2,7 @@
 
 use super::client::End;
 use super::drift::{Drift, Effect, Kind};
-use crate::model::{Answer, Reply, Service, Site};
+use crate::model::{HttpResponse, ResponseKind, Service, Site};
 use crate::source::Span;
 
 const DAY: u64 = 86_400;
@@ -108,15 +108,19 @@ enum Way {
 }
 
 fn way(site: &Site) -> (Way, Option<Span>) {
-    let serves = |answer: &&Answer| {
-        matches!(answer.reply, Reply::Content | Reply::PassedOn | Reply::Redirect { to_https: false })
+    let serves = |answer: &&HttpResponse| {
+        matches!(
+            answer.reply,
+            ResponseKind::Content | ResponseKind::PassedOn | ResponseKind::Redirect { to_https: false }
+        )
     };
-    let redirects =
-        |answer: &&Answer| matches!(answer.reply, Reply::Redirect { to_https: true }) && !answer.is_conditional;
+    let redirects = |answer: &&HttpResponse| {
+        matches!(answer.reply, ResponseKind::Redirect { to_https: true }) && !answer.is_conditional
+    };
     let served = site.answers.iter().find(serves);
     let redirected = site.answers.iter().find(redirects);
     match (served, redirected) {
-        _ if site.answers.iter().any(|answer| answer.reply == Reply::Unknown) => (Way::Unknown, None),
+        _ if site.answers.iter().any(|answer| answer.reply == ResponseKind::Unknown) => (Way::Unknown, None),
         (Some(answer), _) => (Way::Served, Some(answer.at)),
         (None, Some(answer)) => (Way::Redirected, Some(answer.at)),
         (None, None) => (Way::Unknown, None),

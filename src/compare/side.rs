@@ -6,15 +6,15 @@ use super::address::{self, Place};
 use super::probe::{self, Names};
 use crate::diagnostic::Finding;
 use crate::handshake::{Handshake, sent_name};
-use crate::lint::Scope;
+use crate::lint::RuleContext;
 use crate::model::{Binding, BindingId, Endpoint, Found, NameKind, Site, SiteId, Unmatched};
 use crate::pki::{Anchors, Verdict};
 use crate::source::Span;
 
 /// One of the two configurations.
-pub struct Side<'a> {
+pub struct ServerSide<'a> {
     /// What it means, with its certificates.
-    pub scope: &'a Scope<'a>,
+    pub scope: &'a RuleContext<'a>,
     /// What lint finds.
     pub findings: &'a [Finding],
     /// Whether the server would start; absent where that cannot be told.
@@ -65,15 +65,15 @@ fn has_name(site: &Site, asked: &str) -> bool {
     })
 }
 
-impl<'a> Side<'a> {
+impl<'a> ServerSide<'a> {
     /// A side that was read and linted.
     pub fn new(
-        scope: &'a Scope<'a>,
+        scope: &'a RuleContext<'a>,
         findings: &'a [Finding],
         starts: Option<bool>,
         trusts: &'a [Option<Anchors>],
-    ) -> Side<'a> {
-        Side { scope, findings, starts, trusts, names: probe::by_port(scope.deployment) }
+    ) -> ServerSide<'a> {
+        ServerSide { scope, findings, starts, trusts, names: probe::by_port(scope.deployment) }
     }
 
     /// The names behind a port.

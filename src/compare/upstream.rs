@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::drift::{Drift, Effect, Kind};
-use super::side::Side;
+use super::side::ServerSide;
 use crate::model::{Address, Upstream, UpstreamPolicy, UpstreamTransport, UpstreamVerification};
 use crate::source::Span;
 
@@ -49,7 +49,7 @@ impl Trust {
 }
 
 /// What changed towards upstream servers.
-pub fn compare(old: &Side<'_>, new: &Side<'_>) -> Vec<Drift> {
+pub fn compare(old: &ServerSide<'_>, new: &ServerSide<'_>) -> Vec<Drift> {
     let (before, now) = (all(old), all(new));
     let mut drifts = Vec::new();
     for ((site, server), was) in &before {
@@ -82,7 +82,7 @@ pub fn compare(old: &Side<'_>, new: &Side<'_>) -> Vec<Drift> {
     drifts
 }
 
-fn all(side: &Side<'_>) -> BTreeMap<Key, Spoken> {
+fn all(side: &ServerSide<'_>) -> BTreeMap<Key, Spoken> {
     let mut found: BTreeMap<Key, Spoken> = BTreeMap::new();
     let deployment = side.scope.deployment;
     for upstream in &deployment.upstreams {
@@ -110,7 +110,7 @@ fn all(side: &Side<'_>) -> BTreeMap<Key, Spoken> {
     found
 }
 
-fn host(side: &Side<'_>, id: crate::model::SiteId) -> String {
+fn host(side: &ServerSide<'_>, id: crate::model::SiteId) -> String {
     let names = side.site(id).names.iter().flat_map(super::probe::probes);
     names.map(|probe| probe.shown).min().unwrap_or_default()
 }

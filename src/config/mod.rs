@@ -1,6 +1,6 @@
 //! `shakedown.toml`: found upward from what is judged, read with the place of every entry, checked entry by entry.
 //!
-//! A text that is no TOML is a failure. An entry that cannot be is a [`Misfit`]: the run goes on without it, and says so.
+//! A text that is no TOML is a failure. An entry that cannot be is a [`ConfigIssue`]: the run goes on without it, and says so.
 
 mod entry;
 mod find;
@@ -75,7 +75,7 @@ pub struct Config {
     /// The table's rules and the user's own.
     pub rules: Rules,
     /// Entries that have no effect.
-    pub misfits: Vec<Misfit>,
+    pub misfits: Vec<ConfigIssue>,
 }
 
 /// What holds for some files alone.
@@ -93,7 +93,7 @@ pub struct PerPath {
 
 /// An entry that has no effect.
 #[derive(Debug)]
-pub struct Misfit {
+pub struct ConfigIssue {
     /// The text that it stands in, where that is another file than `shakedown.toml`: a rule's page.
     pub file: Option<(PathBuf, Arc<[u8]>)>,
     /// First byte.
@@ -105,10 +105,10 @@ pub struct Misfit {
     arguments: Vec<(&'static str, String)>,
 }
 
-impl Misfit {
+impl ConfigIssue {
     fn new(rule: &'static str, range: std::ops::Range<usize>) -> Self {
         let (start, end) = (range.start as u32, range.end as u32);
-        Misfit { file: None, start, end, rule, case: "", arguments: Vec::new() }
+        ConfigIssue { file: None, start, end, rule, case: "", arguments: Vec::new() }
     }
 
     fn case(mut self, case: &'static str) -> Self {

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::Misfit;
+use super::ConfigIssue;
 use crate::lint::{self, Rule};
 use crate::source::{FileSystem, ReadError};
 
@@ -13,7 +13,7 @@ pub struct Found {
     /// Those that can be used, by name.
     pub rules: Vec<Rule>,
     /// What cannot.
-    pub misfits: Vec<Misfit>,
+    pub misfits: Vec<ConfigIssue>,
 }
 
 /// The largest page, in bytes.
@@ -35,21 +35,21 @@ pub fn read(files: &dyn FileSystem, folder: &Path) -> Result<Found, ReadError> {
             Ok(bytes) => bytes,
             Err(error) => {
                 let misfit = invalid(0..0, error.to_string(), "make it a file that can be read".to_owned());
-                found.misfits.push(Misfit { file: Some((path, Arc::from(*b""))), ..misfit });
+                found.misfits.push(ConfigIssue { file: Some((path, Arc::from(*b""))), ..misfit });
                 continue;
             }
         };
         match rule(&path, &bytes) {
             Ok(rule) => found.rules.push(rule),
-            Err(misfit) => found.misfits.push(Misfit { file: Some((path, bytes)), ..misfit }),
+            Err(misfit) => found.misfits.push(ConfigIssue { file: Some((path, bytes)), ..misfit }),
         }
     }
     Ok(found)
 }
 
-fn invalid(range: Range<usize>, reason: String, help: String) -> Misfit {
+fn invalid(range: Range<usize>, reason: String, help: String) -> ConfigIssue {
     let reason = format!("{reason}: the rule is not used");
-    Misfit::new("invalid-setting", range).with("reason", reason).with("help", help)
+    ConfigIssue::new("invalid-setting", range).with("reason", reason).with("help", help)
 }
 
 /// The place of the word that a message names, where that stands in the range: inside a template, the parser only knows the
@@ -64,7 +64,7 @@ fn narrowed(text: &str, range: Range<usize>, message: &str) -> Range<usize> {
     }
 }
 
-fn rule(path: &Path, bytes: &[u8]) -> Result<Rule, Misfit> {
+fn rule(path: &Path, bytes: &[u8]) -> Result<Rule, ConfigIssue> {
     let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let is_name = |name: &str| {
         name.split('-')

@@ -10,7 +10,7 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::entry::{self, Entry};
-use super::{Config, Misfit, PerPath, folder_of, own};
+use super::{Config, ConfigIssue, PerPath, folder_of, own};
 use crate::diagnostic::spelling;
 use crate::handshake::{self, Client};
 use crate::lint::{self, Level, Rules};
@@ -164,7 +164,7 @@ impl Reader<'_> {
                     if self.files.metadata(&path).is_err() {
                         let help = format!("write it with `shakedown lint --write-baseline {word}`");
                         let reason = format!("there is no {word} yet: every finding is shown");
-                        let stale = Misfit::new("stale-setting", value.span()).case("baseline");
+                        let stale = ConfigIssue::new("stale-setting", value.span()).case("baseline");
                         self.config.misfits.push(stale.with("reason", reason).with("help", help));
                     }
                     self.config.baseline = Some(path);
@@ -251,7 +251,7 @@ impl Reader<'_> {
                     page.iter().flat_map(|page| page.parameters.keys()).map(String::as_str).collect();
                 if !known.contains(&&**parameter.get_ref()) {
                     let nearest = spelling::nearest(parameter.get_ref(), known.iter().copied(), 4);
-                    let misfit = Misfit::new("unknown-setting", parameter.span())
+                    let misfit = ConfigIssue::new("unknown-setting", parameter.span())
                         .with("name", &**parameter.get_ref())
                         .with("where", format!(" in `[parameters.{name}]`"))
                         .with(
@@ -367,7 +367,7 @@ impl Reader<'_> {
             Some(rule) if rule.name == word => Some(word.to_owned()),
             Some(rule) => {
                 let reason = format!("`{word}` is called `{}` now", rule.name);
-                let misfit = Misfit::new("stale-setting", span)
+                let misfit = ConfigIssue::new("stale-setting", span)
                     .with("reason", reason)
                     .with("help", format!("write `{}`", rule.name));
                 self.config.misfits.push(misfit);
@@ -472,18 +472,18 @@ impl Reader<'_> {
     /// An entry that cannot be. Gives nothing, for whoever asked.
     fn invalid<T>(&mut self, span: Range<usize>, reason: String, help: &str) -> Option<T> {
         let reason = format!("{reason}: the entry has no effect");
-        self.config.misfits.push(Misfit::new("invalid-setting", span).with("reason", reason).with("help", help));
+        self.config.misfits.push(ConfigIssue::new("invalid-setting", span).with("reason", reason).with("help", help));
         None
     }
 
-    fn stale(&self, span: Range<usize>, reason: String, help: &str) -> Misfit {
+    fn stale(&self, span: Range<usize>, reason: String, help: &str) -> ConfigIssue {
         let reason = format!("{reason}: the entry has no effect");
-        Misfit::new("stale-setting", span).with("reason", reason).with("help", help)
+        ConfigIssue::new("stale-setting", span).with("reason", reason).with("help", help)
     }
 
     fn unknown_entry(&mut self, key: &Key<'_>, place: &str, known: &[Entry]) {
         let names: Vec<&str> = known.iter().map(|entry| entry.name).collect();
-        let misfit = Misfit::new("unknown-setting", key.span())
+        let misfit = ConfigIssue::new("unknown-setting", key.span())
             .with("name", &**key.get_ref())
             .with("where", place)
             .with("all", format!("are {}", names.join(", ")));

@@ -3,10 +3,10 @@
 //! A [`Finding`] is for people and formats; a [`Problem`] is what a front end met while reading, before the rule's page
 //! gave it words. Neither knows how it will be shown.
 
-mod act;
+mod file_fix;
 pub mod spelling;
 
-pub use act::{Act, Deed};
+pub use file_fix::{FileAction, FileFix};
 
 use std::borrow::Cow;
 use std::fmt;
@@ -130,7 +130,7 @@ pub struct Finding {
     /// The edit that does it.
     pub fix: Option<Box<Fix>>,
     /// What does it where no text is changed.
-    pub act: Option<Box<Act>>,
+    pub file_fix: Option<Box<FileFix>>,
     /// Whether the server does not start with it, and refuses a reload.
     pub stops: bool,
     /// Tells it from others across runs: the same while unrelated lines change. Empty until the run gives it one.
@@ -140,7 +140,7 @@ pub struct Finding {
 impl Finding {
     /// How safe what mends it is, where there is something.
     pub fn mended(&self) -> Option<Safety> {
-        self.fix.as_ref().map(|fix| fix.safety).or(self.act.as_ref().map(|act| act.safety))
+        self.fix.as_ref().map(|fix| fix.safety).or(self.file_fix.as_ref().map(|file_fix| file_fix.safety))
     }
 
     /// The same in a registry of texts that has `before` others first.
@@ -171,7 +171,7 @@ pub struct Problem {
     /// The edit, where there is one.
     pub fix: Option<Fix>,
     /// What mends it where no text is changed.
-    pub act: Option<Box<Act>>,
+    pub file_fix: Option<Box<FileFix>>,
 }
 
 impl Problem {
@@ -185,7 +185,7 @@ impl Problem {
             arguments: Vec::new(),
             related: Vec::new(),
             fix: None,
-            act: None,
+            file_fix: None,
         }
     }
 
@@ -222,7 +222,7 @@ impl Problem {
 
 /// Something that could not be judged, and why: silence is never taken for a pass.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Unjudged {
+pub struct Unchecked {
     /// What was not judged, a kebab-case noun or a rule's name.
     pub what: Cow<'static, str>,
     /// Why not, and what would help.

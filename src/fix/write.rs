@@ -109,12 +109,12 @@ impl Staged {
         let Staged { file, target } = self;
         let failed = |error: io::Error| WriteError { path: target.clone(), reason: error.to_string() };
         file.persist(&target).map_err(|error| failed(error.error))?;
-        settle(&target).map_err(failed)
+        fsync_dir(&target).map_err(failed)
     }
 }
 
 /// Makes the names of a folder lasting.
-fn settle(path: &Path) -> io::Result<()> {
+fn fsync_dir(path: &Path) -> io::Result<()> {
     fs::File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
 }
 
@@ -128,7 +128,7 @@ pub fn link(path: &Path, target: &Path) -> Result<(), WriteError> {
     let made = tempfile::Builder::new().prefix(&prefix()).make_in(folder, |at| std::os::unix::fs::symlink(target, at));
     let made = made.map_err(failed)?;
     made.persist(path).map_err(|error| failed(error.error))?;
-    settle(path).map_err(failed)
+    fsync_dir(path).map_err(failed)
 }
 
 /// Takes a file or link away.
@@ -138,7 +138,7 @@ pub fn link(path: &Path, target: &Path) -> Result<(), WriteError> {
 pub fn remove(path: &Path) -> Result<(), WriteError> {
     let failed = |error: io::Error| WriteError { path: path.to_path_buf(), reason: error.to_string() };
     fs::remove_file(path).map_err(failed)?;
-    settle(path).map_err(failed)
+    fsync_dir(path).map_err(failed)
 }
 
 #[cfg(test)]

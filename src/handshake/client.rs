@@ -6,8 +6,8 @@ use std::sync::{Arc, LazyLock, OnceLock};
 
 use serde::Deserialize;
 
-use super::hello::{Hello, Speechless};
-use super::objection::Scruples;
+use super::client_policy::ClientPolicy;
+use super::hello::{Hello, NoHello};
 use crate::diagnostic::spelling;
 use crate::tls::cipher::{CipherLibrary, CipherSuite, Tls13Suite};
 use crate::tls::group::{self, Group};
@@ -164,9 +164,9 @@ pub struct Client {
     /// The sizes of primes that it takes for Diffie-Hellman, in bits.
     pub dh_bits: std::ops::RangeInclusive<u32>,
     /// What it refuses in certificates that OpenSSL takes.
-    pub scruples: Scruples,
+    pub scruples: ClientPolicy,
     /// What it sends, once somebody asks: to each server the same.
-    pub(super) sent: OnceLock<Result<Hello, Speechless>>,
+    pub(super) sent: OnceLock<Result<Hello, NoHello>>,
 }
 
 impl Client {
@@ -233,7 +233,7 @@ impl Client {
             fetches_intermediates: page.fetches_intermediates,
             cn_fallback: page.cn_fallback,
             dh_bits: page.min_dh_bits.unwrap_or(0)..=page.max_dh_bits.unwrap_or(u32::MAX),
-            scruples: Scruples {
+            scruples: ClientPolicy {
                 wants_scts: page.wants_scts,
                 wants_promised_staple: page.wants_promised_staple,
                 heeds_key_usage: page.heeds_key_usage,

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use super::client::Client;
 use super::hello::Hello;
 use super::offer::Offer;
-use super::openssl::silence;
-use super::outcome::{Agreed, Cause, Decisive, Outcome, Stage, Story};
+use super::openssl::hello_failure;
+use super::outcome::{Agreed, Cause, Decisive, Outcome, Stage, Trace};
 use crate::model::{Credentials, Doubt, TlsPolicy, Value, VerifyMode};
-use crate::pki::{Certificate, KeyKind, Library, PemFile};
+use crate::pki::{Certificate, KeyKind, PemFile, PemStore};
 use crate::platform::Version;
 use crate::tls::cipher::{CipherSuite, Tls13Suite};
 use crate::tls::go::GoSuite;
@@ -61,7 +61,7 @@ pub struct Candidates {
 impl Candidates {
     /// Loads a set. `key_type` is the kind of key of a certificate that the server has yet to get: it tells nothing where
     /// another serves until then.
-    pub fn load(set: &Credentials, library: &Library, key_type: Option<&str>) -> Candidates {
+    pub fn load(set: &Credentials, library: &PemStore, key_type: Option<&str>) -> Candidates {
         let mut found = Candidates { doubt: set.doubt, ..Candidates::default() };
         for (pair, credential) in set.pairs.iter().enumerate() {
             let file: Option<&PemFile> = match &credential.certificate.value {
@@ -152,15 +152,15 @@ fn failed<T>(code: &'static str, decisive: Decisive, message: impl Into<String>)
 }
 
 /// What comes of a client's handshake.
-pub fn negotiate(client: &Client, side: &Side<'_>, story: &mut Story) -> Outcome {
-    if let Some(outcome) = silence(client) {
+pub fn negotiate(client: &Client, side: &Side<'_>, trace: &mut Trace) -> Outcome {
+    if let Some(outcome) = hello_failure(client) {
         return outcome;
     }
     let Ok(hello) = client.hello() else { return Outcome::Unknown(Cause::unknown(Decisive::Nothing, "no hello")) };
     // Until Go 1.24 SHA-1 signs in TLS 1.2 whatever the build says.
     let signs_with_sha1 = side.keeps_sha1 || !side.release.at_least(1, 25, 0);
     let config = Config { policy: side.policy, release: side.release, signs_with_sha1 };
-    Negotiation { client, hello, side, config }.run(story).unwrap_or_else(|end| end)
+    Negotiation { client, hello, side, config }.run(trace).unwrap_or_else(|end| end)
 }
 
 /// What Go would negotiate by a policy, before any client is asked.
@@ -314,8 +314,8 @@ struct Negotiation<'n> {
 }
 
 impl<'n> Negotiation<'n> {
-    fn run(&self, story: &mut Story) -> Step<Outcome> {
-        let protocol = self.protocol(story)?;
+    fn run(&self, trace: &mut Trace) -> Step<Outcome> {
+        let protocol = self.protocol(trace)?;
         if self.side.rejects {
             return failed(
                 "name-rejected",
@@ -323,7 +323,7 @@ impl<'n> Negotiation<'n> {
                 "no certificate serves this name: the server ends the handshake",
             );
         }
-        let agreed = if protocol == Protocol::Tls13 { self.tls13(story)? } else { self.older(protocol, story)? };
+        let agreed = if protocol == Protocol::Tls13 { self.tls13(trace)? } else { self.older(protocol, trace)? };
         self.alpn()?;
         let mode = Config::known(&self.side.policy.client_verification.value, Decisive::ClientVerification)?.mode;
         if matches!(mode, VerifyMode::Required | VerifyMode::RequiredUnverified) {
@@ -342,9 +342,9 @@ impl<'n> Negotiation<'n> {
         }
     }
 
-    fn protocol(&self, story: &mut Story) -> Step<Protocol> {
+    fn protocol(&self, trace: &mut Trace) -> Step<Protocol> {
         let (server, client) = (self.config.protocols()?, self.hello.protocols);
-        story.step(Decisive::Protocols, || format!("the client offers {client}; the server has {server}"));
+        trace.record(Decisive::Protocols, || format!("the client offers {client}; the server has {server}"));
         let newest = client.newest().unwrap_or(Protocol::Tls12);
         let chosen = match newest {
             Protocol::Tls13 => server.intersection(client).newest(),
@@ -382,7 +382,7 @@ impl<'n> Negotiation<'n> {
         offered.into_iter().find(known).is_some_and(|code| AES_GCM.contains(&code))
     }
 
-    fn tls13(&self, story: &mut Story) -> Step<Agreed> {
+    fn tls13(&self, trace: &mut Trace) -> Step<Agreed> {
         let mut order = TLS13.to_vec();
         if !self.prefers_aes() {
             order.rotate_right(1);
@@ -391,10 +391,10 @@ impl<'n> Negotiation<'n> {
         let Some(suite) = order.iter().copied().find(offers).and_then(Tls13Suite::of) else {
             return failed("no-shared-cipher", Decisive::Ciphersuites, "no shared suite for TLSv1.3");
         };
-        story.step(Decisive::Ciphersuites, || format!("suite {}", suite.name));
+        trace.record(Decisive::Ciphersuites, || format!("suite {}", suite.name));
         let (group, retried) = self.key_share()?;
         let candidate = self.candidate(Protocol::Tls13)?;
-        self.scheme(candidate, Protocol::Tls13, story)?;
+        self.scheme(candidate, Protocol::Tls13, trace)?;
         Ok(Agreed {
             protocol: Protocol::Tls13,
             cipher: suite.name,
@@ -500,17 +500,17 @@ impl<'n> Negotiation<'n> {
         client.into_iter().find(|scheme| own.iter().any(|one| one.code_point == scheme.code_point))
     }
 
-    fn scheme(&self, candidate: &Candidate, protocol: Protocol, story: &mut Story) -> Step<&'static SignatureScheme> {
+    fn scheme(&self, candidate: &Candidate, protocol: Protocol, trace: &mut Trace) -> Step<&'static SignatureScheme> {
         let Some(scheme) = self.chosen_scheme(candidate, protocol) else {
             let words =
                 format!("no signature algorithm of the client fits the certificate ({})", candidate.kind.name());
             return failed("no-shared-signature-algorithm", Decisive::Credentials, words);
         };
-        story.step(Decisive::Credentials, || format!("the certificate signs with {}", scheme.name));
+        trace.record(Decisive::Credentials, || format!("the certificate signs with {}", scheme.name));
         Ok(scheme)
     }
 
-    fn older(&self, protocol: Protocol, story: &mut Story) -> Step<Agreed> {
+    fn older(&self, protocol: Protocol, trace: &mut Trace) -> Step<Agreed> {
         let candidate = self.candidate(protocol)?;
         let groups = self.config.groups()?;
         let shared =
@@ -533,10 +533,10 @@ impl<'n> Negotiation<'n> {
                 format!("no shared suite for {protocol} that goes with the certificate ({})", candidate.kind.name());
             return failed("no-shared-cipher", Decisive::Ciphers, words);
         };
-        story.step(Decisive::Ciphers, || format!("suite {}", suite.name));
+        trace.record(Decisive::Ciphers, || format!("suite {}", suite.name));
         let is_signed = suite.key_exchange() == "kECDHE";
         if is_signed && protocol == Protocol::Tls12 {
-            self.scheme(candidate, protocol, story)?;
+            self.scheme(candidate, protocol, trace)?;
         }
         if is_signed {
             self.client_takes(candidate, protocol)?;

@@ -27,7 +27,7 @@ pub struct Hello {
 
 /// Why a client sends nothing at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Speechless {
+pub enum NoHello {
     /// No version is switched on and allowed.
     NoProtocol,
     /// No suite is left for its newest version.
@@ -46,15 +46,15 @@ impl Client {
     ///
     /// # Errors
     /// Why it sends nothing.
-    pub fn hello(&self) -> Result<&Hello, Speechless> {
+    pub fn hello(&self) -> Result<&Hello, NoHello> {
         self.sent.get_or_init(|| self.composed()).as_ref().map_err(|why| *why)
     }
 
-    fn composed(&self) -> Result<Hello, Speechless> {
+    fn composed(&self) -> Result<Hello, NoHello> {
         let level = self.strength();
         let protocols = without_holes(self.protocols.iter().filter(|one| level.allows_protocol(*one)).collect());
         let (Some(oldest), Some(newest)) = (protocols.oldest(), protocols.newest()) else {
-            return Err(Speechless::NoProtocol);
+            return Err(NoHello::NoProtocol);
         };
         let schemes: Vec<&SignatureScheme> =
             self.signatures.iter().filter_map(|code| signature::scheme(*code)).collect();
@@ -99,7 +99,7 @@ impl Client {
             newest => suites.iter().any(|suite| suite.serves(newest)),
         };
         if !serves_newest {
-            return Err(Speechless::NoSuite);
+            return Err(NoHello::NoSuite);
         }
         let uses_curves = |suite: &&CipherSuite| {
             matches!(suite.key_exchange(), "kECDHE" | "kECDHEPSK") || suite.authentication() == "aECDSA"
@@ -113,7 +113,7 @@ impl Client {
         }
         let mut key_shares = Vec::new();
         if newest == Protocol::Tls13 {
-            let first = groups.iter().find(|group| group.serves(Protocol::Tls13)).ok_or(Speechless::NoGroup)?;
+            let first = groups.iter().find(|group| group.serves(Protocol::Tls13)).ok_or(NoHello::NoGroup)?;
             key_shares = self.key_shares.clone().unwrap_or_else(|| vec![first.code_point]);
         }
         let signatures = sends_signatures.then_some(signatures);

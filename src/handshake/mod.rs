@@ -4,16 +4,16 @@
 //! own. Resumption and early data (0-RTT) are left out: a first full handshake is predicted.
 
 pub mod client;
+mod client_policy;
 pub mod go;
 pub mod hello;
-mod objection;
 mod offer;
 pub mod openssl;
 mod outcome;
 mod predict;
 
 pub use client::{Client, clients, find, one_by_one};
-pub use objection::{Answering, Objection, Scruples, hangs_on_answer, objections};
+pub use client_policy::{Answering, ClientPolicy, Objection, hangs_on_answer, objections};
 pub use offer::{Offer, written};
-pub use outcome::{Agreed, Cause, Decisive, Outcome, Stage, Story};
+pub use outcome::{Agreed, Cause, Decisive, Outcome, Stage, Trace};
 pub use predict::{Handshake, Predictor, sent_name};

@@ -103,16 +103,16 @@ impl Cause {
 
 /// What happened on the way, told step by step where somebody asks.
 #[derive(Clone, Debug, Default)]
-pub struct Story(Option<Vec<(Decisive, String)>>);
+pub struct Trace(Option<Vec<(Decisive, String)>>);
 
-impl Story {
+impl Trace {
     /// A story that is told.
     pub fn told() -> Self {
-        Story(Some(Vec::new()))
+        Trace(Some(Vec::new()))
     }
 
     /// Adds a step; the words are made only where somebody asks.
-    pub fn step(&mut self, decisive: Decisive, words: impl FnOnce() -> String) {
+    pub fn record(&mut self, decisive: Decisive, words: impl FnOnce() -> String) {
         if let Some(steps) = &mut self.0 {
             steps.push((decisive, words()));
         }

@@ -9,16 +9,16 @@ use std::sync::{Arc, Mutex, OnceLock};
 use foldhash::HashMap;
 
 use super::client::Client;
+use super::client_policy::{Answering, Objection, objections};
 use super::go::{self, Candidates};
-use super::objection::{Answering, Objection, objections};
-use super::openssl::{self, Context, Contexts, Slots, Surroundings};
-use super::outcome::{Agreed, Cause, Decisive, Outcome, Stage, Story};
+use super::openssl::{self, Context, ContextInputs, Contexts, Slots};
+use super::outcome::{Agreed, Cause, Decisive, Outcome, Stage, Trace};
 use crate::model::{
     Binding, BindingId, Command, CredentialsId, Deployment, Endpoint, Found, OriginKind, PolicyId, Setting, SiteId,
     Transport, Unmatched,
 };
 use crate::pki::loading::Strength;
-use crate::pki::{Anchors, Certificate, Library, Verdict, Verifier};
+use crate::pki::{Anchors, Certificate, PemStore, Verdict, Verifier};
 use crate::platform::{SystemTls, TlsLibraryKind};
 use crate::source::Span;
 
@@ -83,7 +83,7 @@ type LoadKey = (CredentialsId, PolicyId, Arc<str>);
 /// Predicts handshakes with one deployment.
 pub struct Predictor<'a> {
     deployment: &'a Deployment,
-    library: &'a Library,
+    library: &'a PemStore,
     contexts: Contexts<'a>,
     slots: Vec<OnceLock<Box<Slots>>>,
     candidates: Vec<OnceLock<Box<Candidates>>>,
@@ -97,9 +97,9 @@ pub struct Predictor<'a> {
 
 impl<'a> Predictor<'a> {
     /// A predictor that has looked at nothing yet, at a time in seconds since 1970-01-01 UTC.
-    pub fn new(deployment: &'a Deployment, library: &'a Library, system: &'a SystemTls, now: i64) -> Self {
-        let around = Surroundings::new(&deployment.platform, system, deployment.conduct, library);
-        let refuses = deployment.conduct.refuses_unknown_alpn(deployment.platform.server_version);
+    pub fn new(deployment: &'a Deployment, library: &'a PemStore, system: &'a SystemTls, now: i64) -> Self {
+        let around = ContextInputs::new(&deployment.platform, system, deployment.behavior, library);
+        let refuses = deployment.behavior.refuses_unknown_alpn(deployment.platform.server_version);
         let names = |policy: &crate::model::TlsPolicy| {
             let known = policy.alpn.get().filter(|_| refuses).into_iter().flat_map(|list| list.iter());
             known.map(|token| token.text.to_string()).collect()
@@ -131,7 +131,7 @@ impl<'a> Predictor<'a> {
     pub fn slots(&self, id: CredentialsId) -> &Slots {
         let at = id.0 as usize;
         self.slots[at].get_or_init(|| {
-            let completes = self.deployment.conduct.completes_chain;
+            let completes = self.deployment.behavior.completes_chain;
             Box::new(Slots::load(&self.deployment.credentials[at], self.library, completes))
         })
     }
@@ -207,7 +207,7 @@ impl<'a> Predictor<'a> {
         let at = endpoint.uses.first().map(|one| one.span);
         match endpoint.transport {
             Transport::Tls => {}
-            Transport::Plain => return ended(openssl::silence(client).unwrap_or(Outcome::Failed(plain())), at),
+            Transport::Plain => return ended(openssl::hello_failure(client).unwrap_or(Outcome::Failed(plain())), at),
             Transport::Quic | Transport::Unknown => {
                 let words = "it cannot be told from the files what this socket speaks";
                 return ended(Outcome::Unknown(Cause::unknown(Decisive::Nothing, words)), at);
@@ -233,14 +233,14 @@ impl<'a> Predictor<'a> {
     }
 
     /// The same once more, told step by step.
-    pub fn story(&self, endpoint: &Endpoint, host: &str, client: &Client) -> Vec<(Option<Span>, String)> {
+    pub fn trace(&self, endpoint: &Endpoint, host: &str, client: &Client) -> Vec<(Option<Span>, String)> {
         let Ok(binding) = self.binding(endpoint, host, client.sni) else { return Vec::new() };
         if endpoint.transport != Transport::Tls || !self.is_judged() {
             return Vec::new();
         }
-        let mut story = Story::told();
-        let _ = self.negotiate(binding, client, Some(&sent_name(host, client.sni)), &mut story);
-        story.steps().into_iter().map(|(decisive, words)| (self.place(binding, decisive), words)).collect()
+        let mut trace = Trace::told();
+        let _ = self.negotiate(binding, client, Some(&sent_name(host, client.sni)), &mut trace);
+        trace.steps().into_iter().map(|(decisive, words)| (self.place(binding, decisive), words)).collect()
     }
 
     /// Whether the library is one that is followed here.
@@ -260,7 +260,7 @@ impl<'a> Predictor<'a> {
     /// The context that decides a handshake in the end, each setting from whoever decides it.
     pub fn decided(&self, binding: &Binding) -> Cow<'_, Context> {
         let context = self.contexts.of(binding.after_name);
-        let curve = self.deployment.conduct.pins_curve.then(|| &self.slots(binding.before_name_credentials).curve);
+        let curve = self.deployment.behavior.pins_curve.then(|| &self.slots(binding.before_name_credentials).curve);
         let Some(Some(curve)) = curve else { return Cow::Borrowed(context) };
         // Commands come after the files, and win.
         let commands = self.deployment.policy(binding.before_name).commands.get();
@@ -273,7 +273,7 @@ impl<'a> Predictor<'a> {
     }
 
     /// What comes of a handshake, worked out anew.
-    fn negotiate(&self, binding: &Binding, client: &Client, name: Option<&str>, story: &mut Story) -> Outcome {
+    fn negotiate(&self, binding: &Binding, client: &Client, name: Option<&str>, trace: &mut Trace) -> Outcome {
         let loaded = name.and_then(|name| self.loaded_for(binding, name));
         let alpn = &self.alpn[binding.after_name.0 as usize];
         let library = &self.deployment.platform.tls_library;
@@ -286,12 +286,12 @@ impl<'a> Predictor<'a> {
                     own: self.contexts.of(binding.own),
                     decided: &decided,
                     slots: loaded.as_deref().unwrap_or_else(|| self.slots(binding.credentials)),
-                    adds_options: self.deployment.conduct.adds_options,
+                    adds_options: self.deployment.behavior.adds_options,
                     rejects: binding.rejects,
                     alpn,
-                    h2_wants_modern_tls: self.deployment.conduct.h2_wants_modern_tls,
+                    h2_wants_modern_tls: self.deployment.behavior.h2_wants_modern_tls,
                 };
-                openssl::negotiate(client, &side, story)
+                openssl::negotiate(client, &side, trace)
             }
             TlsLibraryKind::Go => {
                 let side = go::Side {
@@ -304,7 +304,7 @@ impl<'a> Predictor<'a> {
                     alpn,
                     now: self.now,
                 };
-                go::negotiate(client, &side, story)
+                go::negotiate(client, &side, trace)
             }
             TlsLibraryKind::Other => {
                 Outcome::Unknown(Cause::unknown(Decisive::Nothing, format!("{} is not followed here", library.name)))
@@ -333,7 +333,7 @@ impl<'a> Predictor<'a> {
         if let Some(known) = self.outcomes.lock().ok().and_then(|known| known.get(&key).cloned()) {
             return known;
         }
-        let outcome = Arc::new(self.negotiate(binding, client, name, &mut Story::default()));
+        let outcome = Arc::new(self.negotiate(binding, client, name, &mut Trace::default()));
         if let Ok(mut known) = self.outcomes.lock() {
             known.insert(key, Arc::clone(&outcome));
         }

@@ -6,13 +6,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 use rayon::prelude::*;
 
-use super::page::Said;
-use super::repair::repair;
-use super::scope::{Scope, Sink, Use};
-use super::sent::ease;
-use super::swallowed::swallow;
+use super::frontend_fixes::add_frontend_fix;
+use super::missing_semicolon::missing_semicolon;
+use super::page::Message;
+use super::scope::{Reporter, RuleContext, ServedCredential};
+use super::served::downgrade_unreached;
 use super::{Check, Rule, Settings, find, rule_name};
-use crate::diagnostic::{Finding, Fix, Label, Problem, RuleName, Severity, Unjudged};
+use crate::diagnostic::{Finding, Fix, Label, Problem, RuleName, Severity, Unchecked};
 use crate::model::{EndpointId, SiteId};
 use crate::source::{FileId, Sources, Span};
 
@@ -23,35 +23,35 @@ const WORDS: usize = 2000;
 /// Sites that one worker takes at a time.
 const CHUNK: usize = 32;
 /// Problems that one worker gives words to with one memory of what was said.
-const SPEECH: usize = 1024;
+const MESSAGES: usize = 1024;
 /// Pairs of certificate and key that one worker takes at a time: each may cost some signatures.
 const PAIRS: usize = 8;
 
 /// What the rules said.
 #[derive(Debug, Default)]
-pub struct Judged {
+pub struct LintResult {
     /// In reading order.
     pub findings: Vec<Finding>,
     /// What no rule could judge.
-    pub unjudged: Vec<Unjudged>,
+    pub unjudged: Vec<Unchecked>,
 }
 
 /// Runs all rules over one deployment, with what its front end reported.
 ///
 /// What a hostile text makes beyond `most` findings is left out before it costs memory.
-pub fn run(scope: &Scope<'_>, settings: &Settings, most: usize) -> Judged {
+pub fn run(scope: &RuleContext<'_>, settings: &Settings, most: usize) -> LintResult {
     let mut is_cut = scope.deployment.problems.len() > most;
     let problems = scope.deployment.problems.iter().take(most).cloned().collect();
-    let mut sink = Sink { problems, unjudged: scope.deployment.unjudged.clone() };
-    sink.problems.iter_mut().for_each(|problem| repair(scope, problem));
-    let uses = Use::all(scope.deployment);
+    let mut sink = Reporter { problems, unjudged: scope.deployment.unjudged.clone() };
+    sink.problems.iter_mut().for_each(|problem| add_frontend_fix(scope, problem));
+    let uses = ServedCredential::all(scope.deployment);
     let server = scope.deployment.server.name();
     let speaks = |rule: &&Rule| rule.speaks_of(server);
     let rules: Vec<&Rule> =
         settings.rules.all().filter(|rule| settings.wants(&rule_name(rule))).filter(speaks).collect();
     let work = pieces(scope, &rules, &uses);
     // The pieces differ much in weight: each may go to another worker, and the heaviest, which stand last, come first.
-    let parts: Vec<Sink> = work.par_iter().rev().with_max_len(1).map(|piece| piece.run(scope)).collect();
+    let parts: Vec<Reporter> = work.par_iter().rev().with_max_len(1).map(|piece| piece.run(scope)).collect();
     sink.problems.reserve(parts.iter().map(|part| part.problems.len()).sum());
     for part in parts.into_iter().rev() {
         let room = most.saturating_sub(sink.problems.len());
@@ -61,16 +61,17 @@ pub fn run(scope: &Scope<'_>, settings: &Settings, most: usize) -> Judged {
     }
     for rule in &rules {
         if let Check::Closing(check) = rule.check {
-            let mut own = Sink::default();
+            let mut own = Reporter::default();
             guarded(rule, &mut own, |own| check(scope, &sink.problems, own));
             sink.problems.extend(own.problems);
             sink.unjudged.extend(own.unjudged);
         }
     }
     sink.problems.retain(|problem| settings.wants(&problem.rule));
-    let problems = silence(scope, merge(scope, sink.problems));
-    let said = problems.into_par_iter().with_min_len(SPEECH);
-    let said = said.map_init(Speech::default, |speech, problem| words(scope, problem, settings, speech));
+    let problems = suppress_superseded(scope, merge(scope, sink.problems));
+    let said = problems.into_par_iter().with_min_len(MESSAGES);
+    let said =
+        said.map_init(MessageCache::default, |messages, problem| render_placed(scope, problem, settings, messages));
     let mut findings: Vec<Finding> = said.collect();
     sort(scope, &mut findings);
     findings.extend(
@@ -78,11 +79,11 @@ pub fn run(scope: &Scope<'_>, settings: &Settings, most: usize) -> Judged {
     );
     if is_cut {
         let reason = format!("there are more than {most}: the rest is left out (see --max-findings)");
-        sink.unjudged.push(Unjudged { what: "findings".into(), reason, at: None });
+        sink.unjudged.push(Unchecked { what: "findings".into(), reason, at: None });
     }
     let mut seen = HashSet::new();
     sink.unjudged.retain(|one| seen.insert((one.what.clone(), one.reason.clone(), one.at)));
-    Judged { findings, unjudged: sink.unjudged }
+    LintResult { findings, unjudged: sink.unjudged }
 }
 
 /// A share of the work.
@@ -92,12 +93,16 @@ enum Work<'w, 'a> {
     Sites(&'w [&'w Rule], std::ops::Range<usize>),
     Whole(&'w Rule),
     /// All rules about certificates together, since they look at the same chains.
-    Credentials(&'w [&'w Rule], &'w [Use<'a>]),
+    Credentials(&'w [&'w Rule], &'w [ServedCredential<'a>]),
     /// A template.
-    Template(&'w Rule, &'w [Use<'a>]),
+    Template(&'w Rule, &'w [ServedCredential<'a>]),
 }
 
-fn pieces<'w, 'a>(scope: &Scope<'a>, rules: &'w [&'w Rule], uses: &'w [Use<'a>]) -> Vec<Work<'w, 'a>> {
+fn pieces<'w, 'a>(
+    scope: &RuleContext<'a>,
+    rules: &'w [&'w Rule],
+    uses: &'w [ServedCredential<'a>],
+) -> Vec<Work<'w, 'a>> {
     let mut work: Vec<Work<'w, 'a>> = uses.chunks(PAIRS).map(|chunk| Work::Credentials(rules, chunk)).collect();
     let count = scope.deployment.sites.len();
     let ranges = (0..count).step_by(CHUNK).map(|from| from..count.min(from + CHUNK));
@@ -114,8 +119,8 @@ fn pieces<'w, 'a>(scope: &Scope<'a>, rules: &'w [&'w Rule], uses: &'w [Use<'a>])
 }
 
 impl<'a> Work<'_, 'a> {
-    fn run(&self, scope: &Scope<'a>) -> Sink {
-        let mut sink = Sink::default();
+    fn run(&self, scope: &RuleContext<'a>) -> Reporter {
+        let mut sink = Reporter::default();
         match self {
             Work::Endpoints(rule) => {
                 if let Check::Endpoint(check) = rule.check {
@@ -154,7 +159,7 @@ impl<'a> Work<'_, 'a> {
                             for one in *uses {
                                 let before = sink.problems.len();
                                 check(scope, one, sink);
-                                ease(scope, one, &mut sink.problems[before..]);
+                                downgrade_unreached(scope, one, &mut sink.problems[before..]);
                             }
                         });
                     }
@@ -166,9 +171,9 @@ impl<'a> Work<'_, 'a> {
 }
 
 /// Lets a check look. One that panics is a defect of this tool: it is said, and the rest goes on.
-fn guarded(rule: &Rule, sink: &mut Sink, look: impl FnOnce(&mut Sink)) {
+fn guarded(rule: &Rule, sink: &mut Reporter, look: impl FnOnce(&mut Reporter)) {
     let done = catch_unwind(AssertUnwindSafe(|| {
-        let mut own = Sink::default();
+        let mut own = Reporter::default();
         look(&mut own);
         own
     }));
@@ -181,7 +186,7 @@ fn guarded(rule: &Rule, sink: &mut Sink, look: impl FnOnce(&mut Sink)) {
             let text = payload.downcast_ref::<String>().map(String::as_str);
             let text = text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("no reason given");
             let reason = format!("the check failed ({text}): {DEFECT}");
-            sink.unjudged.push(Unjudged { what: rule.name.clone(), reason, at: None });
+            sink.unjudged.push(Unchecked { what: rule.name.clone(), reason, at: None });
         }
     }
 }
@@ -189,7 +194,7 @@ fn guarded(rule: &Rule, sink: &mut Sink, look: impl FnOnce(&mut Sink)) {
 /// What is said of a check that failed inside.
 const DEFECT: &str = "this is a defect of shakedown, please report it";
 
-fn is_defect(one: &Unjudged) -> bool {
+fn is_defect(one: &Unchecked) -> bool {
     one.at.is_none() && one.reason.ends_with(DEFECT)
 }
 
@@ -205,7 +210,7 @@ pub fn defect(rule: RuleName, reason: &str) -> Finding {
         note: None,
         help: None,
         fix: None,
-        act: None,
+        file_fix: None,
         stops: false,
         fingerprint: String::new(),
     }
@@ -223,19 +228,19 @@ const APART: &[&str] = &["site-file-not-included"];
 /// What tells one fault from another: rule, case, place, and for some the words.
 type Key<'p> = (&'p str, &'static str, Span, &'p [(&'static str, String)]);
 
-fn key<'p>(scope: &Scope<'_>, problem: &'p Problem) -> Key<'p> {
+fn key<'p>(scope: &RuleContext<'_>, problem: &'p Problem) -> Key<'p> {
     let rule = problem.rule.as_str();
     if ONE_CAUSE.contains(&rule) {
         return (rule, problem.case, Span::new(FileId(0), 0, 0), &[]);
     }
     // What a macro says is one place, however often it is used, and one fault as long as its words are the same.
-    let place = scope.sources.place(problem.at).span;
+    let place = scope.sources.resolve_span(problem.at).span;
     let is_told_apart = APART.contains(&rule) || place != problem.at;
     (rule, problem.case, place, if is_told_apart { &problem.arguments } else { &[] })
 }
 
 /// One fault is one finding: problems of one rule and case at one place become one, with a label for each bite.
-fn merge(scope: &Scope<'_>, mut problems: Vec<Problem>) -> Vec<Problem> {
+fn merge(scope: &RuleContext<'_>, mut problems: Vec<Problem>) -> Vec<Problem> {
     let mut firsts: HashMap<Key<'_>, usize> = HashMap::with_capacity(problems.len());
     let mut again: Vec<(usize, usize)> = Vec::new();
     for (at, problem) in problems.iter().enumerate() {
@@ -274,14 +279,14 @@ fn join(first: &mut Problem, other: &mut Problem) {
     if first.fix != other.fix {
         first.fix = None;
     }
-    if first.act != other.act {
-        first.act = None;
+    if first.file_fix != other.file_fix {
+        first.file_fix = None;
     }
 }
 
 /// Where two rules speak of one fault, the more exact one speaks alone. Left: who speaks; right: who is silent at the
 /// same place.
-const QUIETER: &[(&str, &[&str])] = &[
+const SUPERSEDES: &[(&str, &[&str])] = &[
     ("syntax-error", &["unknown-directive", "invalid-argument", "directive-not-allowed-here"]),
     (
         "certificate-chain-order",
@@ -337,11 +342,11 @@ const NOT_UNDERSTOOD: &[&str] = &[
 
 /// Leaves out what another problem at the same place says better. What stops the server is never left out for what does not;
 /// there, how a socket is written is what is left out.
-fn silence(scope: &Scope<'_>, problems: Vec<Problem>) -> Vec<Problem> {
+fn suppress_superseded(scope: &RuleContext<'_>, problems: Vec<Problem>) -> Vec<Problem> {
     let mut quiet: HashMap<(&'static str, Span), bool> = HashMap::new();
     for problem in &problems {
         let stops = stops(scope, problem);
-        let others = match QUIETER.iter().find(|(rule, _)| *rule == problem.rule.as_str()) {
+        let others = match SUPERSEDES.iter().find(|(rule, _)| *rule == problem.rule.as_str()) {
             Some((_, others)) => others,
             None if problem.rule.as_str() == "no-certificate" && stops => SOCKETS,
             None => continue,
@@ -351,7 +356,7 @@ fn silence(scope: &Scope<'_>, problems: Vec<Problem>) -> Vec<Problem> {
         }
     }
     let is_one_of = |problem: &Problem, names: &[&str]| names.contains(&problem.rule.as_str());
-    let problems = swallow(scope, problems);
+    let problems = missing_semicolon(scope, problems);
     let doubtful: HashSet<FileId> = problems
         .iter()
         .filter(|one| one.severity.is_none() && is_one_of(one, NOT_UNDERSTOOD))
@@ -370,7 +375,7 @@ fn silence(scope: &Scope<'_>, problems: Vec<Problem>) -> Vec<Problem> {
 }
 
 /// Whether the page says that the server does not start with a problem.
-pub fn stops(scope: &Scope<'_>, problem: &Problem) -> bool {
+pub fn stops(scope: &RuleContext<'_>, problem: &Problem) -> bool {
     let text = |rule: &'static Rule| rule.brief().text(scope.deployment.server.name(), problem.case);
     find(problem.rule.as_str()).is_some_and(|rule| text(rule).contains("{no-start}"))
 }
@@ -386,12 +391,12 @@ pub fn severity_of(problem: &Problem) -> Severity {
 
 /// What was said of which values: a certificate that a thousand sites name has its words once.
 #[derive(Default)]
-struct Speech {
-    said: HashMap<u64, (RuleName, &'static str, Arguments, Said)>,
+struct MessageCache {
+    said: HashMap<u64, (RuleName, &'static str, Arguments, Message)>,
 }
 
-impl Speech {
-    fn say(&mut self, rule: &Rule, server: &str, problem: &mut Problem) -> &Said {
+impl MessageCache {
+    fn message(&mut self, rule: &Rule, server: &str, problem: &mut Problem) -> &Message {
         let arguments = std::mem::take(&mut problem.arguments);
         let hash = self.said.hasher().hash_one((problem.rule.as_str(), problem.case, &arguments));
         let is_known = self
@@ -399,7 +404,7 @@ impl Speech {
             .get(&hash)
             .is_some_and(|(name, case, values, _)| (name, *case, values) == (&problem.rule, problem.case, &arguments));
         if !is_known {
-            let said = rule.brief().say(server, problem.case, &arguments);
+            let said = rule.brief().render(server, problem.case, &arguments);
             self.said.insert(hash, (problem.rule.clone(), problem.case, arguments, said));
         }
         &self.said[&hash].3
@@ -407,17 +412,22 @@ impl Speech {
 }
 
 /// Gives a problem of a deployment the words of its page.
-fn words(scope: &Scope<'_>, mut problem: Problem, settings: &Settings, speech: &mut Speech) -> Finding {
+fn render_placed(
+    scope: &RuleContext<'_>,
+    mut problem: Problem,
+    settings: &Settings,
+    messages: &mut MessageCache,
+) -> Finding {
     problem.fix = problem.fix.and_then(|fix| written(scope, fix));
-    tell(scope.deployment.server.name(), problem, settings, speech)
+    render_with(scope.deployment.server.name(), problem, settings, messages)
 }
 
 /// Gives a problem the words that its page has for a server.
-pub fn told(server: &str, problem: Problem, settings: &Settings) -> Finding {
-    tell(server, problem, settings, &mut Speech::default())
+pub fn render(server: &str, problem: Problem, settings: &Settings) -> Finding {
+    render_with(server, problem, settings, &mut MessageCache::default())
 }
 
-fn tell(server: &str, mut problem: Problem, settings: &Settings, speech: &mut Speech) -> Finding {
+fn render_with(server: &str, mut problem: Problem, settings: &Settings, messages: &mut MessageCache) -> Finding {
     let Some(rule) = settings.rules.find(problem.rule.as_str()) else {
         // A front end names a rule without a page: a test holds that there is none.
         return Finding {
@@ -429,7 +439,7 @@ fn tell(server: &str, mut problem: Problem, settings: &Settings, speech: &mut Sp
             note: None,
             help: None,
             fix: problem.fix.map(Box::new),
-            act: problem.act,
+            file_fix: problem.file_fix,
             stops: false,
             fingerprint: String::new(),
         };
@@ -440,7 +450,7 @@ fn tell(server: &str, mut problem: Problem, settings: &Settings, speech: &mut Sp
         shorten(&mut caption);
         label.caption = caption.into();
     }
-    let said = speech.say(rule, server, &mut problem).clone();
+    let said = messages.message(rule, server, &mut problem).clone();
     let more = problem.related.len().saturating_sub(LABELS);
     problem.related.truncate(LABELS);
     let text = if more > 0 { format!("{} (and {more} more places)", said.text).into() } else { said.text };
@@ -453,7 +463,7 @@ fn tell(server: &str, mut problem: Problem, settings: &Settings, speech: &mut Sp
         note: said.note,
         help: said.help,
         fix: problem.fix.map(Box::new),
-        act: problem.act,
+        file_fix: problem.file_fix,
         stops: said.stops,
         fingerprint: String::new(),
     }
@@ -471,7 +481,7 @@ fn shorten(words: &mut String) {
 
 /// A fix whose edits stand in files: those in lines that were only joined are led back there. Absent where one stands in what
 /// a variable or a macro brought.
-fn written(scope: &Scope<'_>, mut fix: Fix) -> Option<Fix> {
+fn written(scope: &RuleContext<'_>, mut fix: Fix) -> Option<Fix> {
     for edit in &mut fix.edits {
         edit.span = scope.sources.written(edit.span)?;
     }
@@ -479,13 +489,13 @@ fn written(scope: &Scope<'_>, mut fix: Fix) -> Option<Fix> {
 }
 
 /// By file, position and rule.
-fn sort(scope: &Scope<'_>, findings: &mut [Finding]) {
+fn sort(scope: &RuleContext<'_>, findings: &mut [Finding]) {
     in_order(scope.sources, findings);
 }
 
 /// Puts findings in order: by file, position, rule, words.
 pub fn in_order(sources: &Sources, findings: &mut [Finding]) {
-    let places: Vec<Span> = findings.iter().map(|finding| sources.place(finding.primary.span).span).collect();
+    let places: Vec<Span> = findings.iter().map(|finding| sources.resolve_span(finding.primary.span).span).collect();
     let mut files: Vec<FileId> = places.iter().map(|place| place.file).collect();
     files.sort_unstable();
     files.dedup();
@@ -540,7 +550,7 @@ mod tests {
     fn a_check_that_panics_is_told_and_the_others_go_on() {
         let rule = Rule::new("certificate-expired", "", Check::Reading);
         let place = Span::new(FileId(0), 0, 1);
-        let mut sink = Sink::default();
+        let mut sink = Reporter::default();
         guarded(&rule, &mut sink, |sink| {
             sink.report(Problem::new("half-of-what-was-found", place));
             let nothing: [u8; 0] = [];

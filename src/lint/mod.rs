@@ -1,22 +1,22 @@
 //! Rules: their pages, the engine that walks a deployment with them, and the words of what they find.
 //!
-//! A check sees a [`Scope`] and a [`Sink`] and nothing else; it reports [`Problem`]s, as front ends do. The page of the
+//! A check sees a [`RuleContext`] and a [`Reporter`] and nothing else; it reports [`Problem`]s, as front ends do. The page of the
 //! rule turns them into findings. A rule that meets something unknown stays silent.
 
 mod checks;
 mod engine;
 pub mod errors;
+mod frontend_fixes;
 mod machine;
+mod missing_semicolon;
 pub mod page;
 mod permissions;
 mod profile;
-mod repair;
 mod rules;
 mod scope;
-mod sent;
+mod served;
 mod settings;
 pub mod suppression;
-mod swallowed;
 mod template;
 
 use std::borrow::Cow;
@@ -25,13 +25,13 @@ use std::sync::{LazyLock, OnceLock};
 use foldhash::HashMap;
 
 pub use self::checks::cipher::suggestion as cipher_suggestion;
-pub use self::engine::{Judged, defect, in_order, run, told};
+pub use self::engine::{LintResult, defect, in_order, render, run};
 pub use self::machine::{Changed, Machine, Renewal, Running, Unsynchronized};
 pub use self::page::Page;
 pub use self::permissions::{Permissions, Reader};
 pub use self::profile::{Profile, profile, profiles};
 pub use self::rules::Rules;
-pub use self::scope::{Authority, Clock, Question, Scope, Sink, Trust, Use, is_host};
+pub use self::scope::{Authority, Clock, LintInputs, Reporter, RuleContext, ServedCredential, Trust, is_host};
 pub use self::settings::{Level, Settings};
 pub use self::template::Template;
 use crate::diagnostic::{Problem, RuleName, spelling};
@@ -41,15 +41,15 @@ use crate::model::{Endpoint, EndpointId, Site, SiteId};
 #[derive(Clone, Copy)]
 pub enum Check {
     /// Each socket.
-    Endpoint(fn(&Scope<'_>, EndpointId, &Endpoint, &mut Sink)),
+    Endpoint(fn(&RuleContext<'_>, EndpointId, &Endpoint, &mut Reporter)),
     /// Each site.
-    Site(fn(&Scope<'_>, SiteId, &Site, &mut Sink)),
+    Site(fn(&RuleContext<'_>, SiteId, &Site, &mut Reporter)),
     /// Each certificate with its key, once, with all sites that serve it.
-    Credential(for<'a> fn(&Scope<'a>, &Use<'a>, &mut Sink)),
+    Credential(for<'a> fn(&RuleContext<'a>, &ServedCredential<'a>, &mut Reporter)),
     /// The deployment as a whole, once.
-    Whole(fn(&Scope<'_>, &mut Sink)),
+    Whole(fn(&RuleContext<'_>, &mut Reporter)),
     /// What all others found, at the end.
-    Closing(fn(&Scope<'_>, &[Problem], &mut Sink)),
+    Closing(fn(&RuleContext<'_>, &[Problem], &mut Reporter)),
     /// Nothing: front ends report it while reading.
     Reading,
     /// What the template of its page looks at, with the parameters there or those of a profile.

@@ -225,7 +225,7 @@ pub enum Effect {
 
 /// One set of words, its placeholders filled.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Said {
+pub struct Message {
     /// The message.
     pub text: Arc<str>,
     /// What stands under the token.
@@ -259,7 +259,7 @@ impl Page {
 
     /// The words of a case for a server, with placeholders filled: those that the page has for that server alone come first,
     /// and those of the case before those of the page. A case that the page does not have is its main one.
-    pub fn say(&self, server: &str, case: &str, arguments: &[(&'static str, String)]) -> Said {
+    pub fn render(&self, server: &str, case: &str, arguments: &[(&'static str, String)]) -> Message {
         let main = &self.message;
         let own = self.words.get(server);
         let cases = [own.and_then(|own| own.case.get(case)), self.case.get(case)];
@@ -270,7 +270,7 @@ impl Page {
         let help = of_case(|case| case.help.as_ref()).or(own.and_then(|own| own.help.as_ref())).or(main.help.as_ref());
         let note = of_case(|case| case.note.as_ref()).or(own.and_then(|own| own.note.as_ref())).or(main.note.as_ref());
         let severity = cases.into_iter().flatten().find_map(|case| case.severity);
-        Said {
+        Message {
             text: fill(text),
             caption: fill(caption.unwrap_or(&main.caption)),
             help: help.map(fill).filter(|words: &Arc<str>| !words.is_empty()),

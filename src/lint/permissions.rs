@@ -6,7 +6,7 @@ use foldhash::HashMap;
 
 use crate::model::SiteId;
 use crate::platform::{Account, Accounts, Unit};
-use crate::source::{Span, Trail};
+use crate::source::{PathWalk, Span};
 
 /// Somebody who reads files of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub struct Permissions {
     /// Where a word can be added to its weak command for reloading, in a file that no package owns.
     pub reload_end: Option<Span>,
     /// The way to each file that matters, by its path in the model.
-    pub trails: HashMap<PathBuf, Trail>,
+    pub trails: HashMap<PathBuf, PathWalk>,
     /// Key files that a git work tree carries, each with the folder of that work tree.
     pub tracked: HashMap<PathBuf, PathBuf>,
     /// Key files that a site gives to whoever asks, each with the site and which of its folders leads there.
@@ -43,7 +43,7 @@ pub struct Permissions {
 
 impl Permissions {
     /// The way to a file that the configuration names, where it was looked at.
-    pub fn trail(&self, path: &Path) -> Option<&Trail> {
+    pub fn trail(&self, path: &Path) -> Option<&PathWalk> {
         self.trails.get(path)
     }
 }

@@ -7,24 +7,24 @@ use std::sync::{Arc, Mutex, OnceLock};
 use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 
 use super::{Machine, Permissions, Settings};
-use crate::diagnostic::{Edit, Fix, Problem, Safety, Unjudged};
+use crate::diagnostic::{Edit, Fix, Problem, Safety, Unchecked};
 use crate::handshake::Predictor;
 use crate::model::{
     Binding, BindingId, Change, Credential, Credentials, CredentialsId, Deployment, Editor, Endpoint, EndpointId,
     Found, ListenUse, NameKind, PolicyId, Service, Setting, Site, SiteId, Token, Transport,
 };
 use crate::pki::loading::Strength;
-use crate::pki::{self, Anchors, Certificate, Chain, Key, Library, PemFile, Sent, Verdict, Verifier};
+use crate::pki::{self, Anchors, Certificate, Chain, Key, PemFile, PemStore, Sent, Verdict, Verifier};
 use crate::platform::{SystemTls, TlsLibraryKind};
 use crate::source::{Sources, Span};
 use crate::tls::cipher::{self, CipherLibrary, Expansion};
 
 /// One run over one deployment.
-pub struct Scope<'a> {
+pub struct RuleContext<'a> {
     /// What the server would do.
     pub deployment: &'a Deployment,
     /// The certificates and keys that it names.
-    pub library: &'a Library,
+    pub library: &'a PemStore,
     /// All texts.
     pub sources: &'a Sources,
     /// Seconds since 1970-01-01 UTC.
@@ -90,7 +90,7 @@ pub struct Clock {
 
 /// What is asked about a deployment.
 #[derive(Clone, Copy)]
-pub struct Question<'a> {
+pub struct LintInputs<'a> {
     /// What clients trust.
     pub trust: Trust<'a>,
     /// What the user asks of the rules.
@@ -106,7 +106,7 @@ pub struct Question<'a> {
 }
 
 /// A certificate with its key, and who serves it.
-pub struct Use<'a> {
+pub struct ServedCredential<'a> {
     /// The set that it stands in.
     pub set: &'a Credentials,
     /// Its place in the set.
@@ -125,12 +125,12 @@ pub struct Use<'a> {
 /// cannot be told.
 type SharedChain<'a> = Arc<OnceLock<Option<(&'a PemFile, Chain<'a>, Verdict)>>>;
 
-impl<'a> Use<'a> {
+impl<'a> ServedCredential<'a> {
     /// Every pair of certificate and key once for each place that names them, with the sites that it is meant for.
-    pub fn all(deployment: &'a Deployment) -> Vec<Use<'a>> {
+    pub fn all(deployment: &'a Deployment) -> Vec<ServedCredential<'a>> {
         let mut sites: Vec<Vec<SiteId>> = vec![Vec::new(); deployment.credentials.len()];
         each_served(deployment, |set, site| sites[set.0 as usize].push(site));
-        let chooses = deployment.conduct.chooses_by_name;
+        let chooses = deployment.behavior.chooses_by_name;
         if chooses {
             for known in &mut sites {
                 known.sort_unstable();
@@ -151,7 +151,7 @@ impl<'a> Use<'a> {
                 let files = [path(&pair.certificate), key, pair.chain.as_ref().and_then(path), authorities];
                 let chain = Arc::clone(chains.entry(files).or_default());
                 let is_loaded = chooses || !sites.is_empty();
-                uses.push(Use { set, position, pair, sites: sites.clone(), is_loaded, chain });
+                uses.push(ServedCredential { set, position, pair, sites: sites.clone(), is_loaded, chain });
             }
         }
         uses
@@ -159,18 +159,18 @@ impl<'a> Use<'a> {
 
     /// The chain that is sent, with the word that names its file. Absent where a block of the file is broken, or no site
     /// serves it.
-    pub fn chain(&self, scope: &Scope<'a>) -> Option<(&'a Token, &'a PemFile, &Chain<'a>)> {
+    pub fn chain(&self, scope: &RuleContext<'a>) -> Option<(&'a Token, &'a PemFile, &Chain<'a>)> {
         let (token, _) = self.pair.certificate.get()?;
         self.looked_at(scope).map(|(file, chain, _)| (token, *file, chain))
     }
 
     /// What a client says of the chain, whatever its host and level: only what clients of every trust would say counts.
-    pub fn verdict(&self, scope: &Scope<'a>) -> Option<&Verdict> {
+    pub fn verdict(&self, scope: &RuleContext<'a>) -> Option<&Verdict> {
         self.looked_at(scope).map(|(_, _, verdict)| verdict)
     }
 
     /// Who stands behind the certificate. Absent where the path breaks off.
-    pub fn authority(&self, scope: &Scope<'a>) -> Option<Authority> {
+    pub fn authority(&self, scope: &RuleContext<'a>) -> Option<Authority> {
         let verdict = self.verdict(scope)?;
         let breaks_off = verdict.errors.iter().any(|error| matches!(error.code, 20 | 21));
         let is_untrusted = verdict.errors.iter().any(|error| matches!(error.code, 18 | 19));
@@ -180,7 +180,7 @@ impl<'a> Use<'a> {
     }
 
     /// What is sent. Absent where that hangs on a file that cannot be read, or on one with a key, of which nothing is shown.
-    fn sent(&self, scope: &Scope<'a>, file: &'a PemFile) -> Option<Vec<Sent<'a>>> {
+    fn sent(&self, scope: &RuleContext<'a>, file: &'a PemFile) -> Option<Vec<Sent<'a>>> {
         let readable = |path: &Path| scope.pem(path).filter(|file| !file.is_secret());
         let chain = match &self.pair.chain {
             Some(chain) => Some(readable(&chain.get()?.1)?),
@@ -190,7 +190,7 @@ impl<'a> Use<'a> {
         Some(pki::sent(file, chain, authorities))
     }
 
-    fn looked_at(&self, scope: &Scope<'a>) -> Option<&(&'a PemFile, Chain<'a>, Verdict)> {
+    fn looked_at(&self, scope: &RuleContext<'a>) -> Option<&(&'a PemFile, Chain<'a>, Verdict)> {
         let look = || {
             let (_, file) = scope.certificate_file(self.pair)?;
             let sent = self.sent(scope, file)?;
@@ -214,7 +214,7 @@ fn each_served(deployment: &Deployment, mut take: impl FnMut(CredentialsId, Site
     for (at, site) in deployment.sites.iter().enumerate().filter(|(_, site)| site.loads_credentials) {
         take(site.credentials, SiteId(at as u32));
     }
-    if deployment.conduct.chooses_by_name {
+    if deployment.behavior.chooses_by_name {
         for (site, binding) in deployment.endpoints.iter().flat_map(served) {
             take(binding.credentials, site);
         }
@@ -244,29 +244,29 @@ fn is_open(pair: &Credential) -> bool {
 
 /// Where checks report to.
 #[derive(Default)]
-pub struct Sink {
+pub struct Reporter {
     /// What was found.
     pub problems: Vec<Problem>,
     /// What could not be judged.
-    pub unjudged: Vec<Unjudged>,
+    pub unjudged: Vec<Unchecked>,
 }
 
-impl Sink {
+impl Reporter {
     /// Reports a problem.
     pub fn report(&mut self, problem: Problem) {
         self.problems.push(problem);
     }
 }
 
-impl<'a> Scope<'a> {
+impl<'a> RuleContext<'a> {
     /// A run over a deployment.
     pub fn new(
         deployment: &'a Deployment,
         system: &'a SystemTls,
-        library: &'a Library,
+        library: &'a PemStore,
         sources: &'a Sources,
         editor: &'a (dyn Editor + Sync),
-        question: Question<'a>,
+        question: LintInputs<'a>,
     ) -> Self {
         let endpoints = || (0u32..).map(EndpointId).zip(&deployment.endpoints);
         let bound = endpoints().flat_map(|(at, endpoint)| {
@@ -277,9 +277,9 @@ impl<'a> Scope<'a> {
             .flat_map(|(at, endpoint)| (0u32..).zip(&endpoint.uses).map(move |(order, one)| (one.site, (at, order))));
         let bound = Grouped::new(deployment.sites.len(), bound);
         let listens = Grouped::new(deployment.sites.len(), listens);
-        let Question { trust: Trust { anchors, is_given, is_public }, settings, now, clock, permissions, machine } =
+        let LintInputs { trust: Trust { anchors, is_given, is_public }, settings, now, clock, permissions, machine } =
             question;
-        Scope {
+        RuleContext {
             deployment,
             library,
             sources,
@@ -345,7 +345,7 @@ impl<'a> Scope<'a> {
 
     /// OpenSSL's security level where a pair is loaded: the highest of all sites that load it. Absent where the library is
     /// another.
-    pub fn strength(&self, one: &Use<'_>) -> Option<Strength> {
+    pub fn strength(&self, one: &ServedCredential<'_>) -> Option<Strength> {
         let library = &self.deployment.platform.tls_library;
         match library.kind {
             TlsLibraryKind::OpenSsl => {}
@@ -378,7 +378,9 @@ impl<'a> Scope<'a> {
         let named = site.names.iter().find(|name| name.kind != NameKind::None);
         match named.or(site.names.first()) {
             Some(name) if !name.token.text.is_empty() => name.token.text.to_string(),
-            _ => format!("the site at line {}", self.sources.positions(self.sources.place(site.head).span).0.line),
+            _ => {
+                format!("the site at line {}", self.sources.positions(self.sources.resolve_span(site.head).span).0.line)
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use super::Rules;
 use crate::diagnostic::{Edit, Fix, Problem, Safety};
-use crate::server::{Outline, Stretch};
+use crate::server::{ByteRange, Outline};
 use crate::source::{self, FileId, Span};
 
 /// The word that such comments begin with.
@@ -21,7 +21,7 @@ pub struct Suppression {
     /// Where its name stands.
     pub at: Span,
     /// The bytes whose findings may stay; absent: none.
-    pub covers: Option<Stretch>,
+    pub covers: Option<ByteRange>,
     /// Why they may.
     pub reason: String,
     /// What covers them, for messages.
@@ -69,7 +69,7 @@ struct Reading<'r> {
     file: FileId,
     outline: &'r Outline,
     rules: &'r Rules,
-    comment: Stretch,
+    comment: ByteRange,
     words: &'r str,
 }
 
@@ -86,7 +86,7 @@ impl Reading<'_> {
         let (covers, place) = match rest[..open].trim() {
             "ignore" => (self.directive(), "there"),
             "ignore-block" => (self.outline.innermost(self.comment.start), "in this block"),
-            "ignore-file" => (Some(Stretch { start: 0, end: u32::MAX }), "in this file"),
+            "ignore-file" => (Some(ByteRange { start: 0, end: u32::MAX }), "in this file"),
             _ => {
                 problems.push(malformed("`ignore`, `ignore-block` or `ignore-file` is wanted here"));
                 return;
@@ -145,7 +145,7 @@ impl Reading<'_> {
     }
 
     /// The directive that the comment is above of, or beside.
-    fn directive(&self) -> Option<Stretch> {
+    fn directive(&self) -> Option<ByteRange> {
         let around = self.outline.innermost(self.comment.start);
         if self.is_alone() {
             let next = self.outline.directives.iter().find(|one| one.start >= self.comment.end);
@@ -193,7 +193,7 @@ mod tests {
         let outline = nginx::outline(text.as_bytes());
         let (found, problems) = read(text.as_bytes(), FileId(0), &outline, &Rules::default());
         assert!(problems.is_empty(), "{problems:?}");
-        let part = |one: Stretch| text[one.start as usize..(one.end as usize).min(text.len())].to_owned();
+        let part = |one: ByteRange| text[one.start as usize..(one.end as usize).min(text.len())].to_owned();
         found.into_iter().map(|one| (one.rule, one.covers.map(part).unwrap_or_default())).collect()
     }
 

@@ -9,7 +9,7 @@ mod policy;
 use serde::Deserialize;
 
 use self::names::{CipherName, GroupName, KeyName, VersionName};
-use super::{Scope, Sink, Use};
+use super::{Reporter, RuleContext, ServedCredential};
 use crate::diagnostic::{Problem, RuleName};
 use crate::source::Span;
 
@@ -66,7 +66,13 @@ pub enum Template {
 
 impl Template {
     /// Looks at a deployment on behalf of a rule.
-    pub(super) fn look(&self, scope: &Scope<'_>, rule: &RuleName, uses: &[Use<'_>], sink: &mut Sink) {
+    pub(super) fn look(
+        &self,
+        scope: &RuleContext<'_>,
+        rule: &RuleName,
+        uses: &[ServedCredential<'_>],
+        sink: &mut Reporter,
+    ) {
         let mut out = Out { rule, sink };
         match self {
             Template::Protocols { allowed, required } => policy::protocols(scope, allowed, required, &mut out),
@@ -82,7 +88,7 @@ impl Template {
 /// Where a template reports to, under the name of its rule.
 struct Out<'o> {
     rule: &'o RuleName,
-    sink: &'o mut Sink,
+    sink: &'o mut Reporter,
 }
 
 impl Out<'_> {

@@ -6,7 +6,7 @@ use crate::source::Span;
 
 /// What requests get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Reply {
+pub enum ResponseKind {
     /// Content of the site itself.
     Content,
     /// Another address to go to.
@@ -25,9 +25,9 @@ pub enum Reply {
 /// What the requests to one part of a site get. Proofs for certificate authorities (`/.well-known/acme-challenge/`) are left
 /// out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct HttpResponse {
     /// What they get.
-    pub reply: Reply,
+    pub reply: ResponseKind,
     /// What to point at: the directive that answers, else the head of the block.
     pub at: Span,
     /// Whether only requests get it that fulfil a condition besides their path.
@@ -40,9 +40,16 @@ pub struct Answer {
     pub tells_early_data: bool,
 }
 
-impl Answer {
+impl HttpResponse {
     /// An answer without headers.
-    pub fn new(reply: Reply, at: Span) -> Answer {
-        Answer { reply, at, is_conditional: false, strict_transport: None, lost_header: None, tells_early_data: false }
+    pub fn new(reply: ResponseKind, at: Span) -> HttpResponse {
+        HttpResponse {
+            reply,
+            at,
+            is_conditional: false,
+            strict_transport: None,
+            lost_header: None,
+            tells_early_data: false,
+        }
     }
 }

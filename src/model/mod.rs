@@ -18,7 +18,7 @@ mod template;
 mod upstream;
 mod webroot;
 
-pub use answer::{Answer, Reply};
+pub use answer::{HttpResponse, ResponseKind};
 pub use change::{Change, Editor, Edits, Target};
 pub use endpoint::{
     Address, Binding, BindingId, Endpoint, EndpointId, Found, Listen, ListenUse, Pattern, Selection, Transport,
@@ -36,12 +36,12 @@ pub use upstream::{
     Upstream, UpstreamAuthorities, UpstreamPolicy, UpstreamPolicyId, UpstreamTarget, UpstreamTransport,
     UpstreamVerification,
 };
-pub use webroot::{Condition, Gate, Subject, Webroot};
+pub use webroot::{AccessRule, Condition, DocumentRoot, MatchTarget};
 
 use std::collections::HashMap;
 
-use crate::diagnostic::{Problem, Unjudged};
-use crate::platform::{Conduct, KeepsApart, Part, Platform, Version};
+use crate::diagnostic::{Problem, Unchecked};
+use crate::platform::{KeepsApart, Part, Platform, ServerBehavior, Version};
 
 /// Which server reads the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -108,7 +108,7 @@ pub struct Deployment {
     /// Versions and defaults that were assumed or given.
     pub platform: Platform,
     /// How that server behaves around a handshake, whatever is configured.
-    pub conduct: &'static Conduct,
+    pub behavior: &'static ServerBehavior,
     /// What two sites must have alike for requests of one on connections to the other.
     pub keeps_apart: KeepsApart,
     /// Whether the text is no whole configuration, so that what stands outside it is unknown.
@@ -136,18 +136,18 @@ pub struct Deployment {
     /// What was wrong with the text itself.
     pub problems: Vec<Problem>,
     /// What could not be known.
-    pub unjudged: Vec<Unjudged>,
+    pub unjudged: Vec<Unchecked>,
 }
 
 impl Deployment {
     /// A configuration that says nothing.
     pub fn empty(server: ServerKind, platform: Platform) -> Self {
-        let conduct = Conduct::of(server.part());
+        let behavior = ServerBehavior::of(server.part());
         Deployment {
             server,
-            keeps_apart: conduct.keeps_apart(platform.server_version),
+            keeps_apart: behavior.keeps_apart(platform.server_version),
             platform,
-            conduct,
+            behavior,
             fragment: false,
             endpoints: Vec::new(),
             sites: Vec::new(),

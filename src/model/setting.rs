@@ -75,7 +75,7 @@ pub struct Origin {
     /// Where to point: the directive's arguments, else the head of the block for which the default holds.
     pub place: Span,
     /// The includes, uses and imports that led there; absent in the main file.
-    pub via: Option<FrameId>,
+    pub include_chain: Option<FrameId>,
 }
 
 /// By the place to point at and the way there.
@@ -83,19 +83,19 @@ impl Hash for Origin {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let place = u64::from(self.place.file.0) << 32 | u64::from(self.place.start);
         state.write_u64(place);
-        state.write_u64(self.via.map_or(0, |frame| u64::from(frame.0.get())) << 2 | self.kind as u64);
+        state.write_u64(self.include_chain.map_or(0, |frame| u64::from(frame.0.get())) << 2 | self.kind as u64);
     }
 }
 
 impl Origin {
     /// Written in the block where it bites.
-    pub fn said(place: Span, via: Option<FrameId>) -> Self {
-        Origin { kind: OriginKind::Written, place, via }
+    pub fn said(place: Span, include_chain: Option<FrameId>) -> Self {
+        Origin { kind: OriginKind::Written, place, include_chain }
     }
 
     /// A default that holds for the block whose head is `place`.
     pub fn default_for(place: Span) -> Self {
-        Origin { kind: OriginKind::Default, place, via: None }
+        Origin { kind: OriginKind::Default, place, include_chain: None }
     }
 
     /// The same value seen from a block inside.

@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use super::answer::Answer;
+use super::answer::HttpResponse;
 use super::policy::PolicyId;
 use super::setting::{FrameId, Setting, Token};
 use super::template::ByName;
-use super::webroot::Webroot;
+use super::webroot::DocumentRoot;
 use crate::source::Span;
 
 /// A site of a deployment.
@@ -139,7 +139,7 @@ pub struct Site {
     /// The whole block.
     pub block: Span,
     /// The includes, uses and imports that led there.
-    pub via: Option<FrameId>,
+    pub include_chain: Option<FrameId>,
     /// The names it answers to; empty where none is given.
     pub names: Vec<Name>,
     /// How it speaks TLS by its own words and by inheritance, whether or not the socket heeds them.
@@ -155,9 +155,9 @@ pub struct Site {
     /// Whether the server loads its certificates: Apache leaves those of a site without TLS alone.
     pub loads_credentials: bool,
     /// What it answers to requests, in reading order.
-    pub answers: Vec<Answer>,
+    pub answers: Vec<HttpResponse>,
     /// The folders whose files it gives.
-    pub webroots: Vec<Webroot>,
+    pub webroots: Vec<DocumentRoot>,
 }
 
 impl Site {

@@ -104,7 +104,7 @@ pub struct Upstream {
     /// What to point at: the arguments of the directive that sends requests on, else the head of the block.
     pub at: Span,
     /// The includes, uses and imports that led there.
-    pub via: Option<FrameId>,
+    pub include_chain: Option<FrameId>,
     /// Where requests go; empty for settings that no directive at hand uses.
     pub targets: Vec<UpstreamTarget>,
     /// How TLS is spoken with them.

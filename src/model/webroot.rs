@@ -7,7 +7,7 @@ use super::setting::Token;
 
 /// A folder that requests lead to.
 #[derive(Clone, Debug)]
-pub struct Webroot {
+pub struct DocumentRoot {
     /// The word that names it.
     pub token: Token,
     /// Where it lies.
@@ -15,12 +15,12 @@ pub struct Webroot {
     /// What requests to it begin with, without the slash at the end.
     pub prefix: Arc<str>,
     /// What requests meet on the way: the last that takes a request decides; without one it is open.
-    pub gates: Arc<[Gate]>,
+    pub gates: Arc<[AccessRule]>,
 }
 
 /// What some requests meet.
 #[derive(Clone, Debug)]
-pub struct Gate {
+pub struct AccessRule {
     /// The requests that meet it: all of this must hold.
     pub takes: Vec<Condition>,
     /// Whether files of the folder are given behind it.
@@ -35,7 +35,7 @@ pub enum Condition {
     /// Its path is this one.
     Is(Arc<str>),
     /// A regular expression fits.
-    Fits(Subject, Arc<str>),
+    Fits(MatchTarget, Arc<str>),
     /// The file lies in this folder or below.
     Below(PathBuf),
     /// It cannot be told.
@@ -44,7 +44,7 @@ pub enum Condition {
 
 /// What an expression is held against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Subject {
+pub enum MatchTarget {
     /// The path of the request, without what stands in its query.
     Request,
     /// The last name of it.
@@ -62,7 +62,7 @@ struct Request<'r> {
 
 impl Condition {
     /// An expression for a pattern with `*` and `?`, where `*` stands for anything.
-    pub fn glob(subject: Subject, pattern: &str, ignores_case: bool) -> Condition {
+    pub fn glob(subject: MatchTarget, pattern: &str, ignores_case: bool) -> Condition {
         let mut text = String::from(if ignores_case { "(?i)^" } else { "^" });
         for letter in pattern.chars() {
             match letter {
@@ -87,9 +87,9 @@ impl Condition {
                 let regex = regex(text)?;
                 let is_match = |text: &str| regex.is_match(text);
                 Some(match subject {
-                    Subject::Request => is_match(&request.path),
-                    Subject::Name => is_match(&request.name),
-                    Subject::Folder => request.files.iter().any(|file| {
+                    MatchTarget::Request => is_match(&request.path),
+                    MatchTarget::Name => is_match(&request.name),
+                    MatchTarget::Folder => request.files.iter().any(|file| {
                         file.ancestors().skip(1).any(|folder| is_match(&format!("{}/", folder.display())))
                             || file.ancestors().skip(1).any(|folder| is_match(&folder.to_string_lossy()))
                     }),
@@ -106,7 +106,7 @@ fn regex(text: &str) -> Option<regex_automata::meta::Regex> {
     regex_automata::meta::Regex::builder().configure(limits).build(text).ok()
 }
 
-impl Webroot {
+impl DocumentRoot {
     /// Whether a request is given the file at `real`, where `folder` is the real path of the folder. What cannot be told is
     /// taken for shut.
     pub fn gives(&self, folder: &Path, real: &Path) -> bool {
@@ -118,7 +118,7 @@ impl Webroot {
             name: name.to_string_lossy().into_owned(),
             files: [&asked, real],
         };
-        let is_met = |gate: &&Gate| {
+        let is_met = |gate: &&AccessRule| {
             let mut all = gate.takes.iter().map(|condition| condition.holds(&request));
             all.all(|holds| holds.unwrap_or(!gate.is_open))
         };
@@ -133,8 +133,8 @@ mod tests {
 
     #[test]
     fn the_last_gate_that_takes_a_request_decides() {
-        let gate = |takes: Vec<Condition>, is_open| Gate { takes, is_open };
-        let webroot = |gates: Vec<Gate>| Webroot {
+        let gate = |takes: Vec<Condition>, is_open| AccessRule { takes, is_open };
+        let webroot = |gates: Vec<AccessRule>| DocumentRoot {
             token: Token::new("/srv", Span::new(FileId(0), 0, 4)),
             path: "/srv".into(),
             prefix: "".into(),
@@ -146,12 +146,12 @@ mod tests {
         let shut = || gate(vec![Condition::Begins("/tls/".into())], false);
         assert!(!gives(vec![shut()], "/srv/tls/a.key"));
         assert!(gives(vec![shut(), gate(vec![Condition::Is("/tls/a.key".into())], true)], "/srv/tls/a.key"));
-        let key = || Condition::glob(Subject::Name, "*.key", true);
+        let key = || Condition::glob(MatchTarget::Name, "*.key", true);
         assert!(!gives(vec![gate(vec![key()], false)], "/srv/A.KEY"));
         assert!(gives(vec![gate(vec![key()], false)], "/srv/a.keys"));
-        assert!(!gives(vec![gate(vec![Condition::Fits(Subject::Request, "(?!x)".into())], false)], "/srv/a.key"));
+        assert!(!gives(vec![gate(vec![Condition::Fits(MatchTarget::Request, "(?!x)".into())], false)], "/srv/a.key"));
         assert!(gives(vec![gate(vec![Condition::Below("/srv/tls".into())], false)], "/srv/a.key"));
-        let folder = Condition::Fits(Subject::Folder, "^/srv/.*/private".into());
+        let folder = Condition::Fits(MatchTarget::Folder, "^/srv/.*/private".into());
         assert!(!gives(vec![gate(vec![folder], false)], "/srv/a/private/b/a.key"));
     }
 }

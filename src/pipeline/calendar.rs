@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Failure, Loaded, Options, Reading, TargetInfo, load};
-use crate::diagnostic::Unjudged;
-use crate::lint::Use;
+use crate::diagnostic::Unchecked;
+use crate::lint::ServedCredential;
 use crate::model::{
     Credential, Deployment, PolicyId, Setting, SiteId, TlsPolicy, Token, UpstreamAuthorities, UpstreamPolicy,
     UpstreamTransport, Value, VerifyMode,
@@ -134,7 +134,7 @@ pub struct Calendar {
     /// What ends first comes first; what never ends last.
     pub entries: Vec<Entry>,
     /// Files that are named and could not be looked into.
-    pub unjudged: Vec<Unjudged>,
+    pub unjudged: Vec<Unchecked>,
 }
 
 /// Everything with a last day that the configurations at `paths` use, or the live one where there is none.
@@ -162,7 +162,7 @@ struct Found<'l> {
     files: &'l dyn FileSystem,
     loaded: &'l Loaded,
     known: BTreeMap<Key, Entry>,
-    unjudged: Vec<Unjudged>,
+    unjudged: Vec<Unchecked>,
 }
 
 /// A file that the configuration names, where, and for whom.
@@ -192,7 +192,7 @@ impl<'l> Found<'l> {
             for pair in &set.pairs {
                 if let Value::Unknown(reason) = &pair.certificate.value {
                     let at = Some(pair.certificate.origin.place);
-                    self.unjudged.push(Unjudged { what: "certificate".into(), reason: reason.0.to_string(), at });
+                    self.unjudged.push(Unchecked { what: "certificate".into(), reason: reason.0.to_string(), at });
                 }
             }
         }
@@ -201,7 +201,7 @@ impl<'l> Found<'l> {
         let is_shown = |at: &Span| reading.shows(sources, *at);
         let own = self.unjudged.split_off(first);
         for one in own {
-            let is_known = |other: &Unjudged| other.at == one.at && other.reason == one.reason;
+            let is_known = |other: &Unchecked| other.at == one.at && other.reason == one.reason;
             if one.at.as_ref().is_none_or(is_shown) && !self.unjudged.iter().any(is_known) {
                 self.unjudged.push(one);
             }
@@ -213,7 +213,7 @@ impl<'l> Found<'l> {
 
     /// What clients are shown and sent.
     fn served(&mut self, deployment: &Deployment) {
-        for one in Use::all(deployment).iter().filter(|one| !one.sites.is_empty()) {
+        for one in ServedCredential::all(deployment).iter().filter(|one| !one.sites.is_empty()) {
             if one.pair.by_name.is_some() {
                 continue;
             }
@@ -387,7 +387,7 @@ impl<'l> Found<'l> {
             Value::Known(known) => Some(known),
             Value::Unknown(reason) => {
                 let at = Some(setting.origin.place);
-                self.unjudged.push(Unjudged { what: "certificate".into(), reason: reason.0.to_string(), at });
+                self.unjudged.push(Unchecked { what: "certificate".into(), reason: reason.0.to_string(), at });
                 None
             }
         }
@@ -410,7 +410,7 @@ impl<'l> Found<'l> {
     /// Says that a file could not be looked into.
     fn open(&mut self, named: &Named<'_>, why: &str) {
         let reason = format!("{}: {why}", named.path.display());
-        self.unjudged.push(Unjudged { what: "certificate".into(), reason, at: Some(named.at) });
+        self.unjudged.push(Unchecked { what: "certificate".into(), reason, at: Some(named.at) });
     }
 
     fn add(&mut self, role: Role, named: &Named<'_>, block: Option<usize>, dated: Dated) -> &mut Entry {

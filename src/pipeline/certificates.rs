@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::model::{Credentials, Deployment, TlsPolicy, UpstreamAuthorities, UpstreamPolicy, VerifyMode};
-use crate::pki::{Anchors, Library};
+use crate::pki::{Anchors, PemStore};
 use crate::source::{FileKind, FileSystem, Limits, Sources};
 
 /// How many files of one folder are looked at.
@@ -18,7 +18,7 @@ pub fn load<'d>(
     limits: &Limits,
     deployments: impl Iterator<Item = &'d Deployment> + Clone,
     anchors: &Anchors,
-) -> Library {
+) -> PemStore {
     let sets = deployments.clone().flat_map(|deployment| &deployment.credentials);
     let mut paths: Vec<PathBuf> = Vec::new();
     for set in sets.clone() {
@@ -38,7 +38,7 @@ pub fn load<'d>(
     let named = deployments.clone().flat_map(named_folders).collect::<BTreeSet<&Path>>();
     paths.extend(named.into_iter().flat_map(|folder| hashed(files, folder)));
     let passwords = passwords(sets.clone());
-    let mut library = Library::load(files, sources, limits, paths, &passwords);
+    let mut library = PemStore::load(files, sources, limits, paths, &passwords);
     let folders: BTreeSet<PathBuf> = sets.flat_map(|set| folders(&library, anchors, set)).collect();
     let beside: Vec<PathBuf> = folders.iter().flat_map(|folder| siblings(files, folder)).collect();
     library.extend(files, sources, limits, beside, &[]);
@@ -47,7 +47,7 @@ pub fn load<'d>(
 
 /// Reads more files that are certificates and keys of a deployment.
 pub fn extend(
-    library: &mut Library,
+    library: &mut PemStore,
     files: &dyn FileSystem,
     sources: &mut Sources,
     limits: &Limits,
@@ -153,7 +153,7 @@ fn named_towards(policy: &UpstreamPolicy) -> Vec<PathBuf> {
 }
 
 /// The folders where the missing part of a set may lie: of pairs that do not fit, and of chains that break off.
-fn folders(library: &Library, anchors: &Anchors, set: &Credentials) -> Vec<PathBuf> {
+fn folders(library: &PemStore, anchors: &Anchors, set: &Credentials) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for pair in &set.pairs {
         let Some((_, path)) = pair.certificate.get() else { continue };

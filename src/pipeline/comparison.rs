@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use super::handshake::{own_anchors, start};
 use super::load::{Trusted, load_with, trusted};
 use super::{Failure, Loaded, Names, Options, Start, TargetInfo, certificates, dump, suppress};
-use crate::compare::{self, Asked, Compared, Effect, Ground, Side};
-use crate::diagnostic::{Finding, Unjudged};
+use crate::compare::{self, Asked, Compared, Effect, ServerSide, SiteIndex};
+use crate::diagnostic::{Finding, Unchecked};
 use crate::handshake::{self, Client, sent_name};
 use crate::lint;
 use crate::model::Deployment;
@@ -56,7 +56,7 @@ impl Matters {
 
 /// One side of what a comparison has to say.
 #[derive(Debug)]
-pub struct Half {
+pub struct ComparedConfig {
     /// The configuration.
     pub target: TargetInfo,
     /// All its texts.
@@ -64,7 +64,7 @@ pub struct Half {
     /// Whether the server would start.
     pub start: Start,
     /// What could not be judged in it alone.
-    pub unjudged: Vec<Unjudged>,
+    pub unjudged: Vec<Unchecked>,
     /// How many sites it has.
     pub sites: usize,
 }
@@ -73,9 +73,9 @@ pub struct Half {
 #[derive(Debug)]
 pub struct Comparison {
     /// The old side.
-    pub old: Half,
+    pub old: ComparedConfig,
     /// The new side.
-    pub new: Half,
+    pub new: ComparedConfig,
     /// What changed.
     pub compared: Compared,
 }
@@ -120,11 +120,11 @@ pub fn compare(
             Start::Fail => Some(false),
             Start::Unknown => None,
         };
-        let old_side = Side::new(&old_scope, &old_judged.findings, starts(old_judged.start), &trusts);
-        let new_side = Side::new(&new_scope, &new_judged.findings, starts(new_judged.start), &trusts);
+        let old_side = ServerSide::new(&old_scope, &old_judged.findings, starts(old_judged.start), &trusts);
+        let new_side = ServerSide::new(&new_scope, &new_judged.findings, starts(new_judged.start), &trusts);
         let grounds = (
-            Ground::new(&old_read.loaded.sources, [old_read.deployment()]),
-            Ground::new(&new_read.loaded.sources, [new_read.deployment()]),
+            SiteIndex::new(&old_read.loaded.sources, [old_read.deployment()]),
+            SiteIndex::new(&new_read.loaded.sources, [new_read.deployment()]),
         );
         let asked = Asked {
             clients: &matters.clients,
@@ -141,12 +141,12 @@ pub fn compare(
         (compared, old_judged, new_judged)
     };
     let (compared, old_judged, new_judged) = compared;
-    let half = |read: Read, judged: Judged, side: &Candidate<'_>| {
+    let half = |read: Read, judged: LintedConfig, side: &Candidate<'_>| {
         let reading = &read.loaded.readings[0];
         let mut target = read.loaded.info(reading);
         target.path.clone_from(&side.shown);
         let sites = reading.understood.deployment().sites.len();
-        Half { target, sources: read.loaded.sources, start: judged.start, unjudged: judged.unjudged, sites }
+        ComparedConfig { target, sources: read.loaded.sources, start: judged.start, unjudged: judged.unjudged, sites }
     };
     Ok(Comparison { old: half(old_read, old_judged, old), new: half(new_read, new_judged, new), compared })
 }
@@ -171,9 +171,9 @@ struct Read {
 }
 
 /// What lint says of it.
-struct Judged {
+struct LintedConfig {
     findings: Vec<Finding>,
-    unjudged: Vec<Unjudged>,
+    unjudged: Vec<Unchecked>,
     start: Start,
 }
 
@@ -225,15 +225,15 @@ impl Read {
         editor: &'a (dyn crate::model::Editor + Sync),
         options: &'a Options,
         settings: &'a lint::Settings,
-    ) -> lint::Scope<'a> {
+    ) -> lint::RuleContext<'a> {
         let reading = &self.loaded.readings[0];
-        let question = lint::Question { settings, ..self.loaded.question(reading, options) };
+        let question = lint::LintInputs { settings, ..self.loaded.question(reading, options) };
         let (library, sources) = (&self.loaded.library, &self.loaded.sources);
-        lint::Scope::new(reading.understood.deployment(), &reading.system, library, sources, editor, question)
+        lint::RuleContext::new(reading.understood.deployment(), &reading.system, library, sources, editor, question)
     }
 
     /// Lints, and leaves out what the user does not want to hear of.
-    fn judge(&self, scope: &lint::Scope<'_>, files: &dyn FileSystem, options: &Options) -> Judged {
+    fn judge(&self, scope: &lint::RuleContext<'_>, files: &dyn FileSystem, options: &Options) -> LintedConfig {
         let judged = lint::run(scope, scope.settings, options.limits.findings);
         let reading = &self.loaded.readings[0];
         let stops: Vec<Finding> = judged.findings.iter().filter(|finding| finding.stops).cloned().collect();
@@ -241,12 +241,12 @@ impl Read {
         let mut names = Names::new(files, options);
         let sources = &self.loaded.sources;
         for finding in &judged.findings {
-            names.look(sources, sources.place(finding.primary.span).span.file);
+            names.look(sources, sources.resolve_span(finding.primary.span).span.file);
         }
         let mut comments = suppress::Comments::read(&self.loaded, reading, options);
         let mut findings = Vec::new();
         for finding in judged.findings {
-            let file = sources.place(finding.primary.span).span.file;
+            let file = sources.resolve_span(finding.primary.span).span.file;
             let is_wanted =
                 finding.stops || options.lint.wants(&finding.rule) && reading.shows(sources, finding.primary.span);
             if !is_wanted {
@@ -259,6 +259,6 @@ impl Read {
             }
         }
         suppress::fingerprint(&self.loaded, &names.known, &mut findings);
-        Judged { findings, unjudged: judged.unjudged, start }
+        LintedConfig { findings, unjudged: judged.unjudged, start }
     }
 }

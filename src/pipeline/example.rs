@@ -101,7 +101,7 @@ fn tried(rules: &Rules, rule: &Rule, number: usize, example: &Example, now: i64)
     match lint(&files, &[PathBuf::from(main)], &options) {
         Ok(run) => {
             for finding in &run.findings {
-                let span = run.sources.place(finding.primary.span).span;
+                let span = run.sources.resolve_span(finding.primary.span).span;
                 let (start, end) = run.sources.positions(span);
                 // A token that goes on below is marked to the end of its first line.
                 let last = if end.line == start.line {

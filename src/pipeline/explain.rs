@@ -1,7 +1,7 @@
 //! Which causes of a failed handshake the findings of a run speak of.
 
 use super::Run;
-use crate::diagnostic::{Finding, Severity, Unjudged};
+use crate::diagnostic::{Finding, Severity, Unchecked};
 use crate::lint::errors::Cause;
 
 /// What a run knows of a cause.
@@ -10,7 +10,7 @@ pub struct Found<'r> {
     /// Findings that are it, the worst first.
     pub findings: Vec<&'r Finding>,
     /// What could not be judged of it.
-    pub unjudged: Vec<&'r Unjudged>,
+    pub unjudged: Vec<&'r Unchecked>,
 }
 
 /// What a run knows of a cause. Findings that comments or the baseline leave out count too: the fault is there.

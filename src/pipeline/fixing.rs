@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Failure, Options, Run, dump, lint};
-use crate::diagnostic::{Deed, Safety, Severity};
+use crate::diagnostic::{FileAction, Safety, Severity};
 use crate::fix;
 use crate::source::{FileSystem, Overlay, Text};
 
@@ -24,7 +24,7 @@ pub struct Fixed {
     /// How many fixes were applied.
     pub applied: usize,
     /// What is to be done to files beside their bytes, in order.
-    pub deeds: Vec<Deed>,
+    pub deeds: Vec<FileAction>,
 }
 
 /// Applies all fixes up to `most`, reads the result again, and goes on until nothing changes. Nothing is written.
@@ -84,13 +84,17 @@ fn deeds(
     most: Safety,
     run: &Run,
     changed: &Changed,
-) -> Result<Vec<Deed>, Failure> {
-    let acts = run.findings.iter().filter_map(|finding| finding.act.as_deref()).filter(|act| act.safety <= most);
-    let wanted: BTreeSet<&Deed> = acts.map(|act| &act.deed).collect();
+) -> Result<Vec<FileAction>, Failure> {
+    let acts = run
+        .findings
+        .iter()
+        .filter_map(|finding| finding.file_fix.as_deref())
+        .filter(|file_fix| file_fix.safety <= most);
+    let wanted: BTreeSet<&FileAction> = acts.map(|file_fix| &file_fix.action).collect();
     let mut found = Vec::new();
     let mut renamed: Vec<(&Path, Arc<[u8]>)> = Vec::new();
-    for deed in wanted {
-        if let Deed::Rename { from, to } = deed {
+    for action in wanted {
+        if let FileAction::Rename { from, to } = action {
             let Ok(bytes) = files.read(from, options.limits.config_file) else { continue };
             renamed.push((to, bytes));
             let mut overlay = Overlay::new(files);
@@ -101,7 +105,7 @@ fn deeds(
                 continue;
             }
         }
-        found.push(deed.clone());
+        found.push(action.clone());
     }
     Ok(found)
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::{Failure, Names, Options, TargetInfo, certificates, dump, load, suppress};
-use crate::diagnostic::{Finding, Unjudged};
+use crate::diagnostic::{Finding, Unchecked};
 use crate::handshake::{Client, Handshake, Objection, Outcome, Predictor, sent_name};
 use crate::lint;
 use crate::model::{Address, Credentials, Deployment, Endpoint, EndpointId, NameKind, Transport};
@@ -18,7 +18,7 @@ use crate::source::{FileSystem, Mapped, Sources, Span};
 
 /// Who asks for what.
 #[derive(Debug, Default)]
-pub struct Question {
+pub struct HandshakeRequest {
     /// The clients, in order.
     pub clients: Vec<Client>,
     /// Whether they were named by the user, so that each has to get through.
@@ -98,7 +98,7 @@ pub struct Handshakes {
     /// What is left out or taken for granted.
     pub notes: Vec<String>,
     /// What could not be judged.
-    pub unjudged: Vec<Unjudged>,
+    pub unjudged: Vec<Unchecked>,
     /// The block of each site.
     pub sites: Vec<Span>,
 }
@@ -111,7 +111,7 @@ pub fn handshake(
     files: &dyn FileSystem,
     paths: &[PathBuf],
     options: &Options,
-    question: &Question,
+    question: &HandshakeRequest,
 ) -> Result<Handshakes, Failure> {
     let mapped = Mapped::new(files, options.path_maps.clone());
     let dump = dump::unpack(&mapped, paths, options);
@@ -135,13 +135,14 @@ pub fn handshake(
     let editor = reading.understood.editor();
     // Whether the server starts does not hang on what the user wants to hear of.
     let settings = lint::Settings::default();
-    let judging = lint::Question { settings: &settings, ..loaded.question(reading, options) };
-    let scope = lint::Scope::new(deployment, &reading.system, &loaded.library, &loaded.sources, &*editor, judging);
+    let judging = lint::LintInputs { settings: &settings, ..loaded.question(reading, options) };
+    let scope =
+        lint::RuleContext::new(deployment, &reading.system, &loaded.library, &loaded.sources, &*editor, judging);
     let judged = lint::run(&scope, &settings, options.limits.findings);
     let mut causes: Vec<Finding> = judged.findings.into_iter().filter(|finding| finding.stops).collect();
     let mut names = Names::new(files, options);
     for finding in &causes {
-        names.of(&loaded.sources, loaded.sources.place(finding.primary.span).span.file);
+        names.of(&loaded.sources, loaded.sources.resolve_span(finding.primary.span).span.file);
     }
     suppress::fingerprint(&loaded, &names.known, &mut causes);
     let start = start(deployment, &causes, &judged.unjudged);
@@ -161,7 +162,7 @@ pub fn handshake(
     Ok(Handshakes {
         target,
         start,
-        reload: deployment.conduct.reload,
+        reload: deployment.behavior.reload,
         causes,
         listens: listens.into_iter().map(|(shown, _)| shown).collect(),
         hosts,
@@ -187,8 +188,8 @@ pub(super) fn own_anchors(
     Ok(Some(anchors))
 }
 
-pub(super) fn start(deployment: &Deployment, causes: &[Finding], unjudged: &[Unjudged]) -> Start {
-    let is_needed = |one: &Unjudged| {
+pub(super) fn start(deployment: &Deployment, causes: &[Finding], unjudged: &[Unchecked]) -> Start {
+    let is_needed = |one: &Unchecked| {
         matches!(&*one.what, "certificate" | "key")
             && ["permission denied", "not at hand"].iter().any(|words| one.reason.starts_with(words))
             || matches!(&*one.what, "include" | "template")
@@ -221,7 +222,7 @@ struct Asked {
 }
 
 impl Asked {
-    fn of(deployment: &Deployment, question: &Question) -> Result<Asked, Failure> {
+    fn of(deployment: &Deployment, question: &HandshakeRequest) -> Result<Asked, Failure> {
         let listens = if question.listens.is_empty() {
             let shown = deployment.endpoints.iter().enumerate().filter(|(_, one)| is_listed(deployment, one));
             shown.map(|(at, one)| (one.listen.to_string(), Some(EndpointId(at as u32)))).collect()
@@ -337,7 +338,7 @@ fn reached(deployment: &Deployment, text: &str) -> Result<Option<EndpointId>, Fa
 struct Asking<'a> {
     predictor: &'a Predictor<'a>,
     deployment: &'a Deployment,
-    question: &'a Question,
+    question: &'a HandshakeRequest,
     asked: &'a Asked,
     options: &'a Options,
 }
@@ -368,7 +369,7 @@ impl Asking<'_> {
         };
         let objections = self.predictor.objections(&handshake, client, &verdict, self.options.trust_is_public);
         let steps = match endpoint {
-            Some(endpoint) if self.question.tells_steps => self.predictor.story(endpoint, name, client),
+            Some(endpoint) if self.question.tells_steps => self.predictor.trace(endpoint, name, client),
             _ => Vec::new(),
         };
         let sent_name = sent_name(name, client.sni);

@@ -33,7 +33,7 @@ pub fn add_ignores(
     let mut rules: BTreeMap<FileId, BTreeMap<u32, BTreeSet<String>>> = BTreeMap::new();
     for finding in &run.findings {
         let about_the_run = run.rules.find(finding.rule.as_str()).is_some_and(|rule| rule.is_about_the_run());
-        let span = run.sources.place(finding.primary.span).span;
+        let span = run.sources.resolve_span(finding.primary.span).span;
         if let Some(line) = line(&run, span.file, span.start).filter(|_| !about_the_run) {
             rules.entry(span.file).or_default().entry(line).or_default().insert(finding.rule.to_string());
         }

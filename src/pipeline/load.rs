@@ -8,9 +8,9 @@ use super::{Failure, Options, TargetInfo, TrustSource, certificates, machine, pe
 use crate::diagnostic::spelling;
 use crate::lint::{Machine, Permissions};
 use crate::model::ServerKind;
-use crate::pki::{Anchors, Library};
+use crate::pki::{Anchors, PemStore};
 use crate::platform::{self, Platform, SystemTls};
-use crate::server::{self, Form, Input, Root, Understood};
+use crate::server::{self, Completeness, Input, ParsedConfig, Root};
 use crate::source::{Elsewhere, FileSystem, Metered, Sources, Span, Text};
 
 /// One configuration, read and understood.
@@ -20,7 +20,7 @@ pub struct Reading {
     /// Who reads it.
     pub server: ServerKind,
     /// What it means.
-    pub understood: Box<dyn Understood>,
+    pub understood: Box<dyn ParsedConfig>,
     /// What the system says to every program that uses OpenSSL.
     pub system: SystemTls,
     /// Who reads its files.
@@ -39,7 +39,8 @@ impl Reading {
 
     /// Whether what lies at a place was asked for.
     pub fn shows(&self, sources: &Sources, span: Span) -> bool {
-        let is_asked = |only: &HashSet<PathBuf>| only.contains(sources.file(sources.place(span).span.file).path());
+        let is_asked =
+            |only: &HashSet<PathBuf>| only.contains(sources.file(sources.resolve_span(span).span.file).path());
         self.only.as_ref().is_none_or(is_asked)
     }
 }
@@ -51,7 +52,7 @@ pub struct Loaded {
     /// The configurations.
     pub readings: Vec<Reading>,
     /// Certificates and keys.
-    pub library: Library,
+    pub library: PemStore,
     /// What clients trust.
     pub anchors: Anchors,
     trust: String,
@@ -160,7 +161,7 @@ struct Reader<'a> {
 /// A main file that was read.
 enum Main {
     Used(usize),
-    Unused(Box<dyn Understood>),
+    Unused(Box<dyn ParsedConfig>),
     Unreadable,
 }
 
@@ -235,14 +236,14 @@ impl Reader<'_> {
                     let root = Root { path: main.to_path_buf(), bytes, text: Text::File };
                     let platform = platform_of(self.files, part.server, self.options)?;
                     let definitions = self.options.definitions.clone();
-                    let input = Input { roots: vec![root], form: Form::Whole, definitions };
+                    let input = Input { roots: vec![root], form: Completeness::Whole, definitions };
                     Main::Unused(self.read(part.server, input, platform))
                 }
                 Err(_) => Main::Unreadable,
             };
             self.mains.insert(key.clone(), found);
         }
-        let understood: &dyn Understood = match self.mains.get(&key) {
+        let understood: &dyn ParsedConfig = match self.mains.get(&key) {
             Some(Main::Used(index)) => &*self.readings[*index].understood,
             Some(Main::Unused(understood)) => &**understood,
             _ => return Ok(false),
@@ -283,7 +284,7 @@ impl Reader<'_> {
         SystemTls::read(self.files, platform, server.openssl_program(platform.server_version))
     }
 
-    fn read(&mut self, server: ServerKind, input: Input, platform: Platform) -> Box<dyn Understood> {
+    fn read(&mut self, server: ServerKind, input: Input, platform: Platform) -> Box<dyn ParsedConfig> {
         let elsewhere = Elsewhere::of_configuration(self.files);
         let files: &dyn FileSystem = if self.options.certificates_elsewhere { &elsewhere } else { self.files };
         server::read(server, files, &mut self.sources, &self.options.limits, input, platform)
@@ -293,7 +294,7 @@ impl Reader<'_> {
 /// The file of a target that is a whole configuration.
 fn whole_file(target: &Target) -> Option<&Path> {
     match (&target.input.form, &target.input.roots[..]) {
-        (Form::Whole, [root]) if matches!(root.text, Text::File) => Some(&root.path),
+        (Completeness::Whole, [root]) if matches!(root.text, Text::File) => Some(&root.path),
         _ => None,
     }
 }

@@ -13,8 +13,8 @@ mod handshake;
 mod ignoring;
 mod load;
 mod machine;
+mod merge_config;
 mod permissions;
-mod settle;
 mod suppress;
 mod target;
 
@@ -27,21 +27,21 @@ use foldhash::{HashMap, HashMapExt};
 
 pub use self::calendar::{Calendar, ChainState, Dated, Entry, Role, calendar};
 pub use self::ciphers::{CipherReport, CipherRow, IgnoredWord, Verdict, ciphers};
-pub use self::comparison::{Candidate, Comparison, Half, Matters, compare};
+pub use self::comparison::{Candidate, ComparedConfig, Comparison, Matters, compare};
 pub use self::example::{Tried, examples};
 pub use self::explain::{Found, found};
 pub use self::fixing::{Changed, Fixed, fix};
-pub use self::handshake::{Handshakes, Question, Row, Start, handshake};
+pub use self::handshake::{HandshakeRequest, Handshakes, Row, Start, handshake};
 pub use self::ignoring::{Added, add_ignores};
 pub use self::load::{Loaded, Reading, load};
 pub use self::suppress::{By, Suppressed};
 pub use self::target::{installed, main_file, main_of};
 use crate::compare;
 use crate::config::Config;
-use crate::diagnostic::{Finding, RuleName, Severity, Unjudged};
+use crate::diagnostic::{Finding, RuleName, Severity, Unchecked};
 use crate::lint;
 use crate::model::ServerKind;
-use crate::pki::{Anchors, Library};
+use crate::pki::{Anchors, PemStore};
 use crate::platform::{Platform, TlsLibrary, Version};
 use crate::source::{FileId, FileSystem, Limits, Mapped, Sources, Text};
 
@@ -165,7 +165,7 @@ pub struct Run {
     /// In reading order, target by target.
     pub findings: Vec<Finding>,
     /// What could not be judged.
-    pub unjudged: Vec<Unjudged>,
+    pub unjudged: Vec<Unchecked>,
     /// How much was looked at.
     pub counts: Counts,
     /// Findings that are left out.
@@ -185,7 +185,7 @@ pub struct Run {
 /// What a run was read from.
 struct Kept {
     readings: Vec<Reading>,
-    _certificates: (Library, Anchors),
+    _certificates: (PemStore, Anchors),
 }
 
 impl std::fmt::Debug for Kept {
@@ -225,7 +225,7 @@ impl Run {
         let before = self.sources.append(other.sources);
         self.targets.extend(other.targets);
         self.findings.extend(other.findings.into_iter().map(|finding| finding.behind(before)));
-        let moved = |one: Unjudged| Unjudged { at: one.at.map(|span| span.behind(before)), ..one };
+        let moved = |one: Unchecked| Unchecked { at: one.at.map(|span| span.behind(before)), ..one };
         self.unjudged.extend(other.unjudged.into_iter().map(moved));
         let left_out = other.suppressed.into_iter();
         self.suppressed.extend(left_out.map(|one| Suppressed { finding: one.finding.behind(before), ..one }));
@@ -239,8 +239,8 @@ impl Run {
     }
 
     /// Where the sites stand.
-    fn ground(&self) -> compare::Ground {
-        compare::Ground::new(&self.sources, self.kept.readings.iter().map(|reading| reading.understood.deployment()))
+    fn ground(&self) -> compare::SiteIndex {
+        compare::SiteIndex::new(&self.sources, self.kept.readings.iter().map(|reading| reading.understood.deployment()))
     }
 
     /// The files with passwords for keys that the configurations name.
@@ -298,11 +298,18 @@ pub fn lint_elsewhere(
 
 impl Loaded {
     /// What is asked about each deployment.
-    fn question<'a>(&'a self, reading: &'a Reading, options: &'a Options) -> lint::Question<'a> {
+    fn question<'a>(&'a self, reading: &'a Reading, options: &'a Options) -> lint::LintInputs<'a> {
         let is_given = !options.trust.is_empty() && !options.trust_is_a_guess;
         let trust = lint::Trust { anchors: &self.anchors, is_given, is_public: options.trust_is_public };
         let (permissions, machine) = (&reading.permissions, &reading.machine);
-        lint::Question { trust, settings: &options.lint, now: options.now, clock: options.clock, permissions, machine }
+        lint::LintInputs {
+            trust,
+            settings: &options.lint,
+            now: options.now,
+            clock: options.clock,
+            permissions,
+            machine,
+        }
     }
 }
 
@@ -321,17 +328,18 @@ fn judge(files: &dyn FileSystem, mut loaded: Loaded, options: &Options) -> Run {
         counts.files += reading.understood.paths().len();
         let editor = reading.understood.editor();
         let question = loaded.question(reading, options);
-        let scope = lint::Scope::new(deployment, &reading.system, &loaded.library, &loaded.sources, &*editor, question);
+        let scope =
+            lint::RuleContext::new(deployment, &reading.system, &loaded.library, &loaded.sources, &*editor, question);
         let judged = lint::run(&scope, &options.lint, options.limits.findings);
         let is_shown = |span| reading.shows(&loaded.sources, span);
         let ((), mut comments) = rayon::join(|| drop(scope), || suppress::Comments::read(&loaded, reading, options));
-        let told = |problem| lint::told(deployment.server.name(), problem, &options.lint);
+        let told = |problem| lint::render(deployment.server.name(), problem, &options.lint);
         let malformed = std::mem::take(&mut comments.problems);
         let has_malformed = !malformed.is_empty();
         let mut settle = |finding: Finding| {
             let finding = match has_paths {
                 true => {
-                    let file = loaded.sources.place(finding.primary.span).span.file;
+                    let file = loaded.sources.resolve_span(finding.primary.span).span.file;
                     suppress::by_path(options, names.of(&loaded.sources, file), finding)?
                 }
                 false => finding,
@@ -354,7 +362,7 @@ fn judge(files: &dyn FileSystem, mut loaded: Loaded, options: &Options) -> Run {
             let labels = finding.related.iter().map(|label| label.span).chain([finding.primary.span]);
             let edits = finding.fix.iter().flat_map(|fix| &fix.edits).map(|edit| edit.span);
             for span in labels.chain(edits) {
-                names.look(&loaded.sources, loaded.sources.place(span).span.file);
+                names.look(&loaded.sources, loaded.sources.resolve_span(span).span.file);
             }
         }
         if !is_in_order {
@@ -423,7 +431,7 @@ fn about_settings(sources: &mut Sources, options: &Options) -> Vec<Finding> {
             }
             None => main,
         };
-        findings.push(lint::told("shakedown", misfit.problem(file), &options.lint));
+        findings.push(lint::render("shakedown", misfit.problem(file), &options.lint));
     }
     findings.retain(|finding| options.lint.wants(&RuleName(finding.rule.0.clone())));
     findings

@@ -7,7 +7,7 @@ use foldhash::{HashMap, HashMapExt};
 use rayon::prelude::*;
 
 use super::{Loaded, Options, Reading};
-use crate::diagnostic::{Finding, Problem, Unjudged};
+use crate::diagnostic::{Finding, Problem, Unchecked};
 use crate::lint::suppression::{self, Suppression};
 use crate::lint::{self, Level};
 use crate::server;
@@ -74,7 +74,7 @@ impl Comments {
         if self.by_path.is_empty() {
             return None;
         }
-        let span = sources.place(finding.primary.span).span;
+        let span = sources.resolve_span(finding.primary.span).span;
         let all = self.by_path.get_mut(sources.file(span.file).path())?;
         let mut reason = None;
         for (one, used) in all.iter_mut().filter(|(one, _)| one.meets(finding.rule.as_str(), span.start)) {
@@ -85,7 +85,7 @@ impl Comments {
     }
 
     /// What is said of the comments that met nothing, where the rule was asked and could judge.
-    pub fn unused(&self, reading: &Reading, options: &Options, unjudged: &[Unjudged]) -> Vec<Problem> {
+    pub fn unused(&self, reading: &Reading, options: &Options, unjudged: &[Unchecked]) -> Vec<Problem> {
         let deployment = reading.understood.deployment();
         let speaks = |rule: &lint::Rule| rule.speaks_of(deployment.server.name());
         let is_judged =
@@ -129,14 +129,14 @@ pub fn fingerprint(loaded: &Loaded, names: &HashMap<FileId, String>, findings: &
     let mut sites: HashMap<FileId, Vec<(Span, &str)>> = HashMap::new();
     for reading in &loaded.readings {
         for site in &reading.understood.deployment().sites {
-            let block = sources.place(site.block).span;
+            let block = sources.resolve_span(site.block).span;
             let name = site.names.first().map_or("", |name| &*name.token.text);
             sites.entry(block.file).or_default().push((block, name));
         }
     }
     sites.values_mut().for_each(|all| all.sort_by_key(|(block, _)| block.start));
     let hash = |finding: &Finding| {
-        let span = sources.place(finding.primary.span).span;
+        let span = sources.resolve_span(finding.primary.span).span;
         let inside = sites.get(&span.file).and_then(|all| {
             let before = all.partition_point(|(block, _)| block.start <= span.start);
             all[..before].iter().rev().take(NESTED).find(|(block, _)| span.end <= block.end)

@@ -9,7 +9,7 @@ use crate::config;
 use crate::diagnostic::spelling;
 use crate::model::ServerKind;
 use crate::pki;
-use crate::server::{Form, Input, Root, apache, caddy, nginx};
+use crate::server::{Completeness, Input, Root, apache, caddy, nginx};
 use crate::source::{Entry, FileKind, FileSystem, Limits, ReadError, Text};
 
 /// Names that say which server reads a file.
@@ -176,7 +176,8 @@ fn folder(files: &dyn FileSystem, path: &Path, options: &Options) -> Result<Targ
         let (bytes, text) = read(files, &main, &options.limits)?;
         // What was not read lacks nothing.
         let is_whole = text == Text::File;
-        let form = if is_whole { Form::Whole } else { Form::Fragment { prefix: Some(path.to_path_buf()) } };
+        let form =
+            if is_whole { Completeness::Whole } else { Completeness::Fragment { prefix: Some(path.to_path_buf()) } };
         let roots = vec![Root { path: main, bytes, text }];
         let input = Input { roots, form, definitions: options.definitions.clone() };
         return Ok(Target { path: path.to_path_buf(), server, input, mains: Vec::new() });
@@ -203,7 +204,7 @@ fn folder(files: &dyn FileSystem, path: &Path, options: &Options) -> Result<Targ
         Some(server) => server,
         None => roots.iter().find_map(|root| detect(&root.path, &root.bytes)).ok_or_else(|| unknown_server(path))?,
     };
-    let form = Form::Fragment { prefix: prefix_of(files, path, server) };
+    let form = Completeness::Fragment { prefix: prefix_of(files, path, server) };
     let input = Input { roots, form, definitions: options.definitions.clone() };
     Ok(Target { path: path.to_path_buf(), server, input, mains: Vec::new() })
 }
@@ -237,7 +238,8 @@ fn one(
         ServerKind::Caddy => caddy::is_whole(path, &bytes) && !(options.fragment && bytes.trim_ascii().is_empty()),
     };
     let folder = path.parent().unwrap_or(Path::new(""));
-    let form = if whole { Form::Whole } else { Form::Fragment { prefix: prefix_of(files, folder, server) } };
+    let form =
+        if whole { Completeness::Whole } else { Completeness::Fragment { prefix: prefix_of(files, folder, server) } };
     let mains = if whole || options.fragment || text != Text::File { Vec::new() } else { mains(files, folder, server) };
     let roots = vec![Root { path: path.to_path_buf(), bytes, text }];
     let input = Input { roots, form, definitions: options.definitions.clone() };

@@ -14,13 +14,13 @@ use crate::source::{FileId, FileSystem, Limits, ReadError, Sources, Text};
 
 /// Files by the path that the configuration leads to.
 #[derive(Debug, Default)]
-pub struct Library {
+pub struct PemStore {
     files: HashMap<OsString, Result<PemFile, ReadError>>,
     /// Each certificate once: authorities stand in many files.
     certificates: HashMap<[u8; 32], Arc<Certificate>>,
 }
 
-impl Library {
+impl PemStore {
     /// Reads every path once, in parallel. Texts are registered in the order of `paths`. `password_files` hold one
     /// password a line, as nginx's `ssl_password_file` does; they are read and never registered.
     pub fn load(
@@ -29,8 +29,8 @@ impl Library {
         limits: &Limits,
         paths: impl IntoIterator<Item = PathBuf>,
         password_files: &[PathBuf],
-    ) -> Library {
-        let mut library = Library::default();
+    ) -> PemStore {
+        let mut library = PemStore::default();
         library.extend(files, sources, limits, paths, password_files);
         library
     }
@@ -134,7 +134,7 @@ mod tests {
         let key = "text\n-----BEGIN PRIVATE KEY-----\nAAAA\nBBBB\n-----END PRIVATE KEY-----\nmore\n";
         files.insert("a.key", key.as_bytes());
         let mut sources = Sources::new();
-        let library = Library::load(&files, &mut sources, &Limits::default(), ["a.key".into()], &[]);
+        let library = PemStore::load(&files, &mut sources, &Limits::default(), ["a.key".into()], &[]);
         let file = library.get(Path::new("a.key")).and_then(|found| found.as_ref().ok()).expect("a file");
         let text = String::from_utf8_lossy(sources.file(file.file).bytes()).into_owned();
         assert_eq!(text.len(), key.len());

@@ -21,7 +21,7 @@ pub use certificate::{Certificate, GeneralSubtree, Hash, KeyKind, Malformation, 
 pub use chain::{Chain, Gap, Sent, sent};
 pub use file::{Block, BlockFault, BlockKind, FileFault, PemFile};
 pub use key::{Key, KeyFault, without_secrets};
-pub use library::{Library, passwords_in};
+pub use library::{PemStore, passwords_in};
 pub use pem::holds_key;
 pub use revocation::{OcspResponse, Revocations};
 pub use verify::{Verdict, Verifier, VerifyError, name as verify_name};

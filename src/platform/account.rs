@@ -6,7 +6,7 @@ use std::path::Path;
 
 use foldhash::{HashMap, HashMapExt};
 
-use crate::source::{FileSystem, Metadata, Trail};
+use crate::source::{FileSystem, Metadata, PathWalk};
 
 /// How much of each file is read, in bytes.
 const LARGEST: u64 = 16 << 20;
@@ -33,25 +33,25 @@ pub struct Account {
 
 /// What somebody wants of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wish {
+pub enum Access {
     /// To read it.
     Read,
     /// To look for a name in it, as a folder.
     Search,
 }
 
-impl Wish {
+impl Access {
     fn bit(self) -> u32 {
         match self {
-            Wish::Read => 0o4,
-            Wish::Search => 0o1,
+            Access::Read => 0o4,
+            Access::Search => 0o1,
         }
     }
 }
 
 /// Where the way to a file ends for somebody.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Passage {
+pub enum AccessResult {
     /// The file can be read.
     Open,
     /// This step shuts out: the index of a folder of the trail, or none for the file itself.
@@ -152,7 +152,7 @@ impl Account {
 
     /// Whether the kernel lets it: the bits of the owner, of the group, or of all others, and of the first of these alone that
     /// it is (path_resolution(7)). Absent where a list of access rights decides.
-    pub fn may(&self, wish: Wish, metadata: &Metadata) -> Option<bool> {
+    pub fn may(&self, wish: Access, metadata: &Metadata) -> Option<bool> {
         if self.is_root() {
             return Some(true);
         }
@@ -167,21 +167,21 @@ impl Account {
     }
 
     /// How far it gets on the way to a file that it wants to read, or to a folder that it wants to search.
-    pub fn passage(&self, trail: &Trail, wish: Wish) -> Passage {
+    pub fn passage(&self, trail: &PathWalk, wish: Access) -> AccessResult {
         const LIST: &str = "a list of access rights (ACL) decides: `getfacl` shows it";
         for (at, folder) in trail.folders.iter().enumerate() {
-            match self.may(Wish::Search, &folder.metadata) {
+            match self.may(Access::Search, &folder.metadata) {
                 Some(true) => {}
-                Some(false) => return Passage::Shut(Some(at)),
-                None => return Passage::Unknown(LIST),
+                Some(false) => return AccessResult::Shut(Some(at)),
+                None => return AccessResult::Unknown(LIST),
             }
         }
         match trail.end.as_ref().map(|end| self.may(wish, &end.metadata)) {
-            Some(Some(true)) => Passage::Open,
-            Some(Some(false)) => Passage::Shut(None),
-            Some(None) => Passage::Unknown(LIST),
-            None if self.is_root() => Passage::Open,
-            None => Passage::Unknown("permission denied"),
+            Some(Some(true)) => AccessResult::Open,
+            Some(Some(false)) => AccessResult::Shut(None),
+            Some(None) => AccessResult::Unknown(LIST),
+            None if self.is_root() => AccessResult::Open,
+            None => AccessResult::Unknown("permission denied"),
         }
     }
 }
@@ -204,14 +204,14 @@ mod tests {
         let caddy = accounts.user("caddy").expect("a user");
         assert_eq!((caddy.uid, &caddy.groups[..]), (999, &[110, 995][..]));
         assert_eq!(accounts.user("999"), Some(caddy.clone()));
-        let reads = |mode, uid, gid| caddy.may(Wish::Read, &metadata(mode, uid, gid)).expect("a verdict");
+        let reads = |mode, uid, gid| caddy.may(Access::Read, &metadata(mode, uid, gid)).expect("a verdict");
         assert!(!reads(0o600, 0, 0) && reads(0o640, 0, 110) && reads(0o604, 0, 0));
         assert!(!reads(0o044, 999, 995), "the owner's bits count for the owner alone");
         assert!(!reads(0o604, 0, 995), "the group's bits count for the group alone");
-        assert!(accounts.user("root").expect("root").may(Wish::Read, &metadata(0, 5, 5)).expect("a verdict"));
+        assert!(accounts.user("root").expect("root").may(Access::Read, &metadata(0, 5, 5)).expect("a verdict"));
         assert_eq!(accounts.user("nginx"), None);
         assert!(accounts.is_private_group(995, 999) && !accounts.is_private_group(110, 999));
         let acl = Metadata { has_acl: true, ..metadata(0o640, 0, 0) };
-        assert_eq!(caddy.may(Wish::Read, &acl), None);
+        assert_eq!(caddy.may(Access::Read, &acl), None);
     }
 }

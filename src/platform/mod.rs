@@ -3,7 +3,7 @@
 //! All of it is data in `rules/platforms/` with its source beside it; code asks, and never compares a name.
 
 mod account;
-mod conduct;
+mod behavior;
 mod detect;
 mod environment;
 mod kernel;
@@ -14,8 +14,8 @@ mod table;
 mod unit;
 mod version;
 
-pub use account::{Account, Accounts, Passage, Wish};
-pub use conduct::{Conduct, KeepsApart, Reload};
+pub use account::{Access, AccessResult, Account, Accounts};
+pub use behavior::{KeepsApart, Reload, ServerBehavior};
 pub use detect::detect;
 pub use environment::Environment;
 pub use kernel::is_clock_unkept;

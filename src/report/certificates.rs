@@ -211,7 +211,7 @@ fn some(all: &[String], most: usize) -> String {
 }
 
 fn place(calendar: &Calendar, at: crate::source::Span) -> String {
-    let span = calendar.sources.place(at).span;
+    let span = calendar.sources.resolve_span(at).span;
     let file = calendar.sources.file(span.file);
     format!("{}:{}", file.path().display(), file.position(span.start).line)
 }

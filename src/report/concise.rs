@@ -22,7 +22,7 @@ pub fn concise(run: &Run, out: &mut dyn io::Write) -> io::Result<()> {
 fn lines(sources: &Sources, findings: &[Finding]) -> String {
     let mut out = String::with_capacity(findings.len() * 128);
     for finding in findings {
-        let span = sources.place(finding.primary.span).span;
+        let span = sources.resolve_span(finding.primary.span).span;
         let file = sources.file(span.file);
         let at = file.position(span.start);
         let path = file.path().to_string_lossy();

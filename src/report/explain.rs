@@ -197,7 +197,7 @@ fn show(out: &mut String, run: &Run, cause: &Cause, style: Style) {
 
 /// A finding on one line.
 fn line(run: &Run, finding: &Finding) -> String {
-    let span = run.sources.place(finding.primary.span).span;
+    let span = run.sources.resolve_span(finding.primary.span).span;
     let file = run.sources.file(span.file);
     let at = file.position(span.start);
     let path = file.path().to_string_lossy();

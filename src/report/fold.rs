@@ -39,5 +39,5 @@ pub(super) fn fold(run: &Run) -> Vec<Folded<'_>> {
 /// Whether nothing but the place differs.
 fn is_same(one: &Finding, two: &Finding) -> bool {
     let told = |finding: &Finding| (finding.severity, finding.help.clone(), finding.note.clone());
-    told(one) == told(two) && one.related == two.related && one.fix == two.fix && one.act == two.act
+    told(one) == told(two) && one.related == two.related && one.fix == two.fix && one.file_fix == two.file_fix
 }

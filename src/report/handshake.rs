@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::json::{self, Location, TOOL, Target, Tool, WireFinding, WireUnjudged};
 use super::{Style, plain, pretty};
 use crate::handshake::{Agreed, Outcome};
-use crate::pipeline::{Handshakes, Question, Row, Start};
+use crate::pipeline::{HandshakeRequest, Handshakes, Row, Start};
 use crate::pki::verify_name;
 
 #[derive(Debug, Serialize)]
@@ -117,7 +117,7 @@ const STRETCHES: usize = 64;
 ///
 /// # Errors
 /// Where it cannot be written.
-pub fn json(run: &Handshakes, question: &Question, out: &mut dyn io::Write) -> io::Result<()> {
+pub fn json(run: &Handshakes, question: &HandshakeRequest, out: &mut dyn io::Write) -> io::Result<()> {
     const OPEN: &str = "\"handshakes\": [";
     let whole = document(run)?;
     // Quotes inside of texts are escaped: nothing else reads so.
@@ -170,7 +170,7 @@ fn start(start: Start) -> &'static str {
 
 fn wire<'r>(
     run: &'r Handshakes,
-    question: &'r Question,
+    question: &'r HandshakeRequest,
     places: &'r [OnceLock<Location>],
     row: &'r Row,
 ) -> WireHandshake<'r> {
@@ -242,7 +242,7 @@ fn brief(agreed: &Agreed) -> String {
 }
 
 /// `listen host client: what comes of it`, one line a handshake.
-pub fn concise(run: &Handshakes, question: &Question) -> String {
+pub fn concise(run: &Handshakes, question: &HandshakeRequest) -> String {
     let mut out = String::new();
     for finding in &run.causes {
         let _ = writeln!(out, "start: error[{}]: {}", finding.rule, plain(&finding.message));
@@ -270,7 +270,7 @@ fn words(row: &Row) -> String {
 }
 
 /// For people: clients down, hosts across; hosts that get the same share a column.
-pub fn table(run: &Handshakes, question: &Question, style: Style) -> String {
+pub fn table(run: &Handshakes, question: &HandshakeRequest, style: Style) -> String {
     let mut out = String::new();
     let texts = pretty::Texts::new(&run.sources);
     for cause in &run.causes {
@@ -308,7 +308,7 @@ pub fn table(run: &Handshakes, question: &Question, style: Style) -> String {
 }
 
 /// One address: its hosts in columns as wide as the terminal takes.
-fn block(out: &mut String, run: &Handshakes, question: &Question, listen: &str, rows: &[&Row], style: Style) {
+fn block(out: &mut String, run: &Handshakes, question: &HandshakeRequest, listen: &str, rows: &[&Row], style: Style) {
     let columns = columns(run, question, rows);
     let first = question.clients.iter().map(|client| client.name.len()).chain([listen.len()]).max().unwrap_or(0);
     let mut rest = &columns[..];
@@ -349,7 +349,7 @@ fn block(out: &mut String, run: &Handshakes, question: &Question, listen: &str, 
 }
 
 fn place(run: &Handshakes, span: crate::source::Span) -> String {
-    let span = run.sources.place(span).span;
+    let span = run.sources.resolve_span(span).span;
     let file = run.sources.file(span.file);
     let at = file.position(span.start);
     format!("{}:{}:{}", plain(&file.path().to_string_lossy()), at.line, at.column)
@@ -361,7 +361,7 @@ struct Column {
     cells: Vec<String>,
 }
 
-fn columns(run: &Handshakes, question: &Question, rows: &[&Row]) -> Vec<Column> {
+fn columns(run: &Handshakes, question: &HandshakeRequest, rows: &[&Row]) -> Vec<Column> {
     let mut index: HashMap<Vec<String>, usize> = HashMap::new();
     let mut found: Vec<(usize, usize, Vec<String>)> = Vec::new();
     for same in rows.chunks(question.clients.len().max(1)) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-use crate::diagnostic::{Finding, Label, Safety, Severity, Unjudged};
+use crate::diagnostic::{Finding, Label, Safety, Severity, Unchecked};
 use crate::lint;
 use crate::pipeline::{Failure, Run, TargetInfo};
 use crate::source::{Position, Sources, Span};
@@ -189,7 +189,7 @@ fn position(position: Position) -> WirePosition {
 }
 
 pub(super) fn location(sources: &Sources, span: Span, label: &str) -> Location {
-    let span = sources.place(span).span;
+    let span = sources.resolve_span(span).span;
     let (start, end) = sources.positions(span);
     let file = sources.file(span.file).path().to_string_lossy().into_owned();
     Location { file, start: position(start), end: position(end), label: label.to_owned() }
@@ -203,11 +203,11 @@ pub(super) fn wire(sources: &Sources, rules: &lint::Rules, finding: &Finding) ->
     let rule = rules.find(finding.rule.as_str());
     let citation = rule.and_then(|rule| link(rule.brief()));
     let safety = |safety: Safety| if safety == Safety::Safe { "safe" } else { "unsafe" };
-    let act = finding.act.as_ref().map(|act| WireFix {
-        title: act.deed.commands().join("; "),
-        safety: safety(act.safety),
+    let file_fix = finding.file_fix.as_ref().map(|file_fix| WireFix {
+        title: file_fix.action.commands().join("; "),
+        safety: safety(file_fix.safety),
         edits: Vec::new(),
-        commands: act.deed.commands(),
+        commands: file_fix.action.commands(),
     });
     let fix = finding.fix.as_ref().map(|fix| WireFix {
         title: fix.title.clone(),
@@ -224,7 +224,7 @@ pub(super) fn wire(sources: &Sources, rules: &lint::Rules, finding: &Finding) ->
             })
             .collect(),
     });
-    let through = sources.place(finding.primary.span).through;
+    let through = sources.resolve_span(finding.primary.span).through;
     let steps = through.into_iter().map(|(span, caption)| related(sources, &Label::new(span, caption)));
     WireFinding {
         rule: finding.rule.to_string(),
@@ -234,7 +234,7 @@ pub(super) fn wire(sources: &Sources, rules: &lint::Rules, finding: &Finding) ->
         help: finding.help.clone(),
         location: location(sources, finding.primary.span, &finding.primary.caption),
         related: finding.related.iter().map(|label| related(sources, label)).chain(steps).collect(),
-        fix: fix.or(act),
+        fix: fix.or(file_fix),
         fingerprint: finding.fingerprint.clone(),
         url: citation.map(str::to_owned),
     }
@@ -247,7 +247,7 @@ pub(super) fn link(page: &lint::Page) -> Option<&str> {
     })
 }
 
-pub(super) fn unjudged(sources: &Sources, one: &Unjudged) -> WireUnjudged {
+pub(super) fn unjudged(sources: &Sources, one: &Unchecked) -> WireUnjudged {
     let location = one.at.map(|at| location(sources, at, ""));
     WireUnjudged { what: one.what.to_string(), reason: one.reason.clone(), location }
 }

@@ -17,7 +17,7 @@ pub struct Place {
 
 /// The place of a span.
 pub fn place(run: &Run, span: Span) -> Place {
-    let span = run.sources.place(span).span;
+    let span = run.sources.resolve_span(span).span;
     let (start, end) = run.sources.positions(span);
     let path = run.sources.file(span.file).path().to_string_lossy().into_owned();
     Place { file: span.file, path, start, end }

@@ -135,9 +135,9 @@ pub(super) fn finding(out: &mut String, texts: &Texts<'_>, finding: &Finding, al
     if let Some(fix) = &finding.fix {
         patch(out, texts.sources, fix, style);
     }
-    if let Some(act) = &finding.act {
-        for command in act.deed.commands() {
-            let option = option(act.safety);
+    if let Some(file_fix) = &finding.file_fix {
+        for command in file_fix.action.commands() {
+            let option = option(file_fix.safety);
             let _ = writeln!(out, "  {}: {} ({option})", style.paint("36", "fix"), plain(&command));
         }
     }
@@ -145,7 +145,7 @@ pub(super) fn finding(out: &mut String, texts: &Texts<'_>, finding: &Finding, al
 
 /// `file:line:column`.
 fn place(sources: &Sources, span: Span) -> String {
-    let span = sources.place(span).span;
+    let span = sources.resolve_span(span).span;
     let file = sources.file(span.file);
     let at = file.position(span.start);
     format!("{}:{}:{}", plain(&file.path().to_string_lossy()), at.line, at.column)
@@ -155,7 +155,7 @@ fn place(sources: &Sources, span: Span) -> String {
 fn frames(sources: &Sources, finding: &Finding) -> Vec<Vec<Label>> {
     let mut files: Vec<Vec<Label>> = Vec::new();
     let mut add = |span: Span, caption: &str| {
-        let place = sources.place(span);
+        let place = sources.resolve_span(span);
         let label = Label::new(place.span, caption);
         match files.iter_mut().find(|labels| labels[0].span.file == place.span.file) {
             Some(labels) if labels.iter().any(|other| other.span == label.span && other.caption == label.caption) => {}

@@ -17,7 +17,7 @@ pub fn prometheus(run: &Run) -> String {
     }
     let mut by_rule: BTreeMap<(&str, Severity, String), usize> = BTreeMap::new();
     for finding in &run.findings {
-        let file = run.sources.place(finding.primary.span).span.file;
+        let file = run.sources.resolve_span(finding.primary.span).span.file;
         let path = run.sources.file(file).path().to_string_lossy().into_owned();
         *by_rule.entry((finding.rule.as_str(), finding.severity, path)).or_default() += 1;
     }

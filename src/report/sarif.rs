@@ -138,7 +138,7 @@ fn result(run: &Run, names: &[&str], finding: &Finding) -> Value {
     {
         value["ruleIndex"] = at.into();
     }
-    let through = run.sources.place(finding.primary.span).through;
+    let through = run.sources.resolve_span(finding.primary.span).through;
     let steps = through.iter().map(|(span, caption)| (*span, *caption));
     let related = finding.related.iter().map(|label| (label.span, &*label.caption)).chain(steps);
     let related: Vec<Value> = related

@@ -6,13 +6,13 @@ mod backup;
 pub mod caddy;
 mod expression;
 pub mod nginx;
+mod ordered;
 mod outline;
-mod settle;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use self::outline::{Outline, Stretch};
+pub use self::outline::{ByteRange, Outline};
 use crate::diagnostic::Problem;
 use crate::model::{Deployment, Editor, ServerKind};
 use crate::platform::Platform;
@@ -40,13 +40,13 @@ pub struct Input {
     /// The texts, in the server's order.
     pub roots: Vec<Root>,
     /// Whether they are all there is.
-    pub form: Form,
+    pub form: Completeness,
     /// What the user defines for the run: names, some with a value.
     pub definitions: Vec<(String, Option<String>)>,
 }
 
 /// Whether a text is a whole configuration.
-pub enum Form {
+pub enum Completeness {
     /// The main file of a server.
     Whole,
     /// Parts of one, each judged in the context that it allows. Relative paths start from `prefix`, where it is known.
@@ -57,7 +57,7 @@ pub enum Form {
 }
 
 /// A configuration that a front end read and understood.
-pub trait Understood: Send + Sync {
+pub trait ParsedConfig: Send + Sync {
     /// What it means.
     fn deployment(&self) -> &Deployment;
 
@@ -85,7 +85,7 @@ pub fn read(
     limits: &Limits,
     input: Input,
     platform: Platform,
-) -> Box<dyn Understood> {
+) -> Box<dyn ParsedConfig> {
     match server {
         ServerKind::Nginx => Box::new(nginx::read(files, sources, limits, input, platform)),
         ServerKind::Apache => Box::new(apache::read(files, sources, limits, input, platform)),

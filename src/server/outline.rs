@@ -2,14 +2,14 @@
 
 /// Bytes `start..end` of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stretch {
+pub struct ByteRange {
     /// First byte.
     pub start: u32,
     /// One past the last byte.
     pub end: u32,
 }
 
-impl Stretch {
+impl ByteRange {
     /// Whether a byte lies in it.
     pub fn holds(self, at: u32) -> bool {
         self.start <= at && at < self.end
@@ -20,15 +20,15 @@ impl Stretch {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outline {
     /// Comments, `#` included, line end not; in reading order.
-    pub comments: Vec<Stretch>,
+    pub comments: Vec<ByteRange>,
     /// Directives with their blocks, from the first byte of the name; in reading order, so that a block stands before what is
     /// in it.
-    pub directives: Vec<Stretch>,
+    pub directives: Vec<ByteRange>,
 }
 
 impl Outline {
     /// The smallest directive that holds a byte.
-    pub fn innermost(&self, at: u32) -> Option<Stretch> {
+    pub fn innermost(&self, at: u32) -> Option<ByteRange> {
         let holding = self.directives.iter().filter(|one| one.holds(at));
         holding.min_by_key(|one| one.end - one.start).copied()
     }

@@ -103,7 +103,7 @@ impl Manifest {
     }
 
     /// Says what system it was saved on, where the user says nothing else.
-    pub fn settle(&self, options: &mut Options) {
+    pub fn apply_to(&self, options: &mut Options) {
         options.server = options.server.or_else(|| ServerKind::ALL.into_iter().find(|one| one.name() == self.server));
         if options.platform.is_none() {
             options.platform = Some(self.platform.clone());

@@ -345,7 +345,7 @@ impl Sources {
     }
 
     /// Leads a span in a substituted text back to texts that a person can open; other spans are their own place.
-    pub fn place(&self, span: Span) -> Place {
+    pub fn resolve_span(&self, span: Span) -> Place {
         let mut place = Place { span, through: Vec::new() };
         while let Text::Substituted(segments) = self.file(place.span.file).text() {
             let Some(first) = segments.partition_point(|one| one.start <= place.span.start).checked_sub(1) else {
@@ -427,14 +427,17 @@ mod tests {
             Segment { start: 11, from: Span::new(body, 14, 20), verbatim: true, defined: None, used: None },
         ];
         let made = sources.add("a.conf", b"Listen 8443 https".to_vec(), Text::Substituted(segments));
-        assert_eq!(sources.place(Span::new(made, 12, 17)), Place { span: Span::new(body, 15, 20), through: vec![] });
-        let port = sources.place(Span::new(made, 7, 11));
+        assert_eq!(
+            sources.resolve_span(Span::new(made, 12, 17)),
+            Place { span: Span::new(body, 15, 20), through: vec![] }
+        );
+        let port = sources.resolve_span(Span::new(made, 7, 11));
         assert_eq!(port.span, Span::new(body, 7, 14));
         assert_eq!(port.through, vec![(defined, "its value is defined here")]);
-        assert_eq!(sources.place(Span::new(made, 0, 11)).span, Span::new(body, 0, 14));
+        assert_eq!(sources.resolve_span(Span::new(made, 0, 11)).span, Span::new(body, 0, 14));
         assert_eq!(sources.written(Span::new(made, 12, 17)), Some(Span::new(body, 15, 20)));
         assert_eq!(sources.written(Span::new(made, 7, 17)), None);
         assert_eq!(sources.written(Span::new(body, 0, 3)), Some(Span::new(body, 0, 3)));
-        assert_eq!(sources.place(Span::new(body, 3, 4)).span, Span::new(body, 3, 4));
+        assert_eq!(sources.resolve_span(Span::new(body, 3, 4)).span, Span::new(body, 3, 4));
     }
 }

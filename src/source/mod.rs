@@ -14,9 +14,9 @@ mod map;
 mod mapped;
 mod memory;
 mod mounted;
+mod path_walk;
 mod real;
 mod recorder;
-mod trail;
 mod tree;
 
 pub use archive::Archive;
@@ -29,7 +29,7 @@ pub use map::{FileId, Place, Position, Segment, SourceFile, Sources, Span, Text,
 pub use mapped::{Elsewhere, Mapped};
 pub use memory::{Memory, Overlay};
 pub use mounted::Mounted;
+pub use path_walk::{PathWalk, Step, Trails};
 pub use real::RealPaths;
 pub use recorder::Recorder;
-pub use trail::{Step, Trail, Trails};
 pub use tree::{Node, Stored, Tree, inside};

@@ -8,8 +8,8 @@ use super::command::{self, CommandFault};
 use super::level::Level;
 use super::suite_b;
 use crate::model::{Command, PolicyId, Setting, TlsPolicy, Token, Value, VerifyMode};
-use crate::pki::{KeyKind, Library, PemFile};
-use crate::platform::{Conduct, Platform, SystemTls};
+use crate::pki::{KeyKind, PemFile, PemStore};
+use crate::platform::{Platform, ServerBehavior, SystemTls};
 use crate::source::ReadError;
 use crate::tls::cipher::{self, CipherError, CipherLibrary, CipherSuite, Expansion, SuiteB, Tls13Suite};
 use crate::tls::group::{GroupError, GroupList};
@@ -92,30 +92,30 @@ pub struct Context {
 }
 
 /// What contexts are built from, the same for all sites.
-pub struct Surroundings<'a> {
+pub struct ContextInputs<'a> {
     /// Versions and level.
     pub platform: &'a Platform,
     /// What `openssl.cnf` and the system's policy say.
     pub system: &'a SystemTls,
     /// How the server behaves.
-    pub conduct: &'static Conduct,
+    pub behavior: &'static ServerBehavior,
     /// Files of parameters.
-    pub library: &'a Library,
+    pub library: &'a PemStore,
     /// A context before any policy, once it is made.
     base: OnceLock<Context>,
     /// Cipher strings that were read: thousands of sites share a handful.
     strings: Mutex<HashMap<String, Arc<Expansion<'static>>>>,
 }
 
-impl<'a> Surroundings<'a> {
+impl<'a> ContextInputs<'a> {
     /// What a deployment's contexts have in common.
     pub fn new(
         platform: &'a Platform,
         system: &'a SystemTls,
-        conduct: &'static Conduct,
-        library: &'a Library,
-    ) -> Surroundings<'a> {
-        Surroundings { platform, system, conduct, library, base: OnceLock::new(), strings: Mutex::default() }
+        behavior: &'static ServerBehavior,
+        library: &'a PemStore,
+    ) -> ContextInputs<'a> {
+        ContextInputs { platform, system, behavior, library, base: OnceLock::new(), strings: Mutex::default() }
     }
 
     /// What a cipher string selects; each distinct one is read once.
@@ -135,7 +135,7 @@ impl<'a> Surroundings<'a> {
 
 impl Context {
     /// A context as `SSL_CTX_new` leaves it: the library's defaults, and what `openssl.cnf` says.
-    fn new(around: &Surroundings<'_>) -> Context {
+    fn new(around: &ContextInputs<'_>) -> Context {
         let version = around.platform.tls_library.version.numbers;
         let mut context = Context {
             version,
@@ -163,17 +163,17 @@ impl Context {
             // A command of the system that is refused is passed over (`SSL_CTX_new`).
             let _ = command::run(&mut context, name, value);
         }
-        if !around.conduct.keeps_system_protocol_bounds {
+        if !around.behavior.keeps_system_protocol_bounds {
             (context.min_protocol, context.max_protocol) = (None, None);
         }
         context
     }
 
     /// The context of a policy.
-    pub fn build(policy: &TlsPolicy, around: &Surroundings<'_>) -> Context {
+    pub fn build(policy: &TlsPolicy, around: &ContextInputs<'_>) -> Context {
         let mut context = around.base.get_or_init(|| Context::new(around)).clone();
         match &policy.protocols.value {
-            Value::Known(choice) if around.conduct.protocols_are_bounds => {
+            Value::Known(choice) if around.behavior.protocols_are_bounds => {
                 (context.min_protocol, context.max_protocol) = (choice.set.oldest(), choice.set.newest());
             }
             Value::Known(choice) => context.protocols = choice.set,
@@ -212,7 +212,7 @@ impl Context {
             Value::Unknown(reason) => context.groups = Err(reason.0.clone()),
         }
         context.server_preference = known(&policy.prefer_server_ciphers).copied();
-        context.requires_certificate = around.conduct.refuses_missing_client_certificate
+        context.requires_certificate = around.behavior.refuses_missing_client_certificate
             && policy
                 .client_verification
                 .get()
@@ -226,7 +226,7 @@ impl Context {
     }
 
     /// Takes a cipher string: of the platform's policy where it says so, else by the library's grammar.
-    fn string(&mut self, around: &Surroundings<'_>, string: &str, token: Option<&Token>) {
+    fn string(&mut self, around: &ContextInputs<'_>, string: &str, token: Option<&Token>) {
         let is_default = token.is_none();
         let names_profile = string.starts_with("PROFILE=SYSTEM");
         let text = match &around.system.profile {
@@ -289,16 +289,16 @@ impl Context {
         }
     }
 
-    fn parameters(&mut self, setting: &Setting<Option<(Token, std::path::PathBuf)>>, around: &Surroundings<'_>) -> Dh {
+    fn parameters(&mut self, setting: &Setting<Option<(Token, std::path::PathBuf)>>, around: &ContextInputs<'_>) -> Dh {
         match &setting.value {
-            Value::Known(None) if around.conduct.own_dh_parameters => Dh::Own,
+            Value::Known(None) if around.behavior.own_dh_parameters => Dh::Own,
             Value::Known(None) => Dh::None,
             Value::Known(Some((token, path))) => self.dh_file(token, path, around),
             Value::Unknown(_) => Dh::Unknown,
         }
     }
 
-    fn dh_file(&mut self, token: &Token, path: &Path, around: &Surroundings<'_>) -> Dh {
+    fn dh_file(&mut self, token: &Token, path: &Path, around: &ContextInputs<'_>) -> Dh {
         match around.library.get(path) {
             Some(Ok(file)) => match file.dh_bits() {
                 Some(bits) if self.strength().allows_dh(bits) => Dh::Bits(bits),
@@ -320,7 +320,7 @@ impl Context {
         }
     }
 
-    fn command(&mut self, command: &Command, around: &Surroundings<'_>) {
+    fn command(&mut self, command: &Command, around: &ContextInputs<'_>) {
         if command.name.text.eq_ignore_ascii_case("DHParameters") {
             // Its path starts where the server says: only an absolute one is followed.
             let path = Path::new(&*command.value.text);
@@ -331,7 +331,7 @@ impl Context {
         }
         let mut value = command.value.text.to_string();
         if command.name.text.eq_ignore_ascii_case("CipherString") {
-            value.push_str(&around.conduct.cipher_string_suffix);
+            value.push_str(&around.behavior.cipher_string_suffix);
         }
         if let Err(fault) = command::run(self, &command.name.text, &value) {
             self.faults.push(Fault::Command(command.clone(), fault));
@@ -399,7 +399,7 @@ fn blank<T>(policies: &[TlsPolicy]) -> Vec<OnceLock<T>> {
 
 /// Contexts by policy, each built when it is first asked for.
 pub struct Contexts<'a> {
-    around: Surroundings<'a>,
+    around: ContextInputs<'a>,
     policies: &'a [TlsPolicy],
     built: Vec<OnceLock<Context>>,
     usable: Vec<OnceLock<Vec<&'static CipherSuite>>>,
@@ -407,7 +407,7 @@ pub struct Contexts<'a> {
 
 impl<'a> Contexts<'a> {
     /// No context yet.
-    pub fn new(policies: &'a [TlsPolicy], around: Surroundings<'a>) -> Self {
+    pub fn new(policies: &'a [TlsPolicy], around: ContextInputs<'a>) -> Self {
         Contexts { around, policies, built: blank(policies), usable: blank(policies) }
     }
 

@@ -7,6 +7,6 @@ mod negotiate;
 pub mod slots;
 mod suite_b;
 
-pub use context::{Context, Contexts, Dh, Fault, Surroundings};
-pub use negotiate::{Side, negotiate, silence};
+pub use context::{Context, ContextInputs, Contexts, Dh, Fault};
+pub use negotiate::{Side, hello_failure, negotiate};
 pub use slots::{Slot, Slots};

@@ -9,8 +9,8 @@ use super::level::Level;
 use super::slots::{Slot, Slots};
 use super::suite_b;
 use crate::handshake::client::Client;
-use crate::handshake::hello::{Hello, Speechless, without_holes};
-use crate::handshake::outcome::{Agreed, Cause, Decisive, Outcome, Stage, Story};
+use crate::handshake::hello::{Hello, NoHello, without_holes};
+use crate::handshake::outcome::{Agreed, Cause, Decisive, Outcome, Stage, Trace};
 use crate::pki::KeyKind;
 use crate::tls::cipher::{CipherSuite, Encryption, Tls13Suite};
 use crate::tls::group::{self, Group};
@@ -72,25 +72,25 @@ fn unknown<T>(decisive: Decisive, reason: &str) -> Step<T> {
 }
 
 /// What comes of a client's handshake.
-pub fn negotiate(client: &Client, side: &Side<'_>, story: &mut Story) -> Outcome {
+pub fn negotiate(client: &Client, side: &Side<'_>, trace: &mut Trace) -> Outcome {
     let hello = match client.hello() {
         Ok(hello) => hello,
         Err(why) => return speechless(client, why),
     };
     let one = Negotiation { client, hello, side };
-    one.run(story).unwrap_or_else(|end| end)
+    one.run(trace).unwrap_or_else(|end| end)
 }
 
 /// Why a client says nothing at all, whoever listens.
-pub fn silence(client: &Client) -> Option<Outcome> {
+pub fn hello_failure(client: &Client) -> Option<Outcome> {
     client.hello().err().map(|why| speechless(client, why))
 }
 
-fn speechless(client: &Client, why: Speechless) -> Outcome {
+fn speechless(client: &Client, why: NoHello) -> Outcome {
     let what = match why {
-        Speechless::NoProtocol => "protocol version",
-        Speechless::NoSuite => "cipher suite for its newest version",
-        Speechless::NoGroup => "group for TLS 1.3",
+        NoHello::NoProtocol => "protocol version",
+        NoHello::NoSuite => "cipher suite for its newest version",
+        NoHello::NoGroup => "group for TLS 1.3",
     };
     let message = format!("{} has no {what} of its own that its security level allows", client.name);
     Outcome::Failed(Cause::negotiate("client-offers-nothing", Decisive::Nothing, message))
@@ -123,12 +123,12 @@ fn names<'a>(all: impl Iterator<Item = &'a str>) -> String {
 }
 
 impl<'n> Negotiation<'n> {
-    fn run(&self, story: &mut Story) -> Step<Outcome> {
+    fn run(&self, trace: &mut Trace) -> Step<Outcome> {
         self.sanity()?;
-        let protocol = self.protocol(story)?;
+        let protocol = self.protocol(trace)?;
         let agreed = match protocol {
-            Protocol::Tls13 => self.tls13(story)?,
-            _ => self.older(protocol, story)?,
+            Protocol::Tls13 => self.tls13(trace)?,
+            _ => self.older(protocol, trace)?,
         };
         self.alpn(&agreed)?;
         if self.side.decided.requires_certificate && agreed.pair.is_some() {
@@ -170,14 +170,14 @@ impl<'n> Negotiation<'n> {
     }
 
     /// `ssl_choose_server_version`: the newest that both have.
-    fn protocol(&self, story: &mut Story) -> Step<Protocol> {
+    fn protocol(&self, trace: &mut Trace) -> Step<Protocol> {
         let context = self.side.decided;
         if let Some(reason) = &context.protocols_unknown {
             return unknown(Decisive::Protocols, reason);
         }
         let offered = self.side.allowed(context.offered(self.side.choosing));
         let client = self.hello.protocols;
-        story.step(Decisive::Protocols, || format!("the client offers {client}; the server has {offered}"));
+        trace.record(Decisive::Protocols, || format!("the client offers {client}; the server has {offered}"));
         let newest = client.newest().unwrap_or(Protocol::Tls12);
         // Without the extension for versions (up to TLS 1.2) the server answers with its newest that is not above the
         // client's, which the client may not have.
@@ -188,7 +188,7 @@ impl<'n> Negotiation<'n> {
         match chosen {
             Some(protocol) if client.contains(protocol) => {
                 self.fallback(protocol, offered)?;
-                story.step(Decisive::Protocols, || format!("both speak {protocol}"));
+                trace.record(Decisive::Protocols, || format!("both speak {protocol}"));
                 Ok(protocol)
             }
             _ => {
@@ -262,9 +262,9 @@ impl<'n> Negotiation<'n> {
 
     // TLS 1.3
 
-    fn tls13(&self, story: &mut Story) -> Step<Agreed> {
-        let suite = self.tls13_suite(self.side.decided, self.side.choosing, story)?;
-        let key_share = self.key_share(story)?;
+    fn tls13(&self, trace: &mut Trace) -> Step<Agreed> {
+        let suite = self.tls13_suite(self.side.decided, self.side.choosing, trace)?;
+        let key_share = self.key_share(trace)?;
         self.name()?;
         let groups = self.signature_schemes(Protocol::Tls13)?;
         let group = match key_share {
@@ -276,11 +276,11 @@ impl<'n> Negotiation<'n> {
                 return failed("client-refuses-retry", Decisive::Groups, words);
             }
             KeyShare::Retry(group) => {
-                story.step(Decisive::Groups, || {
+                trace.record(Decisive::Groups, || {
                     format!("the server asks for a key share of {} (hello retry)", group.name)
                 });
                 // The second hello is answered by the site's own context: another suite than the first is fatal.
-                let again = self.tls13_suite(self.side.own, self.side.decided, story)?;
+                let again = self.tls13_suite(self.side.own, self.side.decided, trace)?;
                 if again != suite {
                     return failed(
                         "suite-changed-in-retry",
@@ -294,7 +294,7 @@ impl<'n> Negotiation<'n> {
                 group
             }
         };
-        let slot = self.tls13_certificate(&groups, story)?;
+        let slot = self.tls13_certificate(&groups, trace)?;
         self.strong_chain(slot)?;
         Ok(Agreed {
             protocol: Protocol::Tls13,
@@ -306,7 +306,7 @@ impl<'n> Negotiation<'n> {
     }
 
     /// `ssl3_choose_cipher`: `list` has the suites, `by` the order and the level.
-    fn tls13_suite(&self, list: &Context, by: &Context, story: &mut Story) -> Step<&'static Tls13Suite> {
+    fn tls13_suite(&self, list: &Context, by: &Context, trace: &mut Trace) -> Step<&'static Tls13Suite> {
         let server = match &list.tls13_suites {
             Ok(suites) => suites,
             Err(reason) => return unknown(Decisive::Ciphersuites, reason),
@@ -324,7 +324,7 @@ impl<'n> Negotiation<'n> {
         let chosen = order.into_iter().find(|suite| other.contains(suite) && level.allows_tls13_suite(suite));
         match chosen {
             Some(suite) => {
-                story.step(Decisive::Ciphersuites, || format!("suite {}", suite.name));
+                trace.record(Decisive::Ciphersuites, || format!("suite {}", suite.name));
                 Ok(suite)
             }
             None => failed(
@@ -339,14 +339,14 @@ impl<'n> Negotiation<'n> {
         }
     }
 
-    fn key_share(&self, story: &mut Story) -> Step<KeyShare> {
+    fn key_share(&self, trace: &mut Trace) -> Step<KeyShare> {
         let decided = self.side.decided;
         let server = match &decided.groups {
             Ok(groups) => groups,
             Err(reason) => return unknown(Decisive::Groups, reason),
         };
         let client = &self.hello.groups;
-        story.step(Decisive::Groups, || {
+        trace.record(Decisive::Groups, || {
             let server = names(server.iter().filter_map(group::group).map(|group| group.name));
             format!("the client's groups {}; the server's {server}", names(client.iter().map(|group| group.name)))
         });
@@ -432,7 +432,7 @@ impl<'n> Negotiation<'n> {
     }
 
     /// `find_sig_alg`: the first shared scheme that a certificate can sign with.
-    fn tls13_certificate(&self, shared: &[&'static SignatureScheme], story: &mut Story) -> Step<&'n Slot> {
+    fn tls13_certificate(&self, shared: &[&'static SignatureScheme], trace: &mut Trace) -> Step<&'n Slot> {
         let slots = self.certificates()?;
         for scheme in shared.iter().filter(|scheme| scheme.serves_tls13()) {
             let Some(slot) = slots.get(scheme.key) else { continue };
@@ -442,7 +442,7 @@ impl<'n> Negotiation<'n> {
                 _ => true,
             };
             if fits {
-                story.step(Decisive::Credentials, || {
+                trace.record(Decisive::Credentials, || {
                     format!("certificate {} signs with {}", slot.leaf().short_name(), scheme.name)
                 });
                 return Ok(slot);
@@ -509,13 +509,13 @@ impl<'n> Negotiation<'n> {
 
     // TLS 1.2 and below
 
-    fn older(&self, protocol: Protocol, story: &mut Story) -> Step<Agreed> {
+    fn older(&self, protocol: Protocol, trace: &mut Trace) -> Step<Agreed> {
         self.name()?;
         let shared = self.signature_schemes(protocol)?;
-        let suite = self.suite(protocol, &shared, story)?;
+        let suite = self.suite(protocol, &shared, trace)?;
         let slot = match suite.is_anonymous() {
             true => None,
-            false => Some(self.certificate(protocol, suite, &shared, story)?),
+            false => Some(self.certificate(protocol, suite, &shared, trace)?),
         };
         let group = self.exchange(protocol, suite)?;
         if let Some(slot) = slot {
@@ -534,7 +534,7 @@ impl<'n> Negotiation<'n> {
         &self,
         protocol: Protocol,
         shared: &[&'static SignatureScheme],
-        story: &mut Story,
+        trace: &mut Trace,
     ) -> Step<&'static CipherSuite> {
         let decided = self.side.decided;
         let server = match &decided.suites {
@@ -564,13 +564,13 @@ impl<'n> Negotiation<'n> {
             }
             match self.serves(protocol, suite, shared) {
                 Ok(None) if level.allows_suite(suite) && doubt.is_none() => {
-                    story.step(Decisive::Ciphers, || format!("suite {}", suite.name));
+                    trace.record(Decisive::Ciphers, || format!("suite {}", suite.name));
                     return Ok(suite);
                 }
                 Ok(None) if level.allows_suite(suite) => {}
                 Ok(None) => lost.push((suite, "the security level refuses it")),
                 Ok(Some(why)) => {
-                    story.step(Decisive::Ciphers, || format!("{}: {why}", suite.name));
+                    trace.record(Decisive::Ciphers, || format!("{}: {why}", suite.name));
                     lost.push((suite, why));
                 }
                 Err(end) => doubt = doubt.or(Some(end)),
@@ -709,7 +709,7 @@ impl<'n> Negotiation<'n> {
         protocol: Protocol,
         suite: &CipherSuite,
         shared: &[&'static SignatureScheme],
-        story: &mut Story,
+        trace: &mut Trace,
     ) -> Step<&'n Slot> {
         let slots = self.certificates()?;
         let kinds: &[SigningKey] = match suite.authentication() {
@@ -717,14 +717,14 @@ impl<'n> Negotiation<'n> {
             "aECDSA" => &[SigningKey::Ecdsa, SigningKey::Ed25519, SigningKey::Ed448],
             _ => &[SigningKey::Dsa],
         };
-        let told = |slot: &'n Slot, story: &mut Story| {
-            story.step(Decisive::Credentials, || format!("certificate {}", slot.leaf().short_name()));
+        let told = |slot: &'n Slot, trace: &mut Trace| {
+            trace.record(Decisive::Credentials, || format!("certificate {}", slot.leaf().short_name()));
             Ok(slot)
         };
         if protocol < Protocol::Tls12 {
             let slot = kinds.first().and_then(|kind| slots.get(*kind));
             return match slot {
-                Some(slot) if self.side.decided.strength().allows_legacy_signature() => told(slot, story),
+                Some(slot) if self.side.decided.strength().allows_legacy_signature() => told(slot, trace),
                 _ => failed(
                     "no-shared-signature-algorithm",
                     Decisive::Ciphers,
@@ -739,7 +739,7 @@ impl<'n> Negotiation<'n> {
             let (kind, code) =
                 if kinds[0] == SigningKey::Ecdsa { (SigningKey::Ecdsa, 0x0203) } else { (SigningKey::Rsa, 0x0201) };
             return match slots.get(kind) {
-                Some(slot) if self.legacy_scheme(code) => told(slot, story),
+                Some(slot) if self.legacy_scheme(code) => told(slot, trace),
                 _ => failed(
                     "no-shared-signature-algorithm",
                     Decisive::Ciphers,
@@ -757,7 +757,7 @@ impl<'n> Negotiation<'n> {
             let Some(slot) = slots.get(scheme.key) else { continue };
             let is_valid = scheme.key != SigningKey::Ecdsa || self.ecdsa(protocol, slot, shared).is_none();
             if is_valid && (!scheme.is_pss() || is_long_enough(slot, scheme)) {
-                return told(slot, story);
+                return told(slot, trace);
             }
         }
         self.no_signature(slots, shared)
@@ -852,9 +852,9 @@ impl<'n> Negotiation<'n> {
     fn strong_chain(&self, slot: &Slot) -> Step<()> {
         let decided = self.side.decided;
         let strength = decided.strength().of_certificates();
-        let objection =
+        let client_policy =
             slot.chain.iter().enumerate().find_map(|(at, certificate)| strength.objection(certificate, at == 0));
-        match objection {
+        match client_policy {
             Some((_, words)) => failed(
                 "weak-chain",
                 Decisive::Credentials,

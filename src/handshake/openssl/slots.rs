@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::model::{Credentials, Value};
 use crate::pki::loading::{self, Loader, Part, Strength};
-use crate::pki::{self, Certificate, Key, KeyFault, KeyKind, Library, PemFile};
+use crate::pki::{self, Certificate, Key, KeyFault, KeyKind, PemFile, PemStore};
 use crate::tls::signature::SigningKey;
 
 /// A certificate with its chain and key.
@@ -67,7 +67,7 @@ fn place(kind: &KeyKind) -> Option<usize> {
 
 impl Slots {
     /// Loads a set as the server does, pair by pair. `completes`: whether authorities complete what is sent.
-    pub fn load(set: &Credentials, library: &Library, completes: bool) -> Slots {
+    pub fn load(set: &Credentials, library: &PemStore, completes: bool) -> Slots {
         let mut slots = Slots::default();
         let authorities = set.authorities.as_ref().filter(|_| completes);
         let authorities = authorities.and_then(|(_, path)| library.get(path)).and_then(|file| file.as_ref().ok());
@@ -101,7 +101,7 @@ impl Slots {
 
     /// Loads a set whose files are read at each handshake, for a client that sends `name`: nginx goes through all pairs,
     /// and the handshake fails with the first that cannot be loaded (nginx 1.22.1, `ngx_http_ssl_certificate`).
-    pub fn load_for(set: &Credentials, library: &Library, name: &str, strength: Strength) -> Slots {
+    pub fn load_for(set: &Credentials, library: &PemStore, name: &str, strength: Strength) -> Slots {
         let mut slots = Slots::default();
         for (pair, credential) in set.pairs.iter().enumerate() {
             let Some(by_name) = &credential.by_name else {
@@ -141,7 +141,7 @@ impl Slots {
     fn file<'l, T>(
         &mut self,
         setting: &crate::model::Setting<(T, std::path::PathBuf)>,
-        library: &'l Library,
+        library: &'l PemStore,
     ) -> Option<&'l PemFile> {
         match &setting.value {
             Value::Known((_, path)) => match library.get(path) {

@@ -6,8 +6,8 @@ use rayon::prelude::*;
 use crate::diagnostic::{Problem, Safety, Severity};
 use crate::lint::engine::severity_of;
 use crate::lint::scope::is_private_name;
-use crate::lint::{Scope, Sink};
-use crate::model::{Answer, Change, Endpoint, Found, Reply, Service, Site, SiteId, Token, Transport};
+use crate::lint::{Reporter, RuleContext};
+use crate::model::{Change, Endpoint, Found, HttpResponse, ResponseKind, Service, Site, SiteId, Token, Transport};
 use crate::source::{FileId, Span};
 
 /// Faults of what a site is served with, whose warnings browsers let nobody pass once they keep to HTTPS (RFC 6797, 8.4).
@@ -31,14 +31,14 @@ const BROKEN: &[&str] = &[
 ];
 
 /// A public name that only this site answers to by TLS.
-fn public_name<'s>(scope: &Scope<'_>, id: SiteId, site: &'s Site) -> Option<&'s Token> {
+fn public_name<'s>(scope: &RuleContext<'_>, id: SiteId, site: &'s Site) -> Option<&'s Token> {
     let served = scope.tls_bindings(id).filter(|(_, _, binding)| !binding.rejects);
     let names = served.flat_map(|(endpoint, binding, _)| scope.exact_names(endpoint, binding, site));
     names.into_iter().find(|name| !is_private_name(&name.text))
 }
 
-fn is_content(answer: &&Answer) -> bool {
-    answer.reply == Reply::Content
+fn is_content(answer: &&HttpResponse) -> bool {
+    answer.reply == ResponseKind::Content
 }
 
 /// Whether browsers are told to remember: `max-age=0` tells them to forget, and a variable may hold anything.
@@ -48,11 +48,11 @@ fn is_remembered(value: &Token) -> bool {
 }
 
 /// `hsts-missing`: an answer of another server or a program may carry the header, and one answer that does is enough.
-pub fn without_header(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
+pub fn without_header(scope: &RuleContext<'_>, id: SiteId, site: &Site, sink: &mut Reporter) {
     if site.service != Service::Http || scope.deployment.fragment {
         return;
     }
-    let is_open = |answer: &Answer| matches!(answer.reply, Reply::PassedOn | Reply::Unknown);
+    let is_open = |answer: &HttpResponse| matches!(answer.reply, ResponseKind::PassedOn | ResponseKind::Unknown);
     if site.strict_transport().is_some() || site.answers.iter().any(is_open) {
         return;
     }
@@ -72,7 +72,7 @@ pub fn without_header(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sin
 }
 
 /// The sockets of a site without TLS, on the port where browsers ask first.
-fn asked_first<'a>(scope: &Scope<'a>, id: SiteId) -> Vec<&'a Endpoint> {
+fn asked_first<'a>(scope: &RuleContext<'a>, id: SiteId) -> Vec<&'a Endpoint> {
     let sockets = scope.bindings(id).map(|(endpoint, ..)| endpoint);
     let mut plain: Vec<_> = sockets.filter(|one| one.transport == Transport::Plain && one.listen.port == 80).collect();
     plain.dedup_by(|one, other| std::ptr::eq(*one, *other));
@@ -80,7 +80,7 @@ fn asked_first<'a>(scope: &Scope<'a>, id: SiteId) -> Vec<&'a Endpoint> {
 }
 
 /// The site that a name has by TLS.
-fn by_tls<'s>(scope: &'s Scope<'_>, name: &str) -> Option<&'s Site> {
+fn by_tls<'s>(scope: &'s RuleContext<'_>, name: &str) -> Option<&'s Site> {
     let mut sockets = scope.deployment.tls_endpoints();
     sockets.find_map(|(_, endpoint)| match endpoint.named.find(name) {
         Found::Binding(id) if !endpoint.binding(id).rejects => Some(scope.deployment.site(endpoint.binding(id).site)),
@@ -95,9 +95,11 @@ fn public_names(site: &Site) -> impl Iterator<Item = &Token> {
 }
 
 /// `http-not-redirected`: a site that sends any request to HTTPS is left alone, and what others answer is not known.
-pub fn not_redirected(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
+pub fn not_redirected(scope: &RuleContext<'_>, id: SiteId, site: &Site, sink: &mut Reporter) {
     let Some(content) = site.answers.iter().find(is_content) else { return };
-    let may_lead = |answer: &Answer| matches!(answer.reply, Reply::Redirect { to_https: true } | Reply::Unknown);
+    let may_lead = |answer: &HttpResponse| {
+        matches!(answer.reply, ResponseKind::Redirect { to_https: true } | ResponseKind::Unknown)
+    };
     if scope.deployment.fragment || site.answers.iter().any(may_lead) {
         return;
     }
@@ -120,7 +122,7 @@ pub fn not_redirected(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sin
 }
 
 /// `hsts-on-plain-http`: only where the same name has TLS here, since elsewhere a proxy in front may end it.
-pub fn on_plain(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
+pub fn on_plain(scope: &RuleContext<'_>, id: SiteId, site: &Site, sink: &mut Reporter) {
     let mut bindings = scope.bindings(id).peekable();
     if bindings.peek().is_none() || bindings.any(|(endpoint, ..)| endpoint.transport != Transport::Plain) {
         return;
@@ -139,7 +141,7 @@ pub fn on_plain(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
 }
 
 /// `hsts-with-broken-tls`.
-pub fn with_broken(scope: &Scope<'_>, found: &[Problem], sink: &mut Sink) {
+pub fn with_broken(scope: &RuleContext<'_>, found: &[Problem], sink: &mut Reporter) {
     let is_broken = |one: &&Problem| BROKEN.contains(&one.rule.as_str()) && severity_of(one) == Severity::Error;
     let broken: Vec<&Problem> = found.iter().filter(is_broken).collect();
     if broken.is_empty() {
@@ -175,7 +177,7 @@ struct Places {
 
 impl Places {
     /// Those of sites by TLS.
-    fn of(scope: &Scope<'_>) -> Places {
+    fn of(scope: &RuleContext<'_>) -> Places {
         let mut places = Places { blocks: HashMap::new(), files: HashMap::new() };
         for (at, site) in scope.deployment.sites.iter().enumerate() {
             let id = SiteId(at as u32);
@@ -206,13 +208,13 @@ impl Places {
 }
 
 /// `early-data-without-protection`.
-pub fn replayed(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
+pub fn replayed(scope: &RuleContext<'_>, id: SiteId, site: &Site, sink: &mut Reporter) {
     let taken = scope.tls_bindings(id).find_map(|(_, _, binding)| {
         let setting = &scope.deployment.policy(binding.after_name).early_data;
         setting.origin.written().filter(|_| setting.get() == Some(&true))
     });
     let Some(taken) = taken else { return };
-    for answer in site.answers.iter().filter(|one| one.reply == Reply::PassedOn && !one.tells_early_data) {
+    for answer in site.answers.iter().filter(|one| one.reply == ResponseKind::PassedOn && !one.tells_early_data) {
         let problem = Problem::new("early-data-without-protection", answer.at);
         sink.report(problem.with("name", scope.site_name(site)).related(taken, "early data is taken here"));
     }

@@ -9,7 +9,7 @@ use super::cipher::served;
 use super::level;
 use super::validity::date;
 use crate::diagnostic::{Problem, Severity};
-use crate::lint::{Authority, Scope, Sink, Use, is_host, scope::is_private_name};
+use crate::lint::{Authority, Reporter, RuleContext, ServedCredential, is_host, scope::is_private_name};
 use crate::model::{NameKind, Site, SiteId, Token, VerifyMode};
 use crate::pki::{Certificate, KeyKind, Malformation};
 use crate::platform::TlsLibraryKind;
@@ -19,7 +19,7 @@ const DAY: i64 = 86_400;
 
 /// The leaf that is served, with the word that names its file. Absent where another certificate stands first: then that is
 /// the fault.
-fn leaf<'a>(scope: &Scope<'a>, one: &Use<'a>) -> Option<(&'a Token, &'a Arc<Certificate>)> {
+fn leaf<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>) -> Option<(&'a Token, &'a Arc<Certificate>)> {
     let (token, _, chain) = one.chain(scope)?;
     chain.leaf_behind.is_none().then_some(())?;
     Some((token, chain.sent.first()?.1))
@@ -30,14 +30,14 @@ fn problem(rule: &'static str, token: &Token, leaf: &Certificate) -> Problem {
 }
 
 /// The exact names of the sites that a certificate is served for.
-fn names<'s>(scope: &'s Scope<'_>, one: &Use<'_>) -> impl Iterator<Item = &'s str> {
+fn names<'s>(scope: &'s RuleContext<'_>, one: &ServedCredential<'_>) -> impl Iterator<Item = &'s str> {
     let sites = one.sites.clone().into_iter().map(|site| scope.deployment.site(site));
     let names = sites.flat_map(|site| site.names.iter()).filter(|name| name.kind == NameKind::Exact);
     names.map(|name| &*name.token.text)
 }
 
 /// Whether all sites that serve a certificate ask clients for one of theirs: then no browser comes by.
-fn wants_client_certificates(scope: &Scope<'_>, one: &Use<'_>) -> bool {
+fn wants_client_certificates(scope: &RuleContext<'_>, one: &ServedCredential<'_>) -> bool {
     one.sites.iter().all(|site| {
         let verification = &scope.deployment.policy(scope.deployment.site(*site).policy).client_verification;
         verification.get().is_some_and(|one| matches!(one.mode, VerifyMode::Required | VerifyMode::RequiredUnverified))
@@ -45,7 +45,7 @@ fn wants_client_certificates(scope: &Scope<'_>, one: &Use<'_>) -> bool {
 }
 
 /// `certificate-without-san`: where the common name fits none of the names, `certificate-name-mismatch` speaks.
-pub fn without_san<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+pub fn without_san<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &mut Reporter) {
     let Some((token, leaf)) = leaf(scope, one).filter(|(_, leaf)| !leaf.has_san) else { return };
     let mut wanted = names(scope, one).peekable();
     let fits_none = wanted.peek().is_some() && !leaf.common_names.is_empty();
@@ -57,7 +57,7 @@ pub fn without_san<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
 }
 
 /// `certificate-is-ca`.
-pub fn is_authority<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+pub fn is_authority<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &mut Reporter) {
     let Some((token, leaf)) = leaf(scope, one) else { return };
     if !matches!(leaf.basic_constraints, Some((true, _))) {
         return;
@@ -68,7 +68,7 @@ pub fn is_authority<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
 }
 
 /// `certificate-malformed`.
-pub fn malformed<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+pub fn malformed<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &mut Reporter) {
     let Some((token, leaf)) = leaf(scope, one) else { return };
     let Some(first) = leaf.malformations.first() else { return };
     let is_go = scope.deployment.platform.tls_library.kind == TlsLibraryKind::Go;
@@ -101,7 +101,7 @@ fn seconds((year, month, day): (i16, i8, i8)) -> i64 {
 }
 
 /// `certificate-lifetime-too-long`.
-pub fn lifetime<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+pub fn lifetime<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &mut Reporter) {
     let Some((token, leaf)) = leaf(scope, one) else { return };
     let Some(authority) = one.authority(scope) else { return };
     let issued = |(year, month, day, _): &&(i16, i8, i8, i64)| leaf.not_before >= seconds((*year, *month, *day));
@@ -124,7 +124,7 @@ fn is_taken(kind: &KeyKind) -> bool {
 }
 
 /// `certificate-key-type-unsupported`: once for a set, at its first certificate.
-pub fn key_type<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+pub fn key_type<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &mut Reporter) {
     let Some((token, leaf)) = leaf(scope, one).filter(|_| one.position == 0) else { return };
     let leaves: Option<Vec<_>> = one.set.pairs.iter().map(|pair| scope.leaf(pair)).collect();
     if leaves.is_some_and(|all| all.iter().all(|leaf| !is_taken(&leaf.key.kind))) {
@@ -143,7 +143,7 @@ const ENCIPHERING: u16 = 1 << 2;
 
 /// How a site with a key of RSA would use it: whether it signs, and whether it does nothing but decipher. Absent where that is
 /// not known.
-fn uses_of_rsa(scope: &Scope<'_>, id: SiteId) -> Option<(bool, bool)> {
+fn uses_of_rsa(scope: &RuleContext<'_>, id: SiteId) -> Option<(bool, bool)> {
     let site = scope.deployment.site(id);
     scope.tls_bindings(id).next()?;
     if scope.deployment.platform.tls_library.kind == TlsLibraryKind::Go {
@@ -157,7 +157,7 @@ fn uses_of_rsa(scope: &Scope<'_>, id: SiteId) -> Option<(bool, bool)> {
 }
 
 /// `certificate-key-usage-incompatible`; a certificate that may do neither is none for servers.
-pub fn key_usage<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+pub fn key_usage<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &mut Reporter) {
     let Some((token, leaf)) = leaf(scope, one).filter(|(_, leaf)| leaf.key.kind == KeyKind::Rsa) else { return };
     let Some(usage) = leaf.key_usage.filter(|usage| usage & (SIGNING | ENCIPHERING) != 0) else { return };
     for site in &one.sites {
@@ -174,7 +174,7 @@ pub fn key_usage<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
 }
 
 /// `certificate-without-sct`.
-pub fn without_sct<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+pub fn without_sct<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &mut Reporter) {
     let Some((token, leaf)) = leaf(scope, one).filter(|(_, leaf)| !leaf.has_scts) else { return };
     if one.authority(scope) == Some(Authority::Public) {
         sink.report(problem("certificate-without-sct", token, leaf));
@@ -203,7 +203,7 @@ static DISTRUSTED: LazyLock<Vec<Distrusted>> = LazyLock::new(|| {
 
 /// `certificate-authority-distrusted`: by who stands at the top of the path. An organization in the middle may be another's
 /// brand.
-pub fn distrusted<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+pub fn distrusted<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &mut Reporter) {
     let Some((token, leaf)) = leaf(scope, one) else { return };
     let Some(top) = one.verdict(scope).and_then(|verdict| verdict.path.last()) else { return };
     if scope.trust_is_given && scope.anchors.contains(top) {
@@ -227,7 +227,7 @@ pub fn distrusted<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
 }
 
 /// `same-type-certificates`: OpenSSL keeps one certificate of each kind.
-pub fn same_type<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+pub fn same_type<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &mut Reporter) {
     let Some((token, leaf)) = leaf(scope, one) else { return };
     if scope.deployment.platform.tls_library.kind != TlsLibraryKind::OpenSsl {
         return;
@@ -254,7 +254,7 @@ pub fn same_type<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
 }
 
 /// `certificate-chain-not-strict`: what Python from 3.13 on asks for (`X509_V_FLAG_X509_STRICT`).
-pub fn not_strict<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+pub fn not_strict<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &mut Reporter) {
     let Some((token, leaf)) = leaf(scope, one) else { return };
     if one.authority(scope) != Some(Authority::Private) {
         return;
@@ -279,7 +279,7 @@ pub fn not_strict<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
 }
 
 /// `internal-ca-certificate`: an authority that the server runs itself signs for a public name.
-pub fn internal(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
+pub fn internal(scope: &RuleContext<'_>, id: SiteId, site: &Site, sink: &mut Reporter) {
     let mut bindings = scope.tls_bindings(id).filter_map(|(_, _, one)| scope.deployment.managed.get(&one.credentials));
     if bindings.all(|managed| managed.authority != crate::model::Authority::Internal) {
         return;

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use super::file::{is_compared, is_passed_over, nearest, sibling};
 use crate::diagnostic::{Edit, Fix, Problem, Safety};
-use crate::lint::{Scope, Sink, Use};
+use crate::lint::{Reporter, RuleContext, ServedCredential};
 use crate::model::{Change, Token};
 use crate::pki::loading::{Cause, Strength};
 use crate::pki::{Certificate, Chain, PemFile, Verifier};
 use crate::source::Span;
 
 /// Writes the certificates of a file in another order, what stands around the blocks kept where it is.
-fn reorder(scope: &Scope<'_>, chain: &Chain<'_>, file: &PemFile, order: &[usize]) -> Option<Fix> {
+fn reorder(scope: &RuleContext<'_>, chain: &Chain<'_>, file: &PemFile, order: &[usize]) -> Option<Fix> {
     // The diff would show what stands beside the key; and blocks of several files are not put in order.
     if file.is_secret() || chain.sent.iter().any(|(block, _)| block.span.file != chain.sent[0].0.span.file) {
         return None;
@@ -31,7 +31,7 @@ fn in_order(chain: &Chain<'_>) -> Vec<usize> {
 }
 
 /// `certificate-chain-order`.
-pub fn leaf_not_first<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+pub fn leaf_not_first<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &mut Reporter) {
     let Some((token, file, chain)) = one.chain(scope) else { return };
     let Some(leaf) = chain.leaf_behind.filter(|_| !is_passed_over(scope, one)) else { return };
     let (block, certificate) = chain.sent[leaf];
@@ -53,7 +53,7 @@ pub fn leaf_not_first<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
 }
 
 /// `certificate-chain-misordered`.
-pub fn misordered<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+pub fn misordered<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &mut Reporter) {
     let Some((token, file, chain)) = one.chain(scope) else { return };
     if chain.is_misordered() && chain.gap.is_none() {
         let order: Vec<String> = chain.path.iter().map(|at| chain.sent[*at].1.short_name()).collect();
@@ -65,7 +65,7 @@ pub fn misordered<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
 }
 
 /// `certificate-chain-incomplete`.
-pub fn incomplete<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+pub fn incomplete<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &mut Reporter) {
     let Some((token, file, chain)) = one.chain(scope) else { return };
     let Some(gap) = &chain.gap else { return };
     if chain.leaf_behind.is_some() {
@@ -113,7 +113,7 @@ pub fn incomplete<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
 }
 
 /// `certificate-self-signed`.
-pub fn self_signed<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+pub fn self_signed<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &mut Reporter) {
     let Some((token, _, chain)) = one.chain(scope) else { return };
     let leaf = chain.sent[chain.leaf_behind.unwrap_or(0)].1;
     if leaf.is_self_signed() && !chain.is_trusted && chain.leaf_behind.is_none() {
@@ -124,7 +124,7 @@ pub fn self_signed<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
 }
 
 /// `certificate-untrusted-root`.
-pub fn untrusted<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+pub fn untrusted<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &mut Reporter) {
     let Some((token, file, chain)) = one.chain(scope) else { return };
     let Some(last) = chain.last() else { return };
     if chain.is_trusted || chain.leaf_behind.is_some() || (chain.path.len() == 1 && last.is_self_signed()) {
@@ -144,7 +144,7 @@ pub fn untrusted<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
 }
 
 /// `certificate-chain-expired`.
-pub fn expired<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+pub fn expired<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &mut Reporter) {
     let Some((token, file, chain)) = one.chain(scope) else { return };
     for at in chain.path.iter().skip(1) {
         let (block, certificate) = chain.sent[*at];
@@ -180,7 +180,7 @@ pub fn expired<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
 }
 
 /// `certificate-chain-expires-before-leaf`: after the day, no client finds another path.
-pub fn expires_first<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+pub fn expires_first<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &mut Reporter) {
     let Some((token, file, chain)) = one.chain(scope) else { return };
     let Some((_, leaf)) = chain.sent.first().filter(|_| chain.leaf_behind.is_none()) else { return };
     let days = scope.settings.parameter("certificate-chain-expires-before-leaf", "days");
@@ -214,7 +214,7 @@ pub fn expires_first<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
 const OLD_ROOTS: &[&str] = &["DST Root CA X3", "AddTrust External CA Root"];
 
 /// `certificate-chain-old-root`.
-pub fn old_root<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+pub fn old_root<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &mut Reporter) {
     let Some((token, file, chain)) = one.chain(scope) else { return };
     let is_old = |name: &str| OLD_ROOTS.iter().any(|old| name.contains(old));
     let old: Vec<usize> = (1..chain.sent.len())
@@ -231,8 +231,8 @@ pub fn old_root<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
 
 /// The first of these errors in a client's verdict, and the certificate that it is about.
 fn verdict<'u, 'a>(
-    scope: &Scope<'a>,
-    one: &'u Use<'a>,
+    scope: &RuleContext<'a>,
+    one: &'u ServedCredential<'a>,
     codes: &[u32],
 ) -> Option<(&'a Token, usize, &'u Arc<Certificate>)> {
     let (token, _, chain) = one.chain(scope)?;
@@ -242,7 +242,7 @@ fn verdict<'u, 'a>(
 }
 
 /// `certificate-wrong-usage`.
-pub fn wrong_usage<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+pub fn wrong_usage<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &mut Reporter) {
     if let Some((token, depth, certificate)) = verdict(scope, one, &[26]) {
         let problem = Problem::new("certificate-wrong-usage", token.span).case(if depth > 0 { "issuer" } else { "" });
         sink.report(problem.with("subject", certificate.short_name()).with("path", &*token.text));
@@ -250,7 +250,7 @@ pub fn wrong_usage<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
 }
 
 /// `certificate-chain-invalid-authority`.
-pub fn invalid_authority<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+pub fn invalid_authority<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &mut Reporter) {
     if let Some((token, _, certificate)) = verdict(scope, one, &[79, 32]) {
         let problem = Problem::new("certificate-chain-invalid-authority", token.span);
         sink.report(problem.with("subject", certificate.short_name()).with("path", &*token.text));
@@ -258,7 +258,7 @@ pub fn invalid_authority<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) 
 }
 
 /// `certificate-name-constraints-violated`.
-pub fn names_violated<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+pub fn names_violated<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &mut Reporter) {
     if let Some((token, _, certificate)) = verdict(scope, one, &[47, 48]) {
         let problem = Problem::new("certificate-name-constraints-violated", token.span);
         let problem = problem.with("subject", certificate.short_name()).with("path", &*token.text);
@@ -267,7 +267,7 @@ pub fn names_violated<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
 }
 
 /// `certificate-path-length-exceeded`.
-pub fn path_length<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+pub fn path_length<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &mut Reporter) {
     if let Some((token, _, certificate)) = verdict(scope, one, &[25]) {
         let problem = Problem::new("certificate-path-length-exceeded", token.span);
         sink.report(problem.with("subject", certificate.short_name()).with("path", &*token.text));
@@ -275,7 +275,13 @@ pub fn path_length<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
 }
 
 /// `weak-key` and `weak-signature`: what the library refuses at the level in force, or what is weak by the standards.
-fn weak<'a>(scope: &Scope<'a>, one: &Use<'a>, rule: &'static str, wanted: Cause, sink: &mut Sink) {
+fn weak<'a>(
+    scope: &RuleContext<'a>,
+    one: &ServedCredential<'a>,
+    rule: &'static str,
+    wanted: Cause,
+    sink: &mut Reporter,
+) {
     let Some((token, file, chain)) = one.chain(scope) else { return };
     let Some(strength) = scope.strength(one) else { return };
     let standard = Strength { level: 2, sha1_is_weak: true, judges_digests: true };
@@ -299,12 +305,12 @@ fn weak<'a>(scope: &Scope<'a>, one: &Use<'a>, rule: &'static str, wanted: Cause,
 }
 
 /// `weak-key`.
-pub fn weak_key<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+pub fn weak_key<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &mut Reporter) {
     weak(scope, one, "weak-key", Cause::WeakKey, sink);
 }
 
 /// `weak-signature`.
-pub fn weak_signature<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+pub fn weak_signature<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &mut Reporter) {
     weak(scope, one, "weak-signature", Cause::WeakDigest, sink);
 }
 
@@ -320,7 +326,7 @@ fn without(chain: &Chain<'_>, file: &PemFile, gone: &[usize], title: &str) -> Op
 }
 
 /// `certificate-chain-duplicate`.
-pub fn duplicate<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+pub fn duplicate<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &mut Reporter) {
     let Some((token, file, chain)) = one.chain(scope) else { return };
     let Some(first) = chain.duplicates.first() else { return };
     let problem = Problem::new("certificate-chain-duplicate", token.span).with("path", &*token.text);
@@ -330,7 +336,7 @@ pub fn duplicate<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
 }
 
 /// `certificate-chain-root-included`.
-pub fn root_included<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+pub fn root_included<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &mut Reporter) {
     let Some((token, file, chain)) = one.chain(scope) else { return };
     let Some(root) = chain.root_sent else { return };
     let problem = Problem::new("certificate-chain-root-included", token.span).with("path", &*token.text);
@@ -340,7 +346,7 @@ pub fn root_included<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
 }
 
 /// `certificate-chain-unrelated`.
-pub fn unrelated<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+pub fn unrelated<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &mut Reporter) {
     let Some((token, file, chain)) = one.chain(scope) else { return };
     let strays: Vec<usize> = chain.strays.iter().copied().filter(|_| chain.leaf_behind.is_none()).collect();
     let Some(first) = strays.first() else { return };

@@ -5,7 +5,7 @@ use super::{openssl, protocol};
 use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity, spelling};
 use crate::handshake::go;
 use crate::handshake::openssl::{Context, Dh};
-use crate::lint::{Scope, Sink};
+use crate::lint::{Reporter, RuleContext};
 use crate::model::{Change, Site, SiteId, TlsPolicy, Token};
 use crate::platform::TlsLibraryKind;
 use crate::source::Span;
@@ -16,7 +16,7 @@ use crate::tls::{Protocol, Protocols};
 
 /// The cipher string of a site for TLS 1.2 and below, where the server reads it: only a site with a certificate, or one that
 /// rejects, gets a context of its own.
-fn string<'a>(scope: &Scope<'a>, site: &Site) -> Option<(&'static CipherLibrary, &'a Token)> {
+fn string<'a>(scope: &RuleContext<'a>, site: &Site) -> Option<(&'static CipherLibrary, &'a Token)> {
     let platform = &scope.deployment.platform;
     let is_read = !scope.deployment.credentials(site.credentials).pairs.is_empty() || site.rejects.get() == Some(&true);
     if platform.tls_library.kind != TlsLibraryKind::OpenSsl || !is_read || !site.loads_credentials {
@@ -28,7 +28,7 @@ fn string<'a>(scope: &Scope<'a>, site: &Site) -> Option<(&'static CipherLibrary,
 }
 
 /// `cipher-list-empty`.
-pub fn empty(scope: &Scope<'_>, _: SiteId, site: &Site, sink: &mut Sink) {
+pub fn empty(scope: &RuleContext<'_>, _: SiteId, site: &Site, sink: &mut Reporter) {
     let Some((library, token)) = string(scope, site) else { return };
     // What the system's administrator chose, where the library is patched to know it.
     let is_system = token.text.starts_with("PROFILE=") && scope.deployment.platform.system_profiles;
@@ -37,7 +37,7 @@ pub fn empty(scope: &Scope<'_>, _: SiteId, site: &Site, sink: &mut Sink) {
 }
 
 /// What the library says of a string that it does not take.
-pub(super) fn refused(scope: &Scope<'_>, library: &'static CipherLibrary, token: &Token) -> Option<Problem> {
+pub(super) fn refused(scope: &RuleContext<'_>, library: &'static CipherLibrary, token: &Token) -> Option<Problem> {
     let name = scope.deployment.platform.tls_library.name.clone();
     match scope.expansion(library, token).error.clone()? {
         CipherError::NoMatch => {
@@ -57,13 +57,13 @@ pub(super) fn refused(scope: &Scope<'_>, library: &'static CipherLibrary, token:
 }
 
 /// Whether a word stands in its place as it is read, without escapes, and not as what a variable or a macro brought.
-fn is_verbatim(scope: &Scope<'_>, token: &Token) -> bool {
+fn is_verbatim(scope: &RuleContext<'_>, token: &Token) -> bool {
     scope.text(token.part(0, token.text.len())) == *token.text
 }
 
 /// Takes each letter out of a string that the library trips over, until it takes what is left; a bar, which stands between
 /// the names of a group in BoringSSL, becomes a colon.
-fn stripped(scope: &Scope<'_>, library: &'static CipherLibrary, token: &Token) -> Option<Fix> {
+fn stripped(scope: &RuleContext<'_>, library: &'static CipherLibrary, token: &Token) -> Option<Fix> {
     /// How many letters are taken out at most, and of how long a string, in bytes: each costs an expansion.
     const MOST: usize = 32;
     const LONGEST: usize = 4096;
@@ -97,7 +97,7 @@ fn stripped(scope: &Scope<'_>, library: &'static CipherLibrary, token: &Token) -
 }
 
 /// Puts a usual string in the place of one that selects nothing.
-fn usual(scope: &Scope<'_>, library: &'static CipherLibrary, token: &Token) -> Option<Fix> {
+fn usual(scope: &RuleContext<'_>, library: &'static CipherLibrary, token: &Token) -> Option<Fix> {
     const USUAL: &str = "HIGH:!aNULL:!MD5";
     // Behind quotes with escapes, and where a server adds to the string, the place of the text is not that of the token.
     let end = token.text.trim_end_matches(":!aNULL:!eNULL:!EXP").len();
@@ -112,7 +112,7 @@ fn usual(scope: &Scope<'_>, library: &'static CipherLibrary, token: &Token) -> O
 }
 
 /// `cipher-list-syntax`.
-pub fn syntax(scope: &Scope<'_>, _: SiteId, site: &Site, sink: &mut Sink) {
+pub fn syntax(scope: &RuleContext<'_>, _: SiteId, site: &Site, sink: &mut Reporter) {
     let Some((library, token)) = string(scope, site) else { return };
     let found = refused(scope, library, token).filter(|problem| problem.rule.as_str() == "cipher-list-syntax");
     sink.problems.extend(found);
@@ -131,7 +131,7 @@ fn is_tls13(word: &str) -> bool {
 }
 
 /// The words of a string that select nothing and are not taken out: the operator is left out of the text.
-fn ignored<'t>(scope: &Scope<'_>, library: &'static CipherLibrary, token: &'t Token) -> Vec<(usize, &'t str)> {
+fn ignored<'t>(scope: &RuleContext<'_>, library: &'static CipherLibrary, token: &'t Token) -> Vec<(usize, &'t str)> {
     let expansion = scope.expansion(library, token);
     if expansion.error.is_some() {
         return Vec::new(); // the string says nothing at all
@@ -142,7 +142,7 @@ fn ignored<'t>(scope: &Scope<'_>, library: &'static CipherLibrary, token: &'t To
 }
 
 /// `unknown-cipher`.
-pub fn unknown(scope: &Scope<'_>, _: SiteId, site: &Site, sink: &mut Sink) {
+pub fn unknown(scope: &RuleContext<'_>, _: SiteId, site: &Site, sink: &mut Reporter) {
     let Some((library, token)) = string(scope, site) else { return };
     for (at, word) in ignored(scope, library, token).into_iter().filter(|(_, word)| !is_tls13(word)) {
         let span = token.part(at, at + word.len());
@@ -169,7 +169,7 @@ pub fn unknown(scope: &Scope<'_>, _: SiteId, site: &Site, sink: &mut Sink) {
 }
 
 /// `tls13-name-in-cipher-list`.
-pub fn tls13_name(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
+pub fn tls13_name(scope: &RuleContext<'_>, id: SiteId, site: &Site, sink: &mut Reporter) {
     if scope.deployment.platform.tls_library.kind == TlsLibraryKind::Go {
         return tls13_name_of_go(scope, id, site, sink);
     }
@@ -189,7 +189,7 @@ pub fn tls13_name(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
 }
 
 /// Go has no setting for the suites of TLS 1.3. Where only such names stand in a list, nothing is left for TLS 1.2.
-fn tls13_name_of_go(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
+fn tls13_name_of_go(scope: &RuleContext<'_>, id: SiteId, site: &Site, sink: &mut Reporter) {
     let policy = scope.deployment.policy(site.policy);
     let Some(spoken) = policy.protocols.get().map(|choice| choice.set) else { return };
     let speaks_old = spoken.contains(Protocol::Tls12);
@@ -218,7 +218,7 @@ fn tls13_name_of_go(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink)
 }
 
 /// `weak-cipher`: what is broken, by whatever word it comes in; then what is old and written by its own name.
-pub fn weak(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
+pub fn weak(scope: &RuleContext<'_>, id: SiteId, site: &Site, sink: &mut Reporter) {
     let policy = scope.deployment.policy(site.policy);
     let is_old = |set: Protocols| set.iter().any(|one| one < Protocol::Tls13);
     if scope.tls_bindings(id).next().is_none() || !policy.protocols.get().is_some_and(|choice| is_old(choice.set)) {
@@ -233,7 +233,12 @@ pub fn weak(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
     }
 }
 
-fn weak_of_openssl(scope: &Scope<'_>, site: &Site, library: &'static CipherLibrary, token: &Token) -> Option<Problem> {
+fn weak_of_openssl(
+    scope: &RuleContext<'_>,
+    site: &Site,
+    library: &'static CipherLibrary,
+    token: &Token,
+) -> Option<Problem> {
     let level = openssl::context(scope, site)?.level;
     let expansion = scope.expansion(library, token);
     let is_usable = |selected: &&cipher::Selected<'_>| {
@@ -278,7 +283,7 @@ fn few<'n>(names: impl ExactSizeIterator<Item = &'n str>) -> String {
 
 /// Strikes the algorithms of broken suites at the end of a string, where suites that are whole stay.
 fn without_broken(
-    scope: &Scope<'_>,
+    scope: &RuleContext<'_>,
     library: &'static CipherLibrary,
     token: &Token,
     broken: &[&cipher::Selected<'_>],
@@ -305,7 +310,7 @@ fn without_broken(
 /// The suites of TLS 1.2 and below that a site could serve with certificates of any kind, and those that it can with its own.
 /// Absent where that cannot be told, or where no protocol uses them.
 pub fn served<'s>(
-    scope: &'s Scope<'_>,
+    scope: &'s RuleContext<'_>,
     site: &Site,
 ) -> Option<(&'s Context, &'s [&'static CipherSuite], Vec<&'static CipherSuite>)> {
     let context = openssl::context(scope, site).filter(|one| one.suites.is_ok() && one.faults.is_empty())?;
@@ -327,12 +332,12 @@ pub fn served<'s>(
 }
 
 /// Whether a site speaks TLS anywhere under its own policy.
-fn speaks(scope: &Scope<'_>, id: SiteId) -> bool {
+fn speaks(scope: &RuleContext<'_>, id: SiteId) -> bool {
     scope.tls_bindings(id).any(|(_, _, binding)| !binding.rejects)
 }
 
 /// `cipher-certificate-mismatch`.
-pub fn certificate_mismatch(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
+pub fn certificate_mismatch(scope: &RuleContext<'_>, id: SiteId, site: &Site, sink: &mut Reporter) {
     if !speaks(scope, id) {
         return;
     }
@@ -352,7 +357,7 @@ pub fn certificate_mismatch(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &m
 }
 
 /// Adds suites that go with certificates of RSA, or with others.
-fn with_suites_for(scope: &Scope<'_>, site: &Site, is_rsa: bool) -> Option<Fix> {
+fn with_suites_for(scope: &RuleContext<'_>, site: &Site, is_rsa: bool) -> Option<Fix> {
     let policy = scope.deployment.policy(site.policy);
     let last = policy.ciphers.get()?.last().filter(|_| policy.ciphers.is_written())?;
     if !is_verbatim(scope, last) {
@@ -374,14 +379,14 @@ fn with_suites_for(scope: &Scope<'_>, site: &Site, is_rsa: bool) -> Option<Fix> 
 /// of TLS 1.3 get through all the same.
 type Mismatch = (Span, Vec<&'static CipherSuite>, Vec<String>, bool);
 
-fn mismatch_of_openssl(scope: &Scope<'_>, site: &Site) -> Option<Mismatch> {
+fn mismatch_of_openssl(scope: &RuleContext<'_>, site: &Site) -> Option<Mismatch> {
     let (_, token) = string(scope, site)?;
     let (context, usable, own) = served(scope, site)?;
     let kinds = scope.predictor.slots(site.credentials).usable().map(|(_, slot)| slot.leaf().key.kind.name());
     own.is_empty().then(|| (token.span, usable.to_vec(), kinds.collect(), context.reaches(Protocol::Tls13)))
 }
 
-fn mismatch_of_go(scope: &Scope<'_>, id: SiteId) -> Option<Mismatch> {
+fn mismatch_of_go(scope: &RuleContext<'_>, id: SiteId) -> Option<Mismatch> {
     let release = scope.deployment.platform.tls_library.version;
     scope.tls_bindings(id).find_map(|(_, _, binding)| {
         let policy = scope.deployment.policy(binding.after_name);
@@ -395,7 +400,7 @@ fn mismatch_of_go(scope: &Scope<'_>, id: SiteId) -> Option<Mismatch> {
 }
 
 /// `cipher-protocol-mismatch`: by the suites alone; whether a certificate fits them is another fault.
-pub fn protocol_mismatch(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
+pub fn protocol_mismatch(scope: &RuleContext<'_>, id: SiteId, site: &Site, sink: &mut Reporter) {
     let Some(context) = openssl::context(scope, site).filter(|_| speaks(scope, id)) else { return };
     let (Ok(suites), Ok(newer)) = (&context.suites, &context.tls13_suites) else { return };
     if !context.faults.is_empty() || context.protocols_unknown.is_some() {
@@ -428,7 +433,7 @@ pub fn protocol_mismatch(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut 
 }
 
 /// `dhe-without-parameters`.
-pub fn dhe_without_parameters(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
+pub fn dhe_without_parameters(scope: &RuleContext<'_>, id: SiteId, site: &Site, sink: &mut Reporter) {
     let Some((library, token)) = string(scope, site).filter(|_| speaks(scope, id)) else { return };
     let is_written = scope.deployment.policy(site.policy).ciphers.is_written();
     let Some((context, _, own)) = served(scope, site).filter(|_| is_written) else { return };
@@ -452,7 +457,7 @@ pub fn dhe_without_parameters(scope: &Scope<'_>, id: SiteId, site: &Site, sink: 
 }
 
 /// Takes the names of suites with DHE out of a string, where each of them stands there by its own name.
-fn without_dhe(scope: &Scope<'_>, library: &'static CipherLibrary, token: &Token) -> Option<Fix> {
+fn without_dhe(scope: &RuleContext<'_>, library: &'static CipherLibrary, token: &Token) -> Option<Fix> {
     let expansion = scope.expansion(library, token);
     let dhe = expansion.suites.iter().filter(|selected| selected.suite.key_exchange() == "kDHE");
     let mut edits = Vec::new();
@@ -493,7 +498,7 @@ pub fn suggestion(library: &CipherLibrary, word: &str) -> Option<(String, bool)>
 }
 
 /// Leaves out the suites without forward secrecy, where others stay.
-fn with_forward_secrecy(scope: &Scope<'_>, site: &Site) -> Option<Fix> {
+fn with_forward_secrecy(scope: &RuleContext<'_>, site: &Site) -> Option<Fix> {
     let policy = scope.deployment.policy(site.policy);
     let edits = match string(scope, site) {
         Some((library, token)) => {
@@ -519,7 +524,7 @@ fn with_forward_secrecy(scope: &Scope<'_>, site: &Site) -> Option<Fix> {
 }
 
 /// `cipher-without-forward-secrecy`: suites with which the key of the certificate opens all that was ever recorded.
-pub fn without_forward_secrecy(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
+pub fn without_forward_secrecy(scope: &RuleContext<'_>, id: SiteId, site: &Site, sink: &mut Reporter) {
     let is_old_profile = scope.settings.profile.is_some_and(|profile| profile.name == "mozilla-old");
     let policy = scope.deployment.policy(site.policy);
     if is_old_profile || !speaks(scope, id) {

@@ -3,9 +3,9 @@
 use rayon::prelude::*;
 
 use crate::diagnostic::{Problem, Severity};
-use crate::handshake::{Cause, Client, Decisive, Outcome, Scruples, Stage, one_by_one};
+use crate::handshake::{Cause, Client, ClientPolicy, Decisive, Outcome, Stage, one_by_one};
 use crate::lint::engine::severity_of;
-use crate::lint::{Scope, Sink};
+use crate::lint::{Reporter, RuleContext};
 use crate::model::{Binding, BindingId, Endpoint, Site, SiteId, Token, Transport};
 use crate::source::Span;
 
@@ -13,7 +13,7 @@ use crate::source::Span;
 const CHUNK: usize = 64;
 
 /// `no-client-can-connect`: after all others, where none of them explains it.
-pub fn nobody(scope: &Scope<'_>, found: &[Problem], sink: &mut Sink) {
+pub fn nobody(scope: &RuleContext<'_>, found: &[Problem], sink: &mut Reporter) {
     if scope.deployment.fragment || !scope.predictor.is_judged() {
         return;
     }
@@ -46,7 +46,7 @@ pub fn nobody(scope: &Scope<'_>, found: &[Problem], sink: &mut Sink) {
 }
 
 /// `client-cannot-connect`: of the clients that the user requires, where some get through.
-pub fn required(scope: &Scope<'_>, sink: &mut Sink) {
+pub fn required(scope: &RuleContext<'_>, sink: &mut Reporter) {
     let named = &scope.settings.required;
     if named.is_empty() || scope.deployment.fragment || !scope.predictor.is_judged() {
         return;
@@ -87,8 +87,8 @@ pub fn required(scope: &Scope<'_>, sink: &mut Sink) {
 }
 
 /// What a client refuses in the certificate that OpenSSL takes; what OpenSSL refuses too other rules tell of.
-fn objection(scope: &Scope<'_>, endpoint: &Endpoint, name: &str, client: &Client) -> Option<Cause> {
-    if client.scruples == Scruples::default() {
+fn objection(scope: &RuleContext<'_>, endpoint: &Endpoint, name: &str, client: &Client) -> Option<Cause> {
+    if client.scruples == ClientPolicy::default() {
         return None;
     }
     let handshake = scope.predictor.handshake(endpoint, name, client);
@@ -111,7 +111,7 @@ fn shown(endpoint: &Endpoint) -> String {
 const TOLD: &[&str] = &["certificate-not-loaded", "no-certificate"];
 
 /// Why the first of the current clients is refused, where all of them are.
-fn refusal(scope: &Scope<'_>, binding: &Binding, name: Option<&str>) -> Option<Cause> {
+fn refusal(scope: &RuleContext<'_>, binding: &Binding, name: Option<&str>) -> Option<Cause> {
     let named = &scope.settings.required;
     let refuses = |client: &Client| match &*scope.predictor.outcome_for(binding, client, name) {
         // Of what cannot be loaded at a handshake `variable-certificate-file-missing` and the rules of its files speak, of
@@ -140,7 +140,7 @@ fn explains(error: &Problem, places: &[Span; 3]) -> bool {
 }
 
 /// `alpn-no-overlap`: a list that is written and that no current client shares.
-pub fn no_shared_protocol(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
+pub fn no_shared_protocol(scope: &RuleContext<'_>, id: SiteId, site: &Site, sink: &mut Reporter) {
     let setting = &scope.deployment.policy(site.policy).alpn;
     let Some(list) = setting.get().filter(|list| setting.is_written() && !list.is_empty()) else { return };
     // What names a protocol of its own, such as that of ACME, is not for browsers.

@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use crate::diagnostic::{Problem, Severity};
-use crate::lint::{Scope, Sink};
+use crate::lint::{Reporter, RuleContext};
 use crate::model::{ClientVerification, Setting, Site, SiteId, Token, VerifyMode};
 use crate::pki::{Certificate, PemFile, Revocations};
 
 /// What a site asks of clients, where it speaks TLS.
 fn asked<'s>(
-    scope: &'s Scope<'_>,
+    scope: &'s RuleContext<'_>,
     id: SiteId,
     site: &Site,
 ) -> Option<(&'s Setting<ClientVerification>, &'s ClientVerification)> {
@@ -19,7 +19,7 @@ fn asked<'s>(
 }
 
 /// `client-crl-expired`.
-pub fn revocations_expired(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
+pub fn revocations_expired(scope: &RuleContext<'_>, id: SiteId, site: &Site, sink: &mut Reporter) {
     let Some((_, asked)) = asked(scope, id, site) else { return };
     let is_verified = matches!(asked.mode, VerifyMode::Required | VerifyMode::Optional);
     let is_checked = is_verified && asked.checks_revocation;
@@ -57,7 +57,7 @@ pub fn revocations_expired(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mu
 const SOON: i64 = 30 * 86_400;
 
 /// `client-ca-expired`: authorities of a file whose clients are refused, or will be.
-pub fn authorities_expired(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
+pub fn authorities_expired(scope: &RuleContext<'_>, id: SiteId, site: &Site, sink: &mut Reporter) {
     let Some((_, asked)) = asked(scope, id, site) else { return };
     if !matches!(asked.mode, VerifyMode::Required | VerifyMode::Optional) {
         return;
@@ -84,7 +84,11 @@ pub fn authorities_expired(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mu
 
 /// The files of a folder that OpenSSL finds there: a hash and a number, for revocation lists with an `r` before it
 /// (X509_LOOKUP_hash_dir(3)).
-pub fn hashed_in<'s>(scope: &'s Scope<'_>, folder: &'s Path, are_lists: bool) -> impl Iterator<Item = &'s PemFile> {
+pub fn hashed_in<'s>(
+    scope: &'s RuleContext<'_>,
+    folder: &'s Path,
+    are_lists: bool,
+) -> impl Iterator<Item = &'s PemFile> {
     let is_hash = |name: &str| name.len() == 8 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
     let is_number = move |end: &str| match end.strip_prefix('r') {
         Some(rest) => are_lists && rest.bytes().all(|byte| byte.is_ascii_digit()),
@@ -147,7 +151,7 @@ fn without_list(authorities: &PemFile, lists: &PemFile) -> Option<String> {
 }
 
 /// `client-certificate-required`.
-pub fn required(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
+pub fn required(scope: &RuleContext<'_>, id: SiteId, site: &Site, sink: &mut Reporter) {
     let Some((setting, asked)) = asked(scope, id, site) else { return };
     let bindings = scope.tls_bindings(id);
     let names = bindings.flat_map(|(endpoint, binding, _)| scope.exact_names(endpoint, binding, site));
@@ -159,7 +163,7 @@ pub fn required(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
 }
 
 /// `client-verify-optional-no-ca`.
-pub fn never_verified(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
+pub fn never_verified(scope: &RuleContext<'_>, id: SiteId, site: &Site, sink: &mut Reporter) {
     let Some((setting, asked)) = asked(scope, id, site) else { return };
     if asked.mode == VerifyMode::OptionalNoCa {
         let found = Problem::new("client-verify-optional-no-ca", setting.origin.place).severity(Severity::Warning);

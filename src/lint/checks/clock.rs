@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::validity::{SKEW, date, moment, span};
 use crate::diagnostic::Problem;
-use crate::lint::{Scope, Sink, Unsynchronized};
+use crate::lint::{Reporter, RuleContext, Unsynchronized};
 use crate::model::Token;
 use crate::pki::Certificate;
 use crate::source::Span;
@@ -19,7 +19,7 @@ const EPOCHS: [i64; 5] = [0, 315_964_800, 946_684_800, 2_085_978_496, 2_147_483_
 const NEAR: i64 = 48 * 3_600;
 
 /// Which rule a clock breaks by itself, whatever certificates say.
-fn broken(scope: &Scope<'_>) -> Option<&'static str> {
+fn broken(scope: &RuleContext<'_>) -> Option<&'static str> {
     let clock = scope.clock?;
     if scope.now < OLDEST || EPOCHS.iter().any(|epoch| (scope.now - epoch).abs() <= NEAR) {
         return Some("clock-epoch");
@@ -28,22 +28,22 @@ fn broken(scope: &Scope<'_>) -> Option<&'static str> {
 }
 
 /// Whether the clock is wrong by itself, so that nothing is to be said of certificates that begin after it.
-pub fn is_wrong(scope: &Scope<'_>) -> bool {
+pub fn is_wrong(scope: &RuleContext<'_>) -> bool {
     broken(scope).is_some()
 }
 
 /// Whether the clock is behind what files or several authorities say.
-pub fn is_behind(scope: &Scope<'_>) -> bool {
+pub fn is_behind(scope: &RuleContext<'_>) -> bool {
     is_behind_files(scope) || contradicts_authorities(scope)
 }
 
 /// Whether the clock is behind files that were changed already.
-fn is_behind_files(scope: &Scope<'_>) -> bool {
+fn is_behind_files(scope: &RuleContext<'_>) -> bool {
     scope.clock.is_some() && !is_wrong(scope) && !scope.machine.later.is_empty()
 }
 
 /// Whether the clock is behind what several authorities say.
-fn contradicts_authorities(scope: &Scope<'_>) -> bool {
+fn contradicts_authorities(scope: &RuleContext<'_>) -> bool {
     if scope.clock.is_none() || is_wrong(scope) {
         return false;
     }
@@ -52,7 +52,7 @@ fn contradicts_authorities(scope: &Scope<'_>) -> bool {
 }
 
 /// The served certificates that begin after the clock, each file once.
-fn early<'a>(scope: &Scope<'a>) -> Vec<(&'a Token, &'a Certificate)> {
+fn early<'a>(scope: &RuleContext<'a>) -> Vec<(&'a Token, &'a Certificate)> {
     let mut found: Vec<(&Token, &Certificate)> = Vec::new();
     for pair in scope.served_pairs() {
         let Some((token, _)) = scope.certificate_file(pair) else { continue };
@@ -65,11 +65,11 @@ fn early<'a>(scope: &Scope<'a>) -> Vec<(&'a Token, &'a Certificate)> {
 }
 
 /// Where to point where no certificate begins after the clock.
-fn anywhere(scope: &Scope<'_>) -> Option<Span> {
+fn anywhere(scope: &RuleContext<'_>) -> Option<Span> {
     scope.deployment.sites.first().map(|site| site.head)
 }
 
-fn report(scope: &Scope<'_>, rule: &'static str, sink: &mut Sink) {
+fn report(scope: &RuleContext<'_>, rule: &'static str, sink: &mut Reporter) {
     let early = early(scope);
     let first = early.first().map(|(token, _)| token.span);
     let Some(at) = first.or_else(|| anywhere(scope)) else { return };
@@ -88,28 +88,28 @@ fn report(scope: &Scope<'_>, rule: &'static str, sink: &mut Sink) {
 }
 
 /// `clock-epoch`.
-pub fn epoch(scope: &Scope<'_>, sink: &mut Sink) {
+pub fn epoch(scope: &RuleContext<'_>, sink: &mut Reporter) {
     if broken(scope) == Some("clock-epoch") {
         report(scope, "clock-epoch", sink);
     }
 }
 
 /// `clock-before-build`.
-pub fn before_build(scope: &Scope<'_>, sink: &mut Sink) {
+pub fn before_build(scope: &RuleContext<'_>, sink: &mut Reporter) {
     if broken(scope) == Some("clock-before-build") {
         report(scope, "clock-before-build", sink);
     }
 }
 
 /// `clock-behind-certificates`.
-pub fn behind_certificates(scope: &Scope<'_>, sink: &mut Sink) {
+pub fn behind_certificates(scope: &RuleContext<'_>, sink: &mut Reporter) {
     if contradicts_authorities(scope) {
         report(scope, "clock-behind-certificates", sink);
     }
 }
 
 /// `clock-behind-files`.
-pub fn behind_files(scope: &Scope<'_>, sink: &mut Sink) {
+pub fn behind_files(scope: &RuleContext<'_>, sink: &mut Reporter) {
     let Some(newest) = scope.machine.later.first().filter(|_| is_behind_files(scope)) else { return };
     let early = early(scope);
     let Some(at) = early.first().map(|(token, _)| token.span).or_else(|| anywhere(scope)) else { return };
@@ -130,7 +130,7 @@ pub fn behind_files(scope: &Scope<'_>, sink: &mut Sink) {
 const YEAR: i64 = 365 * 86_400;
 
 /// `clock-ahead-suspected`: all that is served ended long ago, and so did many anchors of the system, which are renewed with it.
-pub fn ahead(scope: &Scope<'_>, sink: &mut Sink) {
+pub fn ahead(scope: &RuleContext<'_>, sink: &mut Reporter) {
     if scope.clock.is_none() || scope.trust_is_given {
         return;
     }
@@ -151,7 +151,7 @@ pub fn ahead(scope: &Scope<'_>, sink: &mut Sink) {
 }
 
 /// `clock-unsynchronized`.
-pub fn unsynchronized(scope: &Scope<'_>, sink: &mut Sink) {
+pub fn unsynchronized(scope: &RuleContext<'_>, sink: &mut Reporter) {
     if scope.clock.is_some()
         && let Some(who) = scope.machine.unsynchronized
         && !is_wrong(scope)

@@ -3,7 +3,7 @@
 use super::openssl::context;
 use crate::diagnostic::{Edit, Fix, Problem, Safety};
 use crate::handshake::openssl::Context;
-use crate::lint::{Scope, Sink};
+use crate::lint::{Reporter, RuleContext};
 use crate::model::{Command, Endpoint, EndpointId, Setting, Site, SiteId, TlsPolicy, Token, Transport};
 use crate::source::Span;
 use crate::tls::cipher::{CipherLibrary, Tls13Suite};
@@ -22,7 +22,7 @@ fn word(setting: &Setting<std::sync::Arc<[Token]>>) -> Option<&Token> {
 
 /// A command whose result differs from that of the server's own directive: its place, that of the directive, and what holds.
 fn overriding<'p>(
-    scope: &Scope<'_>,
+    scope: &RuleContext<'_>,
     policy: &'p TlsPolicy,
     context: &Context,
 ) -> Vec<(&'p Command, Span, &'static str, String)> {
@@ -74,7 +74,7 @@ fn overriding<'p>(
 }
 
 /// `openssl-command-overrides`.
-pub fn overrides(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
+pub fn overrides(scope: &RuleContext<'_>, id: SiteId, site: &Site, sink: &mut Reporter) {
     let Some(context) = context(scope, site).filter(|context| context.faults.is_empty()) else { return };
     if scope.tls_bindings(id).next().is_none() {
         return;
@@ -89,7 +89,7 @@ pub fn overrides(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
 }
 
 /// `openssl-cnf-influences`: once, at the first site that speaks TLS.
-pub fn system(scope: &Scope<'_>, id: EndpointId, endpoint: &Endpoint, sink: &mut Sink) {
+pub fn system(scope: &RuleContext<'_>, id: EndpointId, endpoint: &Endpoint, sink: &mut Reporter) {
     let is_first = scope.deployment.tls_endpoints().next().is_some_and(|(first, _)| first == id);
     let Some(file) = scope.system.file.as_ref().filter(|_| is_first && scope.predictor.is_openssl()) else { return };
     let says_more = |name: &str| !["MinProtocol", "MaxProtocol"].iter().any(|known| name.eq_ignore_ascii_case(known));
@@ -108,7 +108,7 @@ pub fn system(scope: &Scope<'_>, id: EndpointId, endpoint: &Endpoint, sink: &mut
 
 /// The bindings of a TLS socket whose site writes a setting of its own that is not the default site's.
 fn others<'e>(
-    scope: &'e Scope<'_>,
+    scope: &'e RuleContext<'_>,
     endpoint: &'e Endpoint,
 ) -> impl Iterator<Item = (&'e Site, &'e TlsPolicy, &'e TlsPolicy)> {
     let speaks = endpoint.transport == Transport::Tls && !scope.deployment.fragment && scope.predictor.is_openssl();
@@ -121,7 +121,7 @@ fn others<'e>(
     })
 }
 
-fn shadowed(scope: &Scope<'_>, endpoint: &Endpoint, rule: &'static str, at: Span, site: &Site) -> Problem {
+fn shadowed(scope: &RuleContext<'_>, endpoint: &Endpoint, rule: &'static str, at: Span, site: &Site) -> Problem {
     let default = endpoint.unnamed.map(|id| scope.deployment.site(endpoint.binding(id).site));
     let found = Problem::new(rule, at)
         .with("site", scope.site_name(site))
@@ -134,7 +134,7 @@ fn shadowed(scope: &Scope<'_>, endpoint: &Endpoint, rule: &'static str, at: Span
 }
 
 /// `shadowed-cipher`.
-pub fn shadowed_suites(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Sink) {
+pub fn shadowed_suites(scope: &RuleContext<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Reporter) {
     let version = scope.deployment.platform.tls_library.version.numbers;
     let suites = |policy: &TlsPolicy| match command(policy, &["Ciphersuites"]) {
         Some(one) => Tls13Suite::parse(version, &one.value.text).ok(),
@@ -152,7 +152,7 @@ pub fn shadowed_suites(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, si
 }
 
 /// `shadowed-early-data`.
-pub fn shadowed_early_data(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Sink) {
+pub fn shadowed_early_data(scope: &RuleContext<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Reporter) {
     for (site, own, force) in others(scope, endpoint) {
         let is_own =
             own.early_data.is_written() && own.early_data.origin.written() != force.early_data.origin.written();
@@ -171,7 +171,7 @@ pub fn shadowed_early_data(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint
 const WEEK: u64 = 604_800;
 
 /// `session-lifetime-too-long`.
-pub fn session_lifetime(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
+pub fn session_lifetime(scope: &RuleContext<'_>, id: SiteId, site: &Site, sink: &mut Reporter) {
     let setting = &scope.deployment.policy(site.policy).session_lifetime;
     let long = setting.get().copied().flatten().filter(|seconds| *seconds > WEEK && setting.is_written());
     if let Some(seconds) = long.filter(|_| scope.tls_bindings(id).next().is_some()) {

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::diagnostic::{Edit, Fix, Problem, Safety, Unjudged};
-use crate::lint::{Scope, Sink, Use};
+use crate::diagnostic::{Edit, Fix, Problem, Safety, Unchecked};
+use crate::lint::{Reporter, RuleContext, ServedCredential};
 use crate::model::{Binding, Change, Endpoint, EndpointId, NameKind, Setting, SiteId, Token, Transport};
 use crate::pki::loading::{self, Cause};
 use crate::pki::{Certificate, FileFault, Key, KeyFault, KeyKind, PemFile};
@@ -15,16 +15,16 @@ type File = Setting<(Token, PathBuf)>;
 
 /// The word and path of a file, and what reading it gave. What hangs on a variable is listed as unjudged.
 fn opened<'a>(
-    scope: &Scope<'a>,
+    scope: &RuleContext<'a>,
     file: &'a File,
     what: &'static str,
-    sink: &mut Sink,
+    sink: &mut Reporter,
 ) -> Option<(&'a Token, &'a Result<PemFile, ReadError>)> {
     match &file.value {
         crate::model::Value::Known((token, path)) => scope.library.get(path).map(|found| (token, found)),
         crate::model::Value::Unknown(reason) => {
             let at = Some(file.origin.place);
-            sink.unjudged.push(Unjudged { what: what.into(), reason: reason.0.to_string(), at });
+            sink.unjudged.push(Unchecked { what: what.into(), reason: reason.0.to_string(), at });
             None
         }
     }
@@ -35,14 +35,14 @@ fn readable<'a>(
     found: Option<(&'a Token, &'a Result<PemFile, ReadError>)>,
     rule: &'static str,
     what: &'static str,
-    sink: &mut Sink,
+    sink: &mut Reporter,
 ) -> Option<(&'a Token, &'a PemFile)> {
     let (token, found) = found?;
     match found {
         Ok(file) => return Some((token, file)),
         Err(error) if error.is_hidden() => {
             let reason = error.hidden(&token.text);
-            sink.unjudged.push(Unjudged { what: what.into(), reason, at: Some(token.span) });
+            sink.unjudged.push(Unchecked { what: what.into(), reason, at: Some(token.span) });
         }
         Err(error) => {
             let case = if error.is_missing() { "" } else { "not-readable" };
@@ -54,13 +54,13 @@ fn readable<'a>(
 }
 
 /// `certificate-file-missing`.
-pub fn certificate_missing<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+pub fn certificate_missing<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &mut Reporter) {
     let found = opened(scope, &one.pair.certificate, "certificate", sink);
     readable(found, "certificate-file-missing", "certificate", sink);
 }
 
 /// `key-file-missing`.
-pub fn key_missing<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+pub fn key_missing<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &mut Reporter) {
     if let Some(key) = one.pair.key.as_ref().filter(|_| !is_own_file(one)) {
         let found = opened(scope, key, "key", sink);
         readable(found, "key-file-missing", "key", sink);
@@ -68,7 +68,7 @@ pub fn key_missing<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
 }
 
 /// `variable-certificate-file-missing`.
-pub fn missing_by_name<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+pub fn missing_by_name<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &mut Reporter) {
     let Some(by_name) = &one.pair.by_name else { return };
     let names = one.sites.iter().flat_map(|site| {
         let exact = scope.deployment.site(*site).names.iter().filter(|name| name.kind == NameKind::Exact);
@@ -91,7 +91,7 @@ pub fn missing_by_name<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
 }
 
 /// Whether a site answers to a name on any socket with TLS.
-fn answers(scope: &Scope<'_>, site: SiteId, name: &str) -> bool {
+fn answers(scope: &RuleContext<'_>, site: SiteId, name: &str) -> bool {
     let mut endpoints = scope.deployment.tls_endpoints();
     endpoints.any(|(_, one)| one.answers(name).is_some_and(|id| one.binding(id).site == site))
 }
@@ -107,12 +107,12 @@ fn some_of(names: &[&str]) -> String {
 }
 
 /// Whether the key is looked for in the certificate's own file, because none is named.
-fn is_own_file(one: &Use<'_>) -> bool {
+fn is_own_file(one: &ServedCredential<'_>) -> bool {
     one.pair.key.as_ref().is_some_and(|key| *key == one.pair.certificate)
 }
 
 /// `certificate-unparseable`.
-pub fn certificate_unparseable<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+pub fn certificate_unparseable<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &mut Reporter) {
     if !one.is_loaded {
         return;
     }
@@ -144,7 +144,7 @@ pub fn certificate_unparseable<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut 
 }
 
 /// `certificate-bom`.
-pub fn bom<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+pub fn bom<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &mut Reporter) {
     if !one.is_loaded || scope.deployment.platform.tls_library.kind != TlsLibraryKind::Go {
         return;
     }
@@ -161,14 +161,17 @@ pub fn bom<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
 }
 
 /// The key of a pair: from its file.
-pub fn key_of<'a>(scope: &Scope<'a>, one: &Use<'a>) -> Option<(&'a Token, &'a PemFile, &'a Result<Key, KeyFault>)> {
+pub fn key_of<'a>(
+    scope: &RuleContext<'a>,
+    one: &ServedCredential<'a>,
+) -> Option<(&'a Token, &'a PemFile, &'a Result<Key, KeyFault>)> {
     let (token, path) = one.pair.key.as_ref().filter(|_| one.is_loaded)?.get()?;
     let file = scope.pem(path)?;
     file.key().map(|(_, key)| (token, file, key))
 }
 
 /// `key-unparseable`.
-pub fn key_unparseable<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+pub fn key_unparseable<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &mut Reporter) {
     let Some((token, path)) = one.pair.key.as_ref().and_then(|key| key.get()) else { return };
     let Some(file) = scope.pem(path).filter(|_| one.is_loaded) else { return };
     if is_own_file(one) && file.key().is_none() {
@@ -186,7 +189,7 @@ pub fn key_unparseable<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
 }
 
 /// `key-encrypted` and `key-password-wrong`.
-pub fn key_encrypted<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+pub fn key_encrypted<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &mut Reporter) {
     // A password of another site may have opened it here; the server has none for this one.
     let is_locked = |key: &Result<Key, KeyFault>| match key {
         Ok(key) => key.was_locked,
@@ -210,7 +213,7 @@ pub fn key_encrypted<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
 }
 
 /// The only file of passwords that the configuration names, as it is written: where a key was opened, by that one.
-fn opens_elsewhere<'a>(scope: &Scope<'a>) -> Option<&'a str> {
+fn opens_elsewhere<'a>(scope: &RuleContext<'a>) -> Option<&'a str> {
     let mut named = scope.deployment.credentials.iter().filter_map(|set| set.passwords.as_ref());
     let (token, path) = named.next()?;
     let is_plain = !token.text.contains(['$', '"', '\'', ' ', ';', '{', '}', '\\']);
@@ -218,7 +221,7 @@ fn opens_elsewhere<'a>(scope: &Scope<'a>) -> Option<&'a str> {
 }
 
 /// `key-password-wrong`.
-pub fn password_wrong<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+pub fn password_wrong<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &mut Reporter) {
     if let (Some((token, _, Err(KeyFault::Encrypted { tried: true }))), Some((passwords, _))) =
         (key_of(scope, one), &one.set.passwords)
     {
@@ -228,7 +231,7 @@ pub fn password_wrong<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
 }
 
 /// `no-key`.
-pub fn no_key<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+pub fn no_key<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &mut Reporter) {
     // A key that is looked for in the certificate's file is missing only where that can be read and holds none.
     let is_there = one.pair.key.is_some()
         && (!is_own_file(one) || scope.certificate_file(one.pair).is_none_or(|(_, file)| file.key().is_some()));
@@ -243,12 +246,12 @@ pub fn no_key<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
 }
 
 /// Whether a site names certificates in its own block, so that nothing outside a fragment adds to them.
-fn own_words<'a>(scope: &Scope<'a>, one: &Use<'a>) -> bool {
+fn own_words<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>) -> bool {
     one.sites.iter().any(|site| scope.deployment.site(*site).has_own_credentials)
 }
 
 /// `no-certificate`.
-pub fn no_certificate(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Sink) {
+pub fn no_certificate(scope: &RuleContext<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Reporter) {
     if !matches!(endpoint.transport, Transport::Tls | Transport::Quic) || scope.deployment.fragment {
         return;
     }
@@ -288,7 +291,7 @@ pub fn no_certificate(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sin
 }
 
 /// Names for which there is no certificate, on a socket that lends none of another site.
-fn unserved(scope: &Scope<'_>, endpoint: &Endpoint, sink: &mut Sink) {
+fn unserved(scope: &RuleContext<'_>, endpoint: &Endpoint, sink: &mut Reporter) {
     let is_open =
         |binding: &&Binding| !binding.rejects && scope.deployment.credentials(binding.credentials).pairs.is_empty();
     let mut open = endpoint.bindings.iter().filter(is_open).peekable();
@@ -306,7 +309,7 @@ fn unserved(scope: &Scope<'_>, endpoint: &Endpoint, sink: &mut Sink) {
 }
 
 /// `certificate-key-mismatch`.
-pub fn mismatch<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+pub fn mismatch<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &mut Reporter) {
     let (Some((certificate_token, file)), Some((key_token, key_file, Ok(key)))) =
         (scope.certificate_file(one.pair), key_of(scope, one))
     else {
@@ -319,7 +322,7 @@ pub fn mismatch<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
         None => {
             let reason = format!("the public half of a key of kind {} cannot be derived here", key.kind.name());
             let what = "certificate-key-mismatch".into();
-            sink.unjudged.push(Unjudged { what, reason, at: Some(key_token.span) });
+            sink.unjudged.push(Unchecked { what, reason, at: Some(key_token.span) });
             return;
         }
     }
@@ -381,7 +384,7 @@ pub fn nearest<'f>(files: impl Iterator<Item = &'f PemFile>, to: &PemFile) -> Op
 /// Whether httpd passes over a key that does not belong to its certificate: it asks the library whether it holds a pair
 /// then, which an earlier key or certificate of the same kind may make (`ssl_init_server_certs`, `ssl_set_cert`,
 /// `ssl_set_pkey`, `SSL_CTX_check_private_key`).
-pub fn is_passed_over<'a>(scope: &Scope<'a>, one: &Use<'a>) -> bool {
+pub fn is_passed_over<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>) -> bool {
     if !one.set.keys_by_place || scope.deployment.platform.tls_library.kind != TlsLibraryKind::OpenSsl {
         return false;
     }
@@ -409,7 +412,7 @@ pub fn is_passed_over<'a>(scope: &Scope<'a>, one: &Use<'a>) -> bool {
 
 /// Whether OpenSSL compares a key with a certificate that it does not belong to: the one of its pair where both are of one
 /// type, else one of an earlier pair that holds the place of the key's type.
-pub fn is_compared<'a>(scope: &Scope<'a>, one: &Use<'a>, key: &Key, leaf: &Certificate) -> bool {
+pub fn is_compared<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, key: &Key, leaf: &Certificate) -> bool {
     let earlier = one.set.pairs[..one.position].iter().rev();
     let own = key.kind.same_type(&leaf.key.kind);
     let first_of = |pair| scope.certificate_file(pair).and_then(|(_, file)| file.leaf());

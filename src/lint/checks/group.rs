@@ -4,7 +4,7 @@ use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity};
 use crate::handshake::go;
 use crate::handshake::openssl::Context;
 use crate::handshake::{Client, Outcome, clients};
-use crate::lint::{Scope, Sink, Use};
+use crate::lint::{Reporter, RuleContext, ServedCredential};
 use crate::model::{Binding, Change, Endpoint, EndpointId, Setting, Site, SiteId, TlsPolicy, Token, Transport};
 use crate::platform::TlsLibraryKind;
 use crate::source::Span;
@@ -25,14 +25,14 @@ fn names(list: &GroupList) -> String {
 }
 
 /// The bindings of a TLS socket that have a say of their own, with their contexts.
-fn judged<'s>(scope: &'s Scope<'_>, endpoint: &'s Endpoint) -> impl Iterator<Item = (&'s Binding, &'s Context)> {
+fn judged<'s>(scope: &'s RuleContext<'_>, endpoint: &'s Endpoint) -> impl Iterator<Item = (&'s Binding, &'s Context)> {
     let speaks = endpoint.transport == Transport::Tls && !scope.deployment.fragment && scope.predictor.is_openssl();
     let all = endpoint.bindings.iter().filter(move |binding| speaks && !binding.rejects);
     all.map(|binding| (binding, scope.predictor.contexts().of(binding.after_name)))
 }
 
 /// The groups in force for each binding of a TLS socket that has a say of its own, where they are known.
-fn in_force<'s>(scope: &'s Scope<'_>, endpoint: &'s Endpoint) -> Vec<(&'s Binding, GroupList)> {
+fn in_force<'s>(scope: &'s RuleContext<'_>, endpoint: &'s Endpoint) -> Vec<(&'s Binding, GroupList)> {
     if scope.predictor.is_openssl() {
         let known = judged(scope, endpoint).filter(|(_, context)| context.faults.is_empty());
         return known.filter_map(|(binding, context)| Some((binding, context.groups.clone().ok()?))).collect();
@@ -47,7 +47,7 @@ fn in_force<'s>(scope: &'s Scope<'_>, endpoint: &'s Endpoint) -> Vec<(&'s Bindin
 }
 
 /// Puts groups before those of a list, by the names of OpenSSL or those of Go.
-fn before_groups(scope: &Scope<'_>, at: Span, openssl: &[&str], go: &[&str], safety: Safety) -> Option<Fix> {
+fn before_groups(scope: &RuleContext<'_>, at: Span, openssl: &[&str], go: &[&str], safety: Safety) -> Option<Fix> {
     let text = match scope.deployment.platform.tls_library.kind {
         TlsLibraryKind::OpenSsl => format!("{}:", openssl.join(":")),
         _ => format!("{} ", go.join(" ")),
@@ -63,7 +63,7 @@ fn before_groups(scope: &Scope<'_>, at: Span, openssl: &[&str], go: &[&str], saf
 }
 
 /// `narrow-groups`.
-pub fn narrow(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Sink) {
+pub fn narrow(scope: &RuleContext<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Reporter) {
     const COMMON: [u16; 3] = [0x0017, 0x0018, 0x001d];
     for (binding, groups) in in_force(scope, endpoint) {
         let Some(at) = written(scope.deployment.policy(binding.after_name)) else { continue };
@@ -93,7 +93,7 @@ pub fn narrow(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut 
 }
 
 /// `post-quantum-group-missing`: where the library has the group and a written list leaves it out.
-pub fn post_quantum_missing(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
+pub fn post_quantum_missing(scope: &RuleContext<'_>, id: SiteId, site: &Site, sink: &mut Reporter) {
     let policy = scope.deployment.policy(site.policy);
     let Some(at) = written(policy).filter(|_| scope.tls_bindings(id).next().is_some()) else { return };
     let platform = &scope.deployment.platform;
@@ -121,7 +121,7 @@ pub fn post_quantum_missing(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &m
 
 /// `ec-parameters-pin-curve`: httpd takes the curve that it finds beside its first certificate for all key exchanges
 /// (`modssl_get_ecparams_from_file`).
-pub fn pinned<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+pub fn pinned<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &mut Reporter) {
     if one.position != 0
         || one.sites.is_empty()
         || scope.deployment.platform.tls_library.kind != TlsLibraryKind::OpenSsl
@@ -142,7 +142,7 @@ pub fn pinned<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
 /// Moves the word to the site that decides, where that has none of its own and each client that finds a group today
 /// finds one then.
 fn decided_first(
-    scope: &Scope<'_>,
+    scope: &RuleContext<'_>,
     at: Span,
     (site, first): (SiteId, SiteId),
     (wanted, got): (&GroupList, &GroupList),
@@ -162,7 +162,7 @@ fn decided_first(
 }
 
 /// `shadowed-group`.
-pub fn shadowed(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Sink) {
+pub fn shadowed(scope: &RuleContext<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Reporter) {
     let Some(default) = endpoint.unnamed.map(|id| endpoint.binding(id)) else { return };
     let default_site = scope.deployment.site(default.site);
     for (binding, context) in judged(scope, endpoint).filter(|(binding, _)| binding.site != default.site) {

@@ -1,7 +1,7 @@
 //! What one level of a configuration does to the certificates of another: leaks into it, takes away from it, or replaces.
 
 use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity};
-use crate::lint::{Scope, Sink, Use, is_host};
+use crate::lint::{Reporter, RuleContext, ServedCredential, is_host};
 use crate::model::{Change, Credential, Credentials, NameKind, OriginKind, Site, SiteId, Token};
 use crate::pki::{Chain, KeyKind, Verifier};
 use crate::source::Span;
@@ -17,7 +17,7 @@ pub(super) fn is_left_over(set: &Credentials, pair: &Credential) -> bool {
 
 /// The first name of a site that a left-over certificate does not cover, and one of the site's own does.
 fn uncovered<'a, 's>(
-    scope: &Scope<'a>,
+    scope: &RuleContext<'a>,
     set: &'a Credentials,
     pair: &'a Credential,
     site: &'s Site,
@@ -31,7 +31,7 @@ fn uncovered<'a, 's>(
 
 /// Whether a left-over certificate does not cover a name of one of the sites.
 pub(super) fn leaves_names<'a>(
-    scope: &Scope<'a>,
+    scope: &RuleContext<'a>,
     set: &'a Credentials,
     pair: &'a Credential,
     sites: &[SiteId],
@@ -40,7 +40,7 @@ pub(super) fn leaves_names<'a>(
 }
 
 /// `global-certificate-leaks`: once for a certificate of the server, with every site that it leaks into.
-pub fn leaks<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+pub fn leaks<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &mut Reporter) {
     if !is_left_over(one.set, one.pair) {
         return;
     }
@@ -64,7 +64,7 @@ pub fn leaks<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
 }
 
 /// Takes the certificate and its key away from the server, where no site is without one of its own.
-fn removal(scope: &Scope<'_>, one: &Use<'_>) -> Option<Fix> {
+fn removal(scope: &RuleContext<'_>, one: &ServedCredential<'_>) -> Option<Fix> {
     let path = &one.pair.certificate.get()?.1;
     let serves =
         |set: &Credentials| set.pairs.iter().any(|pair| pair.certificate.get().is_some_and(|(_, own)| own == path));
@@ -87,7 +87,7 @@ fn removal(scope: &Scope<'_>, one: &Use<'_>) -> Option<Fix> {
 }
 
 /// `certificate-chain-file-overrides`: what the chain file says against what the certificate file brings.
-pub fn chain_file<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+pub fn chain_file<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &mut Reporter) {
     let Some((token, path)) = one.pair.chain.as_ref().and_then(|chain| chain.get()) else { return };
     let Some((certificate, file)) = scope.certificate_file(one.pair) else { return };
     let Some(chain) = scope.pem(path).filter(|_| !one.sites.is_empty()) else { return };
@@ -111,7 +111,7 @@ pub fn chain_file<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
 }
 
 /// Whether every pair that this chain file is in force for is trusted, or no worse off, with the chain of its own file.
-fn bundles_hold(scope: &Scope<'_>, written: Span) -> bool {
+fn bundles_hold(scope: &RuleContext<'_>, written: Span) -> bool {
     let holds = |set: &Credentials, pair: &Credential| -> Option<bool> {
         let file = scope.certificate_file(pair)?.1;
         let authorities = set.authorities.as_ref().and_then(|(_, path)| scope.pem(path));
@@ -133,7 +133,7 @@ fn bundles_hold(scope: &Scope<'_>, written: Span) -> bool {
 }
 
 /// `certificate-level-override`: a list of certificates that replaces one of the level around, and has fewer kinds of keys.
-pub fn overrides<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+pub fn overrides<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &mut Reporter) {
     if one.position != 0 || one.sites.is_empty() {
         return;
     }

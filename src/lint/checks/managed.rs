@@ -3,11 +3,11 @@
 use foldhash::{HashMap, HashMapExt};
 
 use crate::diagnostic::{Problem, Safety, Severity};
-use crate::lint::{Scope, Sink};
+use crate::lint::{Reporter, RuleContext};
 use crate::model::{Authority, Change, Endpoint, EndpointId, Managed, Obstacle, SiteId, Token, Transport};
 
 /// The managed certificates of a socket, each with the site that it is got for and the name there.
-fn managed<'a>(scope: &Scope<'a>, endpoint: &Endpoint) -> Vec<(SiteId, &'a Token, &'a Managed)> {
+fn managed<'a>(scope: &RuleContext<'a>, endpoint: &Endpoint) -> Vec<(SiteId, &'a Token, &'a Managed)> {
     if endpoint.transport != Transport::Tls || scope.deployment.fragment {
         return Vec::new();
     }
@@ -27,7 +27,7 @@ fn managed<'a>(scope: &Scope<'a>, endpoint: &Endpoint) -> Vec<(SiteId, &'a Token
 }
 
 /// `acme-impossible-name`.
-pub fn impossible(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Sink) {
+pub fn impossible(scope: &RuleContext<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Reporter) {
     for (site, name, managed) in managed(scope, endpoint) {
         if managed.obstacle == Some(Obstacle::ImpossibleName) {
             let mut problem = Problem::new("acme-impossible-name", name.span).with("name", &*name.text);
@@ -38,7 +38,7 @@ pub fn impossible(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &
 }
 
 /// `wildcard-needs-dns-challenge`.
-pub fn wildcard(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Sink) {
+pub fn wildcard(scope: &RuleContext<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Reporter) {
     for (_, name, managed) in managed(scope, endpoint) {
         if managed.obstacle != Some(Obstacle::NoDnsChallenge) || managed.on_demand {
             continue;
@@ -56,7 +56,7 @@ pub fn wildcard(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mu
 }
 
 /// `acme-staging`.
-pub fn staging(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Sink) {
+pub fn staging(scope: &RuleContext<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Reporter) {
     for binding in &endpoint.bindings {
         let managed = scope.deployment.managed.get(&binding.credentials);
         let Some(Authority::Acme(directory)) = managed.map(|managed| &managed.authority) else { continue };

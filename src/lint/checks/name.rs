@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity};
-use crate::lint::{Scope, Sink, scope::is_host, sent::is_kept};
+use crate::lint::{Reporter, RuleContext, scope::is_host, served::is_kept};
 use crate::model::{
     Binding, BindingId, Change, CredentialsId, Endpoint, EndpointId, Found, NameKind, OriginKind, Site, SiteId, Token,
     Transport, VerifyMode,
@@ -17,7 +17,7 @@ use crate::tls::{Protocols, host};
 
 /// The leaves of a set that are served, as far as they can be read. Absent where one cannot: then nothing can be said of its
 /// names.
-fn leaves<'a>(scope: &Scope<'a>, id: CredentialsId) -> Option<Vec<&'a Arc<Certificate>>> {
+fn leaves<'a>(scope: &RuleContext<'a>, id: CredentialsId) -> Option<Vec<&'a Arc<Certificate>>> {
     let set = scope.deployment.credentials(id);
     if set.pairs.is_empty() {
         return None;
@@ -33,7 +33,7 @@ fn covers(certificate: &Certificate, name: &str) -> bool {
 
 /// The exact names of a site that no certificate covers that is served for them on this socket. Empty where that cannot
 /// be known.
-pub fn uncovered(scope: &Scope<'_>, endpoint: &Endpoint, site: SiteId) -> Vec<String> {
+pub fn uncovered(scope: &RuleContext<'_>, endpoint: &Endpoint, site: SiteId) -> Vec<String> {
     let Some(at) = endpoint.bindings.iter().position(|binding| binding.site == site) else { return Vec::new() };
     let binding = endpoint.bindings[at];
     let Some(leaves) = leaves(scope, binding.credentials) else { return Vec::new() };
@@ -43,7 +43,7 @@ pub fn uncovered(scope: &Scope<'_>, endpoint: &Endpoint, site: SiteId) -> Vec<St
 }
 
 /// `certificate-name-mismatch`.
-pub fn mismatch(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Sink) {
+pub fn mismatch(scope: &RuleContext<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Reporter) {
     if !matches!(endpoint.transport, Transport::Tls | Transport::Quic) {
         return;
     }
@@ -86,7 +86,7 @@ pub fn mismatch(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mu
 }
 
 /// Exact names of a socket that sites have which another answers to.
-fn claimed_later<'a>(scope: &Scope<'a>, endpoint: &'a Endpoint) -> HashSet<&'a Arc<str>> {
+fn claimed_later<'a>(scope: &RuleContext<'a>, endpoint: &'a Endpoint) -> HashSet<&'a Arc<str>> {
     let bindings = endpoint.bindings.iter();
     let names = bindings.flat_map(|binding| {
         let site = scope.deployment.site(binding.site);
@@ -101,7 +101,7 @@ fn claimed_later<'a>(scope: &Scope<'a>, endpoint: &'a Endpoint) -> HashSet<&'a A
 }
 
 /// `shadowed-site`.
-pub fn shadowed(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Sink) {
+pub fn shadowed(scope: &RuleContext<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Reporter) {
     if !matches!(endpoint.transport, Transport::Tls | Transport::Quic) {
         return;
     }
@@ -133,7 +133,7 @@ pub fn shadowed(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mu
 }
 
 /// `certificate-inherited-from-default-site`.
-pub fn inherited(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Sink) {
+pub fn inherited(scope: &RuleContext<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Reporter) {
     let is_tls = matches!(endpoint.transport, Transport::Tls | Transport::Quic);
     let Some(default) = endpoint.unnamed.filter(|_| is_tls && !scope.deployment.fragment) else { return };
     let default = endpoint.binding(default);
@@ -169,7 +169,7 @@ pub fn inherited(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &m
 }
 
 /// `site-rejected-by-default`: a default site that rejects and has no name of its own is meant.
-pub fn rejected(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Sink) {
+pub fn rejected(scope: &RuleContext<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Reporter) {
     if !matches!(endpoint.transport, Transport::Tls | Transport::Quic) {
         return;
     }
@@ -212,7 +212,7 @@ fn impossible(name: &str) -> Option<&'static str> {
 }
 
 /// Writes a name as clients send it: where no site has that yet, and the certificate that the site then serves covers it.
-fn as_sent(scope: &Scope<'_>, id: SiteId, written: &Token) -> Option<Fix> {
+fn as_sent(scope: &RuleContext<'_>, id: SiteId, written: &Token) -> Option<Fix> {
     let sent = host::ascii(&written.text).filter(|_| written.span.len() as usize == written.text.len())?;
     let probe = sent.strip_prefix("*.").map_or_else(|| sent.clone(), |rest| format!("shakedown-probe.{rest}"));
     let is_covered =
@@ -225,7 +225,7 @@ fn as_sent(scope: &Scope<'_>, id: SiteId, written: &Token) -> Option<Fix> {
 }
 
 /// `server-name-never-matches`.
-pub fn never_matches(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
+pub fn never_matches(scope: &RuleContext<'_>, id: SiteId, site: &Site, sink: &mut Reporter) {
     if scope.tls_bindings(id).next().is_none() {
         return;
     }
@@ -243,7 +243,7 @@ pub fn never_matches(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink
 }
 
 /// `server-name-is-ip`: a client that goes to an address names no host, and the default site answers.
-pub fn is_address(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Sink) {
+pub fn is_address(scope: &RuleContext<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Reporter) {
     if endpoint.transport != Transport::Tls || scope.deployment.fragment {
         return;
     }
@@ -269,11 +269,11 @@ struct Apart<'a> {
 }
 
 impl<'a> Apart<'a> {
-    fn mode(scope: &Scope<'_>, binding: &Binding) -> Option<VerifyMode> {
+    fn mode(scope: &RuleContext<'_>, binding: &Binding) -> Option<VerifyMode> {
         scope.deployment.policy(binding.own).client_verification.get().map(|one| one.mode)
     }
 
-    fn of(scope: &Scope<'a>, binding: &Binding) -> Apart<'a> {
+    fn of(scope: &RuleContext<'a>, binding: &Binding) -> Apart<'a> {
         let policy = scope.deployment.policy(binding.own);
         let mode = Apart::mode(scope, binding);
         if scope.deployment.keeps_apart != KeepsApart::Settings {
@@ -297,7 +297,7 @@ type Inviting<'a> = HashMap<String, Vec<(SiteId, Rc<Apart<'a>>)>>;
 const KEPT: usize = 8;
 
 /// The sites of a socket by the names of their certificates. Of those that are alike one stands for all.
-fn inviting<'a>(scope: &Scope<'a>, endpoint: &Endpoint, aparts: &[Rc<Apart<'a>>]) -> Inviting<'a> {
+fn inviting<'a>(scope: &RuleContext<'a>, endpoint: &Endpoint, aparts: &[Rc<Apart<'a>>]) -> Inviting<'a> {
     let mut seen: HashSet<&Apart<'a>> = HashSet::new();
     let mut found: Inviting<'a> = HashMap::new();
     for (binding, apart) in endpoint.bindings.iter().zip(aparts).filter(|(binding, _)| !binding.rejects) {
@@ -317,7 +317,7 @@ fn inviting<'a>(scope: &Scope<'a>, endpoint: &Endpoint, aparts: &[Rc<Apart<'a>>]
 }
 
 /// `sni-host-mismatch`: where a browser may send the requests of one site on a connection to another, and the server will not.
-pub fn host_mismatch(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Sink) {
+pub fn host_mismatch(scope: &RuleContext<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Reporter) {
     let asks = |mode: Option<VerifyMode>| mode.is_some_and(|mode| mode != VerifyMode::Off);
     let verifies = |binding: &Binding| asks(Apart::mode(scope, binding));
     let looks_at = match scope.deployment.keeps_apart {

@@ -3,29 +3,29 @@
 
 use std::path::Path;
 
-use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity, Unjudged, spelling};
+use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity, Unchecked, spelling};
 use crate::handshake::openssl::command::CommandFault;
 use crate::handshake::openssl::{Context, Dh, Fault};
-use crate::lint::{Scope, Sink};
+use crate::lint::{Reporter, RuleContext};
 use crate::model::{Change, Command, Site, SiteId, Token, VerifyMode};
 use crate::pki::PemFile;
 use crate::platform::TlsLibraryKind;
 use crate::tls::group::{self, GroupErrorKind};
 
 /// The context of a site, where the server builds one: only for a site with a certificate, or one that rejects.
-pub fn context<'s>(scope: &'s Scope<'_>, site: &Site) -> Option<&'s Context> {
+pub fn context<'s>(scope: &'s RuleContext<'_>, site: &Site) -> Option<&'s Context> {
     let is_built =
         !scope.deployment.credentials(site.credentials).pairs.is_empty() || site.rejects.get() == Some(&true);
     let is_openssl = scope.deployment.platform.tls_library.kind == TlsLibraryKind::OpenSsl;
     (is_built && is_openssl && site.loads_credentials).then(|| scope.predictor.contexts().of(site.policy))
 }
 
-fn faults<'s>(scope: &'s Scope<'_>, site: &Site) -> &'s [Fault] {
+fn faults<'s>(scope: &'s RuleContext<'_>, site: &Site) -> &'s [Fault] {
     context(scope, site).map_or(&[], |context| &context.faults)
 }
 
 /// `unknown-group`.
-pub fn unknown_group(scope: &Scope<'_>, _: SiteId, site: &Site, sink: &mut Sink) {
+pub fn unknown_group(scope: &RuleContext<'_>, _: SiteId, site: &Site, sink: &mut Reporter) {
     let library = &scope.deployment.platform.tls_library;
     for fault in faults(scope, site) {
         let (token, error) = match fault {
@@ -65,7 +65,7 @@ pub fn unknown_group(scope: &Scope<'_>, _: SiteId, site: &Site, sink: &mut Sink)
 }
 
 /// Takes a word out of a list between colons.
-fn without(scope: &Scope<'_>, token: &Token, at: &std::ops::Range<usize>) -> Option<Fix> {
+fn without(scope: &RuleContext<'_>, token: &Token, at: &std::ops::Range<usize>) -> Option<Fix> {
     let from = at.start.checked_sub(1)?;
     let span = token.part(from, at.end);
     (Some(&*scope.text(span)) == token.text.get(from..at.end)).then(|| Fix {
@@ -76,7 +76,7 @@ fn without(scope: &Scope<'_>, token: &Token, at: &std::ops::Range<usize>) -> Opt
 }
 
 /// Commands for OpenSSL: `invalid-argument`.
-pub fn command(scope: &Scope<'_>, _: SiteId, site: &Site, sink: &mut Sink) {
+pub fn command(scope: &RuleContext<'_>, _: SiteId, site: &Site, sink: &mut Reporter) {
     for fault in faults(scope, site) {
         let Fault::Command(command, fault) = fault else { continue };
         let problem = match fault {
@@ -94,7 +94,7 @@ pub fn command(scope: &Scope<'_>, _: SiteId, site: &Site, sink: &mut Sink) {
 }
 
 /// `dh-parameters-invalid`.
-pub fn dh_invalid(scope: &Scope<'_>, _: SiteId, site: &Site, sink: &mut Sink) {
+pub fn dh_invalid(scope: &RuleContext<'_>, _: SiteId, site: &Site, sink: &mut Reporter) {
     for fault in faults(scope, site) {
         let problem = match fault {
             Fault::DhFormat(token) => Problem::new("dh-parameters-invalid", token.span).with("path", &*token.text),
@@ -109,7 +109,7 @@ pub fn dh_invalid(scope: &Scope<'_>, _: SiteId, site: &Site, sink: &mut Sink) {
 }
 
 /// `weak-dh-parameters`.
-pub fn dh_weak(scope: &Scope<'_>, _: SiteId, site: &Site, sink: &mut Sink) {
+pub fn dh_weak(scope: &RuleContext<'_>, _: SiteId, site: &Site, sink: &mut Reporter) {
     for fault in faults(scope, site) {
         if let Fault::DhSize(token, bits, level) = fault {
             let mut problem = Problem::new("weak-dh-parameters", token.span).with("path", &*token.text);
@@ -136,13 +136,13 @@ pub fn dh_weak(scope: &Scope<'_>, _: SiteId, site: &Site, sink: &mut Sink) {
 }
 
 /// Takes the directive away that names parameters: what is left is ECDHE.
-fn without_parameters(scope: &Scope<'_>, token: &Token) -> Option<Fix> {
+fn without_parameters(scope: &RuleContext<'_>, token: &Token) -> Option<Fix> {
     scope.fix("name no parameters", Safety::Unsafe, &Change::RemoveDirective { written: token.span })
 }
 
 /// The size of parameters that a server takes from the file of its first certificate, where a suite may use them: those that
 /// the level refuses are passed over.
-fn dh_beside_certificate<'s>(scope: &'s Scope<'_>, site: &Site) -> Option<(&'s Token, u32)> {
+fn dh_beside_certificate<'s>(scope: &'s RuleContext<'_>, site: &Site) -> Option<(&'s Token, u32)> {
     let context = context(scope, site).filter(|context| context.dh == Dh::Own)?;
     let has_dhe = context.suites.as_ref().is_ok_and(|suites| suites.iter().any(|one| one.key_exchange() == "kDHE"));
     let (token, file) = scope.certificate_file(scope.deployment.credentials(site.credentials).pairs.first()?)?;
@@ -151,7 +151,7 @@ fn dh_beside_certificate<'s>(scope: &'s Scope<'_>, site: &Site) -> Option<(&'s T
 }
 
 /// `dh-parameters-too-large`: for clients that know no prime of more than 1024 bits, where they are asked for.
-pub fn dh_large(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
+pub fn dh_large(scope: &RuleContext<'_>, id: SiteId, site: &Site, sink: &mut Reporter) {
     let names_old = |name: &str| name.starts_with("java-6") || name.starts_with("java-7");
     let is_asked = scope.settings.required.iter().any(|client| names_old(&client.name))
         || scope.settings.profile.is_some_and(|profile| profile.name == "mozilla-old");
@@ -167,7 +167,7 @@ pub fn dh_large(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
 }
 
 /// `client-verify-without-ca`.
-pub fn verify_without_ca(scope: &Scope<'_>, _: SiteId, site: &Site, sink: &mut Sink) {
+pub fn verify_without_ca(scope: &RuleContext<'_>, _: SiteId, site: &Site, sink: &mut Reporter) {
     let setting = &scope.deployment.policy(site.policy).client_verification;
     let Some(verification) = setting.get() else { return };
     let needs = matches!(verification.mode, VerifyMode::Required | VerifyMode::Optional);
@@ -180,7 +180,7 @@ pub fn verify_without_ca(scope: &Scope<'_>, _: SiteId, site: &Site, sink: &mut S
 }
 
 /// Whether a command for the library names authorities.
-fn by_command(scope: &Scope<'_>, site: &Site) -> bool {
+fn by_command(scope: &RuleContext<'_>, site: &Site) -> bool {
     const NAMES: &[&str] = &["VerifyCAFile", "VerifyCAPath", "VerifyCAStore"];
     let commands = scope.deployment.policy(site.policy).commands.get();
     let is_one = |command: &Command| NAMES.iter().any(|name| command.name.text.eq_ignore_ascii_case(name));
@@ -188,7 +188,7 @@ fn by_command(scope: &Scope<'_>, site: &Site) -> bool {
 }
 
 /// `client-ca-unusable`.
-pub fn client_ca(scope: &Scope<'_>, _: SiteId, site: &Site, sink: &mut Sink) {
+pub fn client_ca(scope: &RuleContext<'_>, _: SiteId, site: &Site, sink: &mut Reporter) {
     let setting = &scope.deployment.policy(site.policy).client_verification;
     let Some(verification) = setting.get().filter(|_| context(scope, site).is_some()) else { return };
     if let Some((token, path)) = &verification.revocations {
@@ -203,7 +203,7 @@ pub fn client_ca(scope: &Scope<'_>, _: SiteId, site: &Site, sink: &mut Sink) {
 }
 
 /// `trusted-certificate-invalid`.
-pub fn trusted(scope: &Scope<'_>, _: SiteId, site: &Site, sink: &mut Sink) {
+pub fn trusted(scope: &RuleContext<'_>, _: SiteId, site: &Site, sink: &mut Reporter) {
     let Some(stapling) = scope.deployment.policy(site.policy).stapling.get() else { return };
     if let Some((token, path)) = stapling.issuers.as_ref().filter(|_| context(scope, site).is_some()) {
         authorities(scope, "trusted-certificate-invalid", token, path, sink);
@@ -211,29 +211,29 @@ pub fn trusted(scope: &Scope<'_>, _: SiteId, site: &Site, sink: &mut Sink) {
 }
 
 /// A file that has to hold certificates of authorities.
-fn authorities(scope: &Scope<'_>, rule: &'static str, token: &Token, path: &Path, sink: &mut Sink) {
+fn authorities(scope: &RuleContext<'_>, rule: &'static str, token: &Token, path: &Path, sink: &mut Reporter) {
     let holds_none = |file: &PemFile| file.certificates().next().is_none();
     named_file(scope, Problem::new(rule, token.span), (token, path), holds_none, sink);
 }
 
 /// A file that has to hold revocation lists.
-fn revocations(scope: &Scope<'_>, token: &Token, path: &Path, sink: &mut Sink) {
+fn revocations(scope: &RuleContext<'_>, token: &Token, path: &Path, sink: &mut Reporter) {
     let problem = Problem::new("client-ca-unusable", token.span).case("revocations");
     named_file(scope, problem, (token, path), |file| !file.holds_revocations(), sink);
 }
 
 /// A file that the server reads when it starts, and that has to hold something.
 fn named_file(
-    scope: &Scope<'_>,
+    scope: &RuleContext<'_>,
     problem: Problem,
     (token, path): (&Token, &Path),
     lacks: impl Fn(&PemFile) -> bool,
-    sink: &mut Sink,
+    sink: &mut Reporter,
 ) {
     let problem = problem.with("path", &*token.text);
     match scope.library.get(path) {
         Some(Ok(file)) if lacks(file) => sink.report(problem),
-        Some(Err(error)) if error.is_hidden() => sink.unjudged.push(Unjudged {
+        Some(Err(error)) if error.is_hidden() => sink.unjudged.push(Unchecked {
             what: problem.rule.to_string().into(),
             reason: error.hidden(&token.text),
             at: Some(token.span),

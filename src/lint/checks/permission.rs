@@ -5,12 +5,12 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::diagnostic::{Act, Deed, Edit, Fix, Problem, Safety, Unjudged};
+use crate::diagnostic::{Edit, FileAction, FileFix, Fix, Problem, Safety, Unchecked};
 use crate::lint::scope::is_private_name;
-use crate::lint::{Permissions, Reader, Scope, Sink, Use, is_host};
+use crate::lint::{Permissions, Reader, Reporter, RuleContext, ServedCredential, is_host};
 use crate::model::{NamedFile, SiteId, Token};
-use crate::platform::{Passage, Wish};
-use crate::source::{Metadata, ReadError, Step, Trail};
+use crate::platform::{Access, AccessResult};
+use crate::source::{Metadata, PathWalk, ReadError, Step};
 
 /// Mode, owner and group of a step, as people write them.
 fn described(permissions: &Permissions, metadata: &Metadata) -> String {
@@ -20,7 +20,7 @@ fn described(permissions: &Permissions, metadata: &Metadata) -> String {
 }
 
 /// A step that shuts out: the folder, or the file at the end.
-fn shut(trail: &Trail, at: Option<usize>) -> Option<&Step> {
+fn shut(trail: &PathWalk, at: Option<usize>) -> Option<&Step> {
     match at {
         Some(at) => trail.folders.get(at).map(|step| &**step),
         None => trail.end.as_deref(),
@@ -28,9 +28,9 @@ fn shut(trail: &Trail, at: Option<usize>) -> Option<&Step> {
 }
 
 /// What a problem says of a step that shuts a reader out.
-fn told(permissions: &Permissions, problem: Problem, reader: &Reader, step: &Step, wish: Wish) -> Problem {
+fn told(permissions: &Permissions, problem: Problem, reader: &Reader, step: &Step, wish: Access) -> Problem {
     let group = own_group(permissions, reader);
-    let bit = if wish == Wish::Read { "r" } else { "x" };
+    let bit = if wish == Access::Read { "r" } else { "x" };
     problem
         .with("user", reader.account.name.clone())
         .with("at", step.path.display().to_string())
@@ -47,7 +47,7 @@ fn own_group(permissions: &Permissions, reader: &Reader) -> Option<u32> {
 }
 
 /// Judges one file that the server reads while it starts.
-fn unreadable(scope: &Scope<'_>, rule: &'static str, token: &Token, path: &Path, sink: &mut Sink) {
+fn unreadable(scope: &RuleContext<'_>, rule: &'static str, token: &Token, path: &Path, sink: &mut Reporter) {
     let permissions = scope.permissions;
     let Some(reader) = permissions.reader.as_ref().filter(|one| !one.account.is_root()) else { return };
     let Some(trail) = permissions.trail(path) else { return };
@@ -55,11 +55,11 @@ fn unreadable(scope: &Scope<'_>, rule: &'static str, token: &Token, path: &Path,
         return; // missing: another rule speaks
     }
     let problem = Problem::new(rule, token.span).with("path", &*token.text);
-    match reader.account.passage(trail, Wish::Read) {
-        Passage::Open => {}
-        Passage::Shut(at) => {
+    match reader.account.passage(trail, Access::Read) {
+        AccessResult::Open => {}
+        AccessResult::Shut(at) => {
             let Some(step) = shut(trail, at) else { return };
-            let wish = if at.is_some() { Wish::Search } else { Wish::Read };
+            let wish = if at.is_some() { Access::Search } else { Access::Read };
             // Nobody but root gets in where the owner is root and the group gives nothing, or is root's.
             let others = step.metadata.mode >> 3 & if at.is_some() { 0o1 } else { 0o4 };
             let is_roots = step.metadata.uid == 0 && (others == 0 || step.metadata.gid == 0);
@@ -70,19 +70,19 @@ fn unreadable(scope: &Scope<'_>, rule: &'static str, token: &Token, path: &Path,
                 (false, _) => return unknown_user(rule, reader, token, sink),
             };
             let mut problem = told(permissions, problem.case(case), reader, step, wish);
-            problem.act = (case.is_empty()).then(|| admit(permissions, reader, step, rule)).flatten();
+            problem.file_fix = (case.is_empty()).then(|| admit(permissions, reader, step, rule)).flatten();
             sink.report(problem);
         }
-        Passage::Unknown(why) => {
+        AccessResult::Unknown(why) => {
             let reason = format!("{why}: {} (run as root to judge it)", token.text);
-            sink.unjudged.push(Unjudged { what: rule.into(), reason, at: Some(token.span) });
+            sink.unjudged.push(Unchecked { what: rule.into(), reason, at: Some(token.span) });
         }
     }
 }
 
 /// Lets a reader in whom a file itself shuts out: as its owner, or by its group. Everybody may read a certificate, nobody else a
 /// key.
-fn admit(permissions: &Permissions, reader: &Reader, step: &Step, rule: &str) -> Option<Box<Act>> {
+fn admit(permissions: &Permissions, reader: &Reader, step: &Step, rule: &str) -> Option<Box<FileFix>> {
     let metadata = &step.metadata;
     let (mode, group) = if metadata.uid == reader.account.uid {
         (metadata.mode | 0o400, None)
@@ -92,12 +92,12 @@ fn admit(permissions: &Permissions, reader: &Reader, step: &Step, rule: &str) ->
         let gid = own_group(permissions, reader)?;
         ((metadata.mode | 0o040) & !0o037, (gid != metadata.gid).then(|| (gid, permissions.accounts.group_name(gid))))
     };
-    let deed = Deed::Permit { path: step.path.clone(), mode: mode & 0o7777, group };
-    (!metadata.has_acl).then(|| Box::new(Act { safety: Safety::Unsafe, deed }))
+    let action = FileAction::Permit { path: step.path.clone(), mode: mode & 0o7777, group };
+    (!metadata.has_acl).then(|| Box::new(FileFix { safety: Safety::Unsafe, action }))
 }
 
 /// Takes a key away from all who have no business with it, and leaves it to who reads it.
-fn close(permissions: &Permissions, step: &Step) -> Option<Box<Act>> {
+fn close(permissions: &Permissions, step: &Step) -> Option<Box<FileFix>> {
     let reader = permissions.reader.as_ref().filter(|reader| reader.is_known)?;
     let metadata = &step.metadata;
     let is_trusted = permissions.trusted_groups.contains(&metadata.gid)
@@ -111,24 +111,24 @@ fn close(permissions: &Permissions, step: &Step) -> Option<Box<Act>> {
         let gid = own_group(permissions, reader)?;
         ((metadata.mode | 0o040) & !0o037, Some((gid, permissions.accounts.group_name(gid))))
     };
-    let deed = Deed::Permit { path: step.path.clone(), mode: mode & 0o7777, group };
-    (!metadata.has_acl).then(|| Box::new(Act { safety: Safety::Unsafe, deed }))
+    let action = FileAction::Permit { path: step.path.clone(), mode: mode & 0o7777, group };
+    (!metadata.has_acl).then(|| Box::new(FileFix { safety: Safety::Unsafe, action }))
 }
 
-fn unknown_user(rule: &'static str, reader: &Reader, token: &Token, sink: &mut Sink) {
+fn unknown_user(rule: &'static str, reader: &Reader, token: &Token, sink: &mut Reporter) {
     let reason = format!("the user {} is not in /etc/passwd: name who reads with --run-as", reader.account.name);
-    sink.unjudged.push(Unjudged { what: rule.into(), reason, at: Some(token.span) });
+    sink.unjudged.push(Unchecked { what: rule.into(), reason, at: Some(token.span) });
 }
 
 /// Every file that is read at start, each word once.
-fn each<'a>(scope: &Scope<'a>, is_key: bool) -> Vec<NamedFile<'a>> {
+fn each<'a>(scope: &RuleContext<'a>, is_key: bool) -> Vec<NamedFile<'a>> {
     let mut seen = BTreeSet::new();
     let named = scope.deployment.files_at_start().into_iter().filter(|one| one.is_key == is_key);
     named.filter(|one| seen.insert((one.token.span, one.path))).collect()
 }
 
 /// `certificate-file-unreadable`.
-pub fn certificate_unreadable(scope: &Scope<'_>, sink: &mut Sink) {
+pub fn certificate_unreadable(scope: &RuleContext<'_>, sink: &mut Reporter) {
     if scope.permissions.trails.is_empty() {
         return;
     }
@@ -138,7 +138,7 @@ pub fn certificate_unreadable(scope: &Scope<'_>, sink: &mut Sink) {
 }
 
 /// `key-file-unreadable`. A key in its certificate's file is that file's affair.
-pub fn key_unreadable(scope: &Scope<'_>, sink: &mut Sink) {
+pub fn key_unreadable(scope: &RuleContext<'_>, sink: &mut Reporter) {
     if scope.permissions.trails.is_empty() {
         return;
     }
@@ -149,7 +149,7 @@ pub fn key_unreadable(scope: &Scope<'_>, sink: &mut Sink) {
 }
 
 /// `key-file-permissions`. What a git work tree carries is left to `key-in-repository`: its modes are those of the checkout.
-pub fn key_readable_by_others(scope: &Scope<'_>, sink: &mut Sink) {
+pub fn key_readable_by_others(scope: &RuleContext<'_>, sink: &mut Reporter) {
     let permissions = scope.permissions;
     if permissions.trails.is_empty() {
         return;
@@ -161,7 +161,7 @@ pub fn key_readable_by_others(scope: &Scope<'_>, sink: &mut Sink) {
         let Some(end) = &trail.end else {
             if let Some(error) = trail.broken.as_ref().filter(|error| **error == ReadError::Forbidden) {
                 let reason = error.hidden(&one.token.text);
-                sink.unjudged.push(Unjudged { what: "key-file-permissions".into(), reason, at: Some(one.token.span) });
+                sink.unjudged.push(Unchecked { what: "key-file-permissions".into(), reason, at: Some(one.token.span) });
             }
             continue;
         };
@@ -187,7 +187,7 @@ pub fn key_readable_by_others(scope: &Scope<'_>, sink: &mut Sink) {
             continue;
         }
         let mut problem = problem;
-        problem.act = close(permissions, end);
+        problem.file_fix = close(permissions, end);
         if metadata.mode & 0o004 != 0 && admits(true) {
             sink.report(problem);
         } else if metadata.mode & 0o040 != 0
@@ -203,7 +203,7 @@ pub fn key_readable_by_others(scope: &Scope<'_>, sink: &mut Sink) {
 }
 
 /// `key-in-repository`. Names that nobody can own belong to examples and tests.
-pub fn key_in_repository<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+pub fn key_in_repository<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &mut Reporter) {
     let Some((token, path)) = one.pair.key.as_ref().and_then(|key| key.get()) else { return };
     let Some(tree) = scope.permissions.tracked.get(path) else { return };
     let holds_key = scope.pem(path).is_some_and(|file| file.is_secret());
@@ -218,7 +218,7 @@ pub fn key_in_repository<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) 
 }
 
 /// `key-in-webroot`.
-pub fn key_in_webroot(scope: &Scope<'_>, sink: &mut Sink) {
+pub fn key_in_webroot(scope: &RuleContext<'_>, sink: &mut Reporter) {
     let given = &scope.permissions.given;
     if given.is_empty() {
         return;
@@ -248,7 +248,7 @@ fn can_be_owned(name: &str) -> bool {
 }
 
 /// `reload-ignores-file-change`. Caddy holds what it is given against what it runs, and does nothing where both are the same.
-pub fn reload_ignores_files(scope: &Scope<'_>, sink: &mut Sink) {
+pub fn reload_ignores_files(scope: &RuleContext<'_>, sink: &mut Reporter) {
     let Some(unit) = &scope.permissions.unit else { return };
     let Some(at) = unit.weak_reload() else { return };
     let command = &unit.reload[at];
@@ -269,7 +269,7 @@ pub fn reload_ignores_files(scope: &Scope<'_>, sink: &mut Sink) {
 }
 
 /// `variable-certificate-unreadable-by-worker`.
-pub fn unreadable_by_worker<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+pub fn unreadable_by_worker<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &mut Reporter) {
     const RULE: &str = "variable-certificate-unreadable-by-worker";
     let permissions = scope.permissions;
     let Some(by_name) = &one.pair.by_name else { return };
@@ -277,22 +277,23 @@ pub fn unreadable_by_worker<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sin
     for template in [&by_name.certificate, &by_name.key] {
         let names = one.sites.iter().flat_map(|site| exact_names(scope, *site));
         let files: BTreeSet<PathBuf> = names.map(|name| template.path(name)).collect();
-        let ways = std::iter::once((&template.folder, Wish::Search)).chain(files.iter().map(|file| (file, Wish::Read)));
+        let ways =
+            std::iter::once((&template.folder, Access::Search)).chain(files.iter().map(|file| (file, Access::Read)));
         let mut ways = ways.filter_map(|(path, wish)| Some((permissions.trail(path)?, wish)));
         let found = ways.find_map(|(trail, wish)| match worker.account.passage(trail, wish) {
-            Passage::Shut(Some(at)) => Some((trail.folders.get(at)?, Wish::Search)),
-            Passage::Shut(None) => Some((trail.end.as_ref()?, wish)),
-            Passage::Open | Passage::Unknown(_) => None,
+            AccessResult::Shut(Some(at)) => Some((trail.folders.get(at)?, Access::Search)),
+            AccessResult::Shut(None) => Some((trail.end.as_ref()?, wish)),
+            AccessResult::Open | AccessResult::Unknown(_) => None,
         });
         if let Some((step, wish)) = found {
-            let case = if wish == Wish::Search { "folder" } else { "" };
+            let case = if wish == Access::Search { "folder" } else { "" };
             let problem = Problem::new(RULE, template.token.span).case(case).with("path", &*template.token.text);
             sink.report(told(permissions, problem, worker, step, wish));
         }
     }
 }
 
-fn exact_names<'a>(scope: &Scope<'a>, site: SiteId) -> impl Iterator<Item = &'a str> {
+fn exact_names<'a>(scope: &RuleContext<'a>, site: SiteId) -> impl Iterator<Item = &'a str> {
     let names = scope.deployment.site(site).names.iter();
     names.filter(|name| name.kind == crate::model::NameKind::Exact).map(|name| &*name.token.text)
 }

@@ -2,7 +2,7 @@
 
 use crate::diagnostic::{Fix, Problem, Safety};
 use crate::handshake::openssl::Context;
-use crate::lint::{Scope, Sink};
+use crate::lint::{Reporter, RuleContext};
 use crate::model::{
     Change, Command, Endpoint, EndpointId, Origin, OriginKind, ProtocolChoice, Site, SiteId, Target, TlsPolicy, Token,
     Transport,
@@ -13,7 +13,7 @@ use crate::tls::{Protocol, Protocols};
 
 /// The protocols in force for each TLS binding of a site that decides them by its own policy, with their origin and the
 /// library's context.
-fn effective<'s>(scope: &'s Scope<'_>, site: SiteId) -> Vec<(&'s ProtocolChoice, Origin, &'s Context)> {
+fn effective<'s>(scope: &'s RuleContext<'_>, site: SiteId) -> Vec<(&'s ProtocolChoice, Origin, &'s Context)> {
     let tls = scope.tls_bindings(site).filter(|(_, _, binding)| !binding.rejects);
     let mut found: Vec<(&ProtocolChoice, Origin, &Context)> = Vec::new();
     for (_, _, binding) in tls {
@@ -34,7 +34,7 @@ fn names_protocols(command: &Command) -> bool {
 }
 
 /// Whether the library lets a version be negotiated. Absent where the library is not followed.
-fn is_reachable(scope: &Scope<'_>, protocol: Protocol, context: &Context) -> Option<bool> {
+fn is_reachable(scope: &RuleContext<'_>, protocol: Protocol, context: &Context) -> Option<bool> {
     match scope.deployment.platform.tls_library.kind {
         TlsLibraryKind::OpenSsl => Some(context.reaches(protocol)),
         TlsLibraryKind::Go => Some(protocol >= Protocol::Tls10),
@@ -43,7 +43,7 @@ fn is_reachable(scope: &Scope<'_>, protocol: Protocol, context: &Context) -> Opt
 }
 
 /// `deprecated-protocol`.
-pub fn deprecated(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
+pub fn deprecated(scope: &RuleContext<'_>, id: SiteId, site: &Site, sink: &mut Reporter) {
     for (choice, origin, context) in effective(scope, id) {
         let old =
             choice.set.iter().filter(|one| one.is_deprecated() && is_reachable(scope, *one, context) == Some(true));
@@ -66,7 +66,7 @@ pub fn deprecated(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
 }
 
 /// `protocol-unreachable`.
-pub fn unreachable(scope: &Scope<'_>, id: SiteId, _: &Site, sink: &mut Sink) {
+pub fn unreachable(scope: &RuleContext<'_>, id: SiteId, _: &Site, sink: &mut Reporter) {
     for (choice, origin, context) in effective(scope, id) {
         let dead = |one: Protocol| one.is_deprecated() && is_reachable(scope, one, context) == Some(false);
         let words: Vec<&(Protocol, Token)> = choice.words.iter().filter(|(one, _)| dead(*one)).collect();
@@ -87,7 +87,7 @@ pub fn unreachable(scope: &Scope<'_>, id: SiteId, _: &Site, sink: &mut Sink) {
 }
 
 /// `quic-without-tls13`: nginx looks at the default site of the socket alone.
-pub fn quic(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Sink) {
+pub fn quic(scope: &RuleContext<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Reporter) {
     let default = endpoint.unnamed.filter(|_| endpoint.transport == Transport::Quic && !scope.deployment.fragment);
     let Some(site) = default.map(|id| scope.deployment.site(endpoint.binding(id).site)) else { return };
     let protocols = &scope.deployment.policy(site.policy).protocols;
@@ -107,7 +107,7 @@ pub fn quic(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Si
 }
 
 /// `protocol-hole`: clients that end at TLS 1.2 offer it and all below, and share nothing newer.
-pub fn hole(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
+pub fn hole(scope: &RuleContext<'_>, id: SiteId, site: &Site, sink: &mut Reporter) {
     for (choice, origin, _) in effective(scope, id) {
         let has = |protocol| choice.set.contains(protocol);
         let below: Protocols = choice.set.iter().filter(|one| *one < Protocol::Tls12).collect();
@@ -131,7 +131,7 @@ pub fn hole(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
 }
 
 /// `modern-protocol-missing`.
-pub fn modern_missing(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
+pub fn modern_missing(scope: &RuleContext<'_>, id: SiteId, site: &Site, sink: &mut Reporter) {
     for (choice, origin, context) in effective(scope, id) {
         let name = scope.site_name(site);
         if !choice.set.contains(Protocol::Tls12) && !choice.set.contains(Protocol::Tls13) {
@@ -165,7 +165,7 @@ pub fn modern_missing(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sin
     }
 }
 
-fn has_tls13(scope: &Scope<'_>) -> bool {
+fn has_tls13(scope: &RuleContext<'_>) -> bool {
     let platform = &scope.deployment.platform;
     match platform.tls_library.kind {
         TlsLibraryKind::OpenSsl => platform.tls_library.version.at_least(1, 1, 1),
@@ -185,7 +185,7 @@ fn set(origin: Origin, all: Protocols, without: Protocols) -> Change {
 }
 
 /// The edit that takes protocols out of a written list, where a modern one remains.
-fn without(scope: &Scope<'_>, choice: &ProtocolChoice, old: Protocols, origin: Origin) -> Option<Fix> {
+fn without(scope: &RuleContext<'_>, choice: &ProtocolChoice, old: Protocols, origin: Origin) -> Option<Fix> {
     let to = old.iter().fold(choice.set, Protocols::without);
     let remains = to.contains(Protocol::Tls12) || to.contains(Protocol::Tls13);
     let one_directive = origin.written().filter(|written| {
@@ -200,7 +200,7 @@ fn without(scope: &Scope<'_>, choice: &ProtocolChoice, old: Protocols, origin: O
 }
 
 /// `shadowed-protocol`.
-pub fn shadowed(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Sink) {
+pub fn shadowed(scope: &RuleContext<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Reporter) {
     if endpoint.transport != Transport::Tls || scope.deployment.fragment {
         return;
     }
@@ -246,7 +246,7 @@ pub fn shadowed(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mu
 }
 
 /// `protocol-inherited-from-default-site`: once for what the default site writes, with every site that lives by it.
-pub fn inherited(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Sink) {
+pub fn inherited(scope: &RuleContext<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Reporter) {
     let is_whole = !scope.deployment.fragment;
     let default = endpoint.unnamed.filter(|_| is_whole && endpoint.transport == Transport::Tls);
     let Some(default) = default.map(|id| endpoint.binding(id)) else { return };
@@ -274,7 +274,7 @@ pub fn inherited(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &m
 }
 
 /// Whether every site that says nothing speaks these protocols already, so that saying them for all changes nothing.
-fn safety_for_all(scope: &Scope<'_>, set: Protocols) -> Safety {
+fn safety_for_all(scope: &RuleContext<'_>, set: Protocols) -> Safety {
     let protocols = |id| &scope.deployment.policy(id).protocols;
     let mut silent = scope.deployment.tls_endpoints().flat_map(|(_, endpoint)| &endpoint.bindings);
     let changes = silent.any(|binding| {

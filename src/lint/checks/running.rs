@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::validity::{moment, span};
 use crate::diagnostic::Problem;
-use crate::lint::{Scope, Sink};
+use crate::lint::{Reporter, RuleContext};
 use crate::model::ServerKind;
 use crate::pki::Certificate;
 
@@ -21,7 +21,7 @@ fn reload(server: ServerKind) -> &'static str {
 }
 
 /// `certificate-not-reloaded`: each file once.
-pub fn certificates(scope: &Scope<'_>, sink: &mut Sink) {
+pub fn certificates(scope: &RuleContext<'_>, sink: &mut Reporter) {
     let Some(running) = &scope.machine.running else { return };
     let pairs = scope.deployment.credentials.iter().flat_map(|set| &set.pairs);
     let mut seen = BTreeSet::new();
@@ -47,7 +47,7 @@ pub fn certificates(scope: &Scope<'_>, sink: &mut Sink) {
 }
 
 /// `config-not-reloaded`.
-pub fn configuration(scope: &Scope<'_>, sink: &mut Sink) {
+pub fn configuration(scope: &RuleContext<'_>, sink: &mut Reporter) {
     let Some(running) = &scope.machine.running else { return };
     let Some(newest) = running.configuration.first().filter(|one| scope.now - one.at >= PATIENCE) else { return };
     let Some(at) = scope.deployment.sites.first().map(|site| site.head) else { return };
@@ -61,7 +61,7 @@ pub fn configuration(scope: &Scope<'_>, sink: &mut Sink) {
 }
 
 /// `renewal-without-deploy-hook`.
-pub fn unhooked(scope: &Scope<'_>, sink: &mut Sink) {
+pub fn unhooked(scope: &RuleContext<'_>, sink: &mut Reporter) {
     let renewals = &scope.machine.renewals;
     let pairs = scope.deployment.credentials.iter().flat_map(|set| &set.pairs);
     let mut seen = BTreeSet::new();

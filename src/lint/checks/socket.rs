@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity};
-use crate::lint::{Scope, Sink};
+use crate::lint::{Reporter, RuleContext};
 use crate::model::{Address, Change, Endpoint, EndpointId, ListenUse, NameKind, Service, Site, SiteId, Transport};
 
 fn speaks_tls(endpoint: &Endpoint) -> bool {
@@ -16,7 +16,7 @@ fn is_unix(endpoint: &Endpoint) -> bool {
 }
 
 /// `plain-http-on-tls-port`.
-pub fn plain_on_tls_port(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Sink) {
+pub fn plain_on_tls_port(scope: &RuleContext<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Reporter) {
     if endpoint.transport != Transport::Plain || endpoint.proxy_protocol || is_unix(endpoint) {
         return;
     }
@@ -53,7 +53,7 @@ pub fn plain_on_tls_port(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, 
 }
 
 /// `default-site-not-tls`.
-pub fn default_plain(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Sink) {
+pub fn default_plain(scope: &RuleContext<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Reporter) {
     let Some((first, others)) = endpoint.uses.split_first().filter(|_| endpoint.transport == Transport::Plain) else {
         return;
     };
@@ -76,7 +76,7 @@ pub fn default_plain(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink
 }
 
 /// `listen-without-tls`.
-pub fn without_tls(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
+pub fn without_tls(scope: &RuleContext<'_>, id: SiteId, site: &Site, sink: &mut Reporter) {
     let Some(pair) = scope.deployment.credentials(site.credentials).pairs.first().filter(|_| site.has_own_credentials)
     else {
         return;
@@ -134,7 +134,7 @@ pub fn without_tls(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) 
 }
 
 /// `tls-on-http-port`.
-pub fn tls_on_http_port(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Sink) {
+pub fn tls_on_http_port(scope: &RuleContext<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Reporter) {
     if endpoint.transport != Transport::Tls || endpoint.listen.port != 80 {
         return;
     }
@@ -147,7 +147,7 @@ pub fn tls_on_http_port(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, s
 }
 
 /// `mixed-tls-and-plain-listener`.
-pub fn mixed(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Sink) {
+pub fn mixed(scope: &RuleContext<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Reporter) {
     if endpoint.transport != Transport::Tls {
         return;
     }
@@ -177,7 +177,7 @@ pub fn mixed(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut S
 }
 
 /// `listen-proxy-protocol-mixed`.
-pub fn proxy_protocol_mixed(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Sink) {
+pub fn proxy_protocol_mixed(scope: &RuleContext<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Reporter) {
     let Some(with) = endpoint.uses.iter().find(|one| one.proxy_protocol) else { return };
     for without in endpoint.uses.iter().filter(|one| !one.proxy_protocol) {
         let site = scope.deployment.site(without.site);
@@ -191,7 +191,7 @@ pub fn proxy_protocol_mixed(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoin
 }
 
 /// `implicit-default-server`.
-pub fn implicit_default(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Sink) {
+pub fn implicit_default(scope: &RuleContext<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Reporter) {
     let claimed = endpoint.uses.iter().any(|one| one.claims_default.is_some());
     if endpoint.transport != Transport::Tls || claimed || endpoint.bindings.len() < 2 || scope.deployment.fragment {
         return;
@@ -207,7 +207,7 @@ pub fn implicit_default(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, s
 }
 
 /// `listen-specific-shadows-wildcard`.
-pub fn specific_shadows_wildcard(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Sink) {
+pub fn specific_shadows_wildcard(scope: &RuleContext<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Reporter) {
     let Address::Ip(ip) = &endpoint.listen.address else { return };
     if ip.is_unspecified() || endpoint.transport == Transport::Quic {
         return;
@@ -250,7 +250,7 @@ pub fn specific_shadows_wildcard(scope: &Scope<'_>, _: EndpointId, endpoint: &En
 }
 
 /// `ipv6-listen-missing`.
-pub fn ipv6_missing(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Sink) {
+pub fn ipv6_missing(scope: &RuleContext<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Reporter) {
     let is_all_v4 = matches!(endpoint.listen.address, Address::Ip(IpAddr::V4(ip)) if ip.is_unspecified());
     if endpoint.transport != Transport::Tls || !is_all_v4 || scope.deployment.fragment {
         return;
@@ -278,7 +278,7 @@ pub fn ipv6_missing(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink:
 }
 
 /// `listen-http2-mixed`.
-pub fn http2_mixed(scope: &Scope<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Sink) {
+pub fn http2_mixed(scope: &RuleContext<'_>, _: EndpointId, endpoint: &Endpoint, sink: &mut Reporter) {
     let Some(with) = endpoint.uses.iter().find(|one| one.http2).filter(|_| speaks_tls(endpoint)) else { return };
     for without in endpoint.uses.iter().filter(|one| !one.http2) {
         let site = scope.deployment.site(without.site);

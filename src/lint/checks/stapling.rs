@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use crate::diagnostic::{Fix, Problem, Safety, Unjudged};
-use crate::lint::{Scope, Sink, Use};
+use crate::diagnostic::{Fix, Problem, Safety, Unchecked};
+use crate::lint::{Reporter, RuleContext, ServedCredential};
 use crate::model::{Change, ServerKind, Setting, Site, SiteId, Stapling, VerifyMode};
 use crate::pki::{Certificate, OcspResponse};
 use crate::source::ReadError;
 
 /// The responders of a site's certificates; absent where a certificate cannot be read.
-fn responders(scope: &Scope<'_>, site: &Site) -> Option<Vec<String>> {
+fn responders(scope: &RuleContext<'_>, site: &Site) -> Option<Vec<String>> {
     let pairs = &scope.deployment.credentials(site.credentials).pairs;
     let leaves: Option<Vec<_>> = pairs.iter().map(|pair| scope.leaf(pair)).collect();
     leaves.filter(|all| !all.is_empty()).map(|all| all.iter().flat_map(|leaf| leaf.ocsp_urls.clone()).collect())
@@ -28,7 +28,7 @@ fn is_name(host: &str) -> bool {
 }
 
 /// `stapling-without-resolver`.
-pub fn without_resolver(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
+pub fn without_resolver(scope: &RuleContext<'_>, id: SiteId, site: &Site, sink: &mut Reporter) {
     let setting = &scope.deployment.policy(site.policy).stapling;
     let Some(stapling) = setting.get().filter(|one| one.on && one.file.is_none() && !one.has_resolver) else { return };
     if scope.tls_bindings(id).next().is_none() {
@@ -44,7 +44,7 @@ pub fn without_resolver(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut S
 }
 
 /// `stapling-without-responder`.
-pub fn without_responder(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
+pub fn without_responder(scope: &RuleContext<'_>, id: SiteId, site: &Site, sink: &mut Reporter) {
     let setting = &scope.deployment.policy(site.policy).stapling;
     let Some(stapling) = setting.get().filter(|one| one.on && one.file.is_none() && one.responder.is_none()) else {
         return;
@@ -69,8 +69,8 @@ pub fn without_responder(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut 
 
 /// The sites that serve a certificate by TLS, with what they say of stapling.
 fn stapled<'s>(
-    scope: &'s Scope<'_>,
-    one: &'s Use<'_>,
+    scope: &'s RuleContext<'_>,
+    one: &'s ServedCredential<'_>,
 ) -> impl Iterator<Item = (&'s SiteId, &'s Site, &'s Setting<Stapling>, &'s Stapling)> {
     let served = one.sites.iter().filter(|site| scope.tls_bindings(**site).any(|(_, _, binding)| !binding.rejects));
     served.filter_map(|id| {
@@ -88,8 +88,8 @@ fn is_effective(leaf: &Certificate, stapling: &Stapling) -> bool {
 
 /// Turns stapling on where a response is then to be had: the issuer is sent along, and the responder can be reached.
 fn staples<'a>(
-    scope: &Scope<'a>,
-    one: &Use<'a>,
+    scope: &RuleContext<'a>,
+    one: &ServedCredential<'a>,
     leaf: &Certificate,
     site: SiteId,
     setting: &Setting<Stapling>,
@@ -106,7 +106,7 @@ fn staples<'a>(
 }
 
 /// `must-staple-without-stapling`.
-pub fn must_staple<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+pub fn must_staple<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &mut Reporter) {
     let Some((token, _)) = scope.certificate_file(one.pair) else { return };
     let Some(leaf) = scope.leaf(one.pair).filter(|leaf| leaf.must_staple) else { return };
     for (id, site, setting, _) in stapled(scope, one).filter(|(.., stapling)| !is_effective(leaf, stapling)) {
@@ -125,7 +125,7 @@ pub fn must_staple<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
 }
 
 /// `must-staple-first-handshake`: nginx asks the responder only once a client has come.
-pub fn first_handshake<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+pub fn first_handshake<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &mut Reporter) {
     let Some((token, _)) = scope.certificate_file(one.pair) else { return };
     let Some(leaf) = scope.leaf(one.pair).filter(|leaf| leaf.must_staple) else { return };
     let lazily = |(.., stapling): &(_, _, _, &Stapling)| is_effective(leaf, stapling) && stapling.file.is_none();
@@ -136,7 +136,7 @@ pub fn first_handshake<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
 }
 
 /// `stapling-issuer-missing`.
-pub fn issuer_missing<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+pub fn issuer_missing<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &mut Reporter) {
     let Some((token, _, chain)) = one.chain(scope) else { return };
     let Some((_, leaf)) = chain.sent.first().filter(|_| chain.leaf_behind.is_none()) else { return };
     if leaf.is_self_issued() || chain.sent.iter().any(|(_, other)| leaf.is_issued_by(other)) {
@@ -165,7 +165,7 @@ pub fn issuer_missing<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
 }
 
 /// `stapling-file-expired`.
-pub fn file_expired(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink) {
+pub fn file_expired(scope: &RuleContext<'_>, id: SiteId, site: &Site, sink: &mut Reporter) {
     let Some(stapling) = scope.deployment.policy(site.policy).stapling.get().filter(|stapling| stapling.on) else {
         return;
     };
@@ -176,7 +176,7 @@ pub fn file_expired(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink)
         Ok(response) => response,
         Err(error) if error.is_hidden() => {
             let reason = error.hidden(&token.text);
-            sink.unjudged.push(Unjudged { what: "stapling-file-expired".into(), reason, at: Some(token.span) });
+            sink.unjudged.push(Unchecked { what: "stapling-file-expired".into(), reason, at: Some(token.span) });
             return;
         }
         Err(error) => return sink.report(problem.case("not-readable").with("reason", error.to_string())),
@@ -194,7 +194,7 @@ pub fn file_expired(scope: &Scope<'_>, id: SiteId, site: &Site, sink: &mut Sink)
 }
 
 /// The response in a file; absent where it holds none.
-fn response(scope: &Scope<'_>, path: &Path) -> Result<Option<OcspResponse>, ReadError> {
+fn response(scope: &RuleContext<'_>, path: &Path) -> Result<Option<OcspResponse>, ReadError> {
     match scope.library.get(path) {
         Some(Ok(file)) => Ok(OcspResponse::parse(scope.sources.file(file.file).bytes())),
         Some(Err(error)) => Err(error.clone()),

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use super::validity::{date, span};
 use super::{cipher, client_certificate};
-use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity, Unjudged};
-use crate::lint::{Scope, Sink};
+use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity, Unchecked};
+use crate::lint::{Reporter, RuleContext};
 use crate::model::{
     Address, Change, Endpoint, OriginKind, Token, Transport, Upstream, UpstreamAuthorities, UpstreamPolicy,
     UpstreamTarget, UpstreamTransport, UpstreamVerification,
@@ -21,7 +21,7 @@ use crate::source::Span;
 use crate::tls::cipher::CipherLibrary;
 
 /// Each place that sends requests on, with its policy.
-fn each<'s>(scope: &'s Scope<'_>) -> impl Iterator<Item = (&'s Upstream, &'s UpstreamPolicy)> {
+fn each<'s>(scope: &'s RuleContext<'_>) -> impl Iterator<Item = (&'s Upstream, &'s UpstreamPolicy)> {
     let all = scope.deployment.upstreams.iter();
     all.map(|one| (one, scope.deployment.upstream_policy(one.policy)))
 }
@@ -62,15 +62,15 @@ fn is_name(host: &str) -> bool {
 }
 
 /// `proxy-file-unusable`, and the cipher strings of the same contexts.
-pub fn files(scope: &Scope<'_>, sink: &mut Sink) {
-    let conduct = scope.deployment.conduct;
+pub fn files(scope: &RuleContext<'_>, sink: &mut Reporter) {
+    let behavior = scope.deployment.behavior;
     for (_, policy) in each(scope).filter(|(one, _)| one.loads_files) {
         ciphers(scope, policy, sink);
-        if is_required(policy) || conduct.loads_unused_authorities {
+        if is_required(policy) || behavior.loads_unused_authorities {
             if let Some(UpstreamAuthorities::Own { file: Some(file), .. }) = policy.authorities.get()
                 && let Some((token, path)) = file.get()
             {
-                let may_be_empty = conduct.takes_empty_authorities;
+                let may_be_empty = behavior.takes_empty_authorities;
                 let holds = |file: &PemFile| may_be_empty || file.certificates().next().is_some();
                 readable(scope, token, path, "authorities", holds, sink);
             }
@@ -85,7 +85,7 @@ pub fn files(scope: &Scope<'_>, sink: &mut Sink) {
                 continue;
             };
             let certificate = readable(scope, token, path, "certificate", |_| true, sink);
-            if conduct.upstream_keys_beside_certificates {
+            if behavior.upstream_keys_beside_certificates {
                 if let Some(refusal) = certificate.and_then(loading::pairs_refusal) {
                     let problem = Problem::new("proxy-file-unusable", token.span).case("refused");
                     sink.report(problem.with("path", &*token.text).with("words", refusal.words));
@@ -102,7 +102,7 @@ pub fn files(scope: &Scope<'_>, sink: &mut Sink) {
 }
 
 /// `cipher-list-empty` and `cipher-list-syntax`, of a string for upstream servers.
-fn ciphers(scope: &Scope<'_>, policy: &UpstreamPolicy, sink: &mut Sink) {
+fn ciphers(scope: &RuleContext<'_>, policy: &UpstreamPolicy, sink: &mut Reporter) {
     let platform = &scope.deployment.platform;
     let library = &platform.tls_library;
     let Some(token) = policy.ciphers.as_ref().and_then(|list| list.get()) else { return };
@@ -113,10 +113,10 @@ fn ciphers(scope: &Scope<'_>, policy: &UpstreamPolicy, sink: &mut Sink) {
 
 /// What does not go together, or is not what it should be.
 fn pair_of(
-    scope: &Scope<'_>,
+    scope: &RuleContext<'_>,
     (token, certificate): (&Token, &PemFile),
     (key_token, key): (&Token, &PemFile),
-    sink: &mut Sink,
+    sink: &mut Reporter,
 ) {
     // The level of a client's own certificate is the platform's.
     let platform = &scope.deployment.platform;
@@ -130,31 +130,31 @@ fn pair_of(
 
 /// A file that the server reads when it starts; says so where it cannot be read or lacks what it is named for.
 fn readable<'s>(
-    scope: &'s Scope<'_>,
+    scope: &'s RuleContext<'_>,
     token: &Token,
     path: &Path,
     kind: &'static str,
     holds: impl Fn(&PemFile) -> bool,
-    sink: &mut Sink,
+    sink: &mut Reporter,
 ) -> Option<&'s PemFile> {
     let problem = || Problem::new("proxy-file-unusable", token.span).with("path", &*token.text);
     match scope.library.get(path)? {
         Ok(file) if holds(file) => return Some(file),
         Ok(_) => sink.report(problem().case(kind)),
-        Err(error) if error.is_hidden() => sink.unjudged.push(Unjudged {
+        Err(error) if error.is_hidden() => sink.unjudged.push(Unchecked {
             what: "upstream file".into(),
             reason: error.hidden(&token.text),
             at: Some(token.span),
         }),
         // A server that looks while reading says so by itself.
-        Err(error) if error.is_missing() && scope.deployment.conduct.loads_unused_authorities => {}
+        Err(error) if error.is_missing() && scope.deployment.behavior.loads_unused_authorities => {}
         Err(error) => sink.report(problem().with("reason", error.to_string())),
     }
     None
 }
 
 /// `proxy-certificate-expired`: what is shown to upstream servers, and what they are held against, once for each word.
-pub fn expired(scope: &Scope<'_>, sink: &mut Sink) {
+pub fn expired(scope: &RuleContext<'_>, sink: &mut Reporter) {
     let mut seen: BTreeSet<(Span, &'static str)> = BTreeSet::new();
     let mut report = |token: &Token, case: &'static str, problem: Problem| {
         if seen.insert((token.span, case)) {
@@ -223,7 +223,7 @@ pub fn expired(scope: &Scope<'_>, sink: &mut Sink) {
 }
 
 /// `proxy-verify-without-ca`.
-pub fn without_authority(scope: &Scope<'_>, sink: &mut Sink) {
+pub fn without_authority(scope: &RuleContext<'_>, sink: &mut Reporter) {
     for (upstream, policy) in each(scope).filter(|(one, policy)| one.loads_files && is_required(policy)) {
         if policy.authorities.get() == Some(&UpstreamAuthorities::None) {
             let at = policy.verification.origin.written().unwrap_or(upstream.at);
@@ -234,7 +234,7 @@ pub fn without_authority(scope: &Scope<'_>, sink: &mut Sink) {
 }
 
 /// `proxy-verification-disabled`.
-pub fn unverified(scope: &Scope<'_>, sink: &mut Sink) {
+pub fn unverified(scope: &RuleContext<'_>, sink: &mut Reporter) {
     for (upstream, policy) in each(scope).filter(|(_, policy)| policy.engine.get() == Some(&true)) {
         let off = policy.verification.get() == Some(&UpstreamVerification::Off);
         let Some(target) = by_tls(upstream).find(|target| !is_local(target)) else { continue };
@@ -276,7 +276,7 @@ pub fn unverified(scope: &Scope<'_>, sink: &mut Sink) {
 }
 
 /// `proxy-tls-engine-off`.
-pub fn engine_off(scope: &Scope<'_>, sink: &mut Sink) {
+pub fn engine_off(scope: &RuleContext<'_>, sink: &mut Reporter) {
     for (upstream, policy) in each(scope).filter(|(_, policy)| policy.engine.get() == Some(&false)) {
         let Some(target) = by_tls(upstream).next() else { continue };
         let mut problem = Problem::new("proxy-tls-engine-off", upstream.at).with("target", &*target.written.text);
@@ -292,7 +292,7 @@ pub fn engine_off(scope: &Scope<'_>, sink: &mut Sink) {
 }
 
 /// `proxy-name-not-sent`.
-pub fn name_not_sent(scope: &Scope<'_>, sink: &mut Sink) {
+pub fn name_not_sent(scope: &RuleContext<'_>, sink: &mut Reporter) {
     for (upstream, policy) in each(scope) {
         if policy.sends_name.get() != Some(&false) {
             continue;
@@ -317,7 +317,7 @@ pub fn name_not_sent(scope: &Scope<'_>, sink: &mut Sink) {
 }
 
 /// `proxy-client-certificate-wrong-usage`.
-pub fn wrong_usage(scope: &Scope<'_>, sink: &mut Sink) {
+pub fn wrong_usage(scope: &RuleContext<'_>, sink: &mut Reporter) {
     const CLIENT: &str = "1.3.6.1.5.5.7.3.2";
     for (_, policy) in each(scope) {
         for (token, path) in policy.credentials.iter().filter_map(|pair| pair.certificate.get()) {
@@ -332,7 +332,7 @@ pub fn wrong_usage(scope: &Scope<'_>, sink: &mut Sink) {
 }
 
 /// The socket of this very configuration that a target leads to.
-fn served<'s>(scope: &'s Scope<'_>, target: &UpstreamTarget) -> Option<&'s Endpoint> {
+fn served<'s>(scope: &'s RuleContext<'_>, target: &UpstreamTarget) -> Option<&'s Endpoint> {
     let (address, port) = target.address.get()?;
     scope.deployment.endpoints.iter().find(|one| match (&one.listen.address, address) {
         (Address::Unix(own), Address::Unix(wanted)) => own == wanted,
@@ -347,7 +347,7 @@ fn served<'s>(scope: &'s Scope<'_>, target: &UpstreamTarget) -> Option<&'s Endpo
 }
 
 /// Sends on by TLS what is sent on without.
-fn by_https(scope: &Scope<'_>, written: &Token) -> Option<Fix> {
+fn by_https(scope: &RuleContext<'_>, written: &Token) -> Option<Fix> {
     const SCHEME: &str = "http://";
     let scheme = written.part(0, SCHEME.len());
     let is_verbatim = scope.text(scheme).eq_ignore_ascii_case(SCHEME);
@@ -359,7 +359,7 @@ fn by_https(scope: &Scope<'_>, written: &Token) -> Option<Fix> {
 }
 
 /// `proxy-http-to-tls-port`.
-pub fn http_to_tls(scope: &Scope<'_>, sink: &mut Sink) {
+pub fn http_to_tls(scope: &RuleContext<'_>, sink: &mut Reporter) {
     for (upstream, _) in each(scope) {
         let plain = upstream.targets.iter().filter(|one| one.transport == UpstreamTransport::Plain);
         let says_http = |word: &str| word.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("http://"));
@@ -384,7 +384,7 @@ pub fn http_to_tls(scope: &Scope<'_>, sink: &mut Sink) {
 
 /// What an upstream of this very configuration sends, where that is known.
 fn sent(
-    scope: &Scope<'_>,
+    scope: &RuleContext<'_>,
     policy: &UpstreamPolicy,
     target: &UpstreamTarget,
 ) -> Option<(String, Vec<Arc<Certificate>>)> {
@@ -402,7 +402,7 @@ fn sent(
 }
 
 /// `proxy-name-mismatch`.
-pub fn name_mismatch(scope: &Scope<'_>, sink: &mut Sink) {
+pub fn name_mismatch(scope: &RuleContext<'_>, sink: &mut Reporter) {
     for (upstream, policy) in each(scope).filter(|(_, policy)| policy.checks_name.get() == Some(&true)) {
         for target in by_tls(upstream) {
             let Some((name, chain)) = sent(scope, policy, target) else { continue };
@@ -422,7 +422,7 @@ pub fn name_mismatch(scope: &Scope<'_>, sink: &mut Sink) {
 }
 
 /// `proxy-trusted-ca-missing`.
-pub fn untrusted(scope: &Scope<'_>, sink: &mut Sink) {
+pub fn untrusted(scope: &RuleContext<'_>, sink: &mut Reporter) {
     for (upstream, policy) in each(scope).filter(|(_, policy)| is_required(policy)) {
         let Some(UpstreamAuthorities::Own { file: Some(file), folder: None }) = policy.authorities.get() else {
             continue;

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::clock;
 use crate::diagnostic::Problem;
-use crate::lint::{Scope, Sink, Use};
+use crate::lint::{Reporter, RuleContext, ServedCredential};
 use crate::model::Token;
 use crate::pki::Certificate;
 
@@ -33,13 +33,19 @@ pub fn span(seconds: i64) -> String {
     format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
 
-fn leaf<'a>(scope: &Scope<'a>, one: &Use<'a>) -> Option<(&'a Token, &'a Certificate)> {
+fn leaf<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>) -> Option<(&'a Token, &'a Certificate)> {
     let (token, _) = scope.certificate_file(one.pair)?;
     (!one.sites.is_empty()).then_some(())?;
     scope.leaf(one.pair).map(|leaf| (token, &**leaf))
 }
 
-fn about(scope: &Scope<'_>, rule: &'static str, token: &Token, certificate: &Certificate, one: &Use<'_>) -> Problem {
+fn about(
+    scope: &RuleContext<'_>,
+    rule: &'static str,
+    token: &Token,
+    certificate: &Certificate,
+    one: &ServedCredential<'_>,
+) -> Problem {
     let names: Vec<String> =
         one.sites.iter().map(|site| scope.site_name(scope.deployment.site(*site))).take(3).collect();
     Problem::new(rule, token.span)
@@ -51,7 +57,12 @@ fn about(scope: &Scope<'_>, rule: &'static str, token: &Token, certificate: &Cer
 }
 
 /// The place of a certificate in its file, as a label of a problem.
-fn pointing<'a>(scope: &Scope<'a>, problem: Problem, one: &Use<'a>, certificate: &Certificate) -> Problem {
+fn pointing<'a>(
+    scope: &RuleContext<'a>,
+    problem: Problem,
+    one: &ServedCredential<'a>,
+    certificate: &Certificate,
+) -> Problem {
     let Some((_, file)) = scope.certificate_file(one.pair).filter(|(_, file)| !file.is_secret()) else {
         return problem;
     };
@@ -65,14 +76,14 @@ fn pointing<'a>(scope: &Scope<'a>, problem: Problem, one: &Use<'a>, certificate:
 }
 
 /// Whether the server passes over a certificate for another of its set that is valid now.
-fn is_passed_over<'a>(scope: &Scope<'a>, one: &Use<'a>) -> bool {
+fn is_passed_over<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>) -> bool {
     let is_valid = |leaf: &Certificate| (leaf.not_before..=leaf.not_after).contains(&scope.now);
-    scope.deployment.conduct.chooses_by_name
+    scope.deployment.behavior.chooses_by_name
         && one.set.pairs.iter().any(|pair| scope.leaf(pair).is_some_and(|leaf| is_valid(leaf)))
 }
 
 /// `certificate-expired`.
-pub fn expired<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+pub fn expired<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &mut Reporter) {
     let Some((token, leaf)) = leaf(scope, one) else { return };
     if scope.now > leaf.not_after && !is_passed_over(scope, one) {
         sink.report(
@@ -85,7 +96,7 @@ pub fn expired<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
 pub const SKEW: i64 = 300;
 
 /// `certificate-not-yet-valid`.
-pub fn not_yet<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+pub fn not_yet<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &mut Reporter) {
     let Some((token, leaf)) = leaf(scope, one) else { return };
     if scope.now < leaf.not_before - SKEW && !is_passed_over(scope, one) && !clock::is_wrong(scope) {
         let wait = span(leaf.not_before - scope.now);
@@ -96,7 +107,7 @@ pub fn not_yet<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
 }
 
 /// `certificate-expires-soon`: less is left than the smaller of a number of days and a share of the lifetime.
-pub fn soon<'a>(scope: &Scope<'a>, one: &Use<'a>, sink: &mut Sink) {
+pub fn soon<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &mut Reporter) {
     let Some((token, leaf)) = leaf(scope, one) else { return };
     let parameter = |name| scope.settings.parameter("certificate-expires-soon", name);
     let lifetime = leaf.not_after - leaf.not_before;

@@ -3,15 +3,15 @@
 use super::names::KeyName;
 use super::{Out, listed};
 use crate::diagnostic::Problem;
-use crate::lint::{Scope, Use};
+use crate::lint::{RuleContext, ServedCredential};
 use crate::pki::{Certificate, KeyKind};
 
 const DAY: i64 = 86_400;
 
 /// The leaves that some site serves, each with the place of its file's name.
 fn leaves<'a>(
-    scope: &'a Scope<'_>,
-    uses: &'a [Use<'_>],
+    scope: &'a RuleContext<'_>,
+    uses: &'a [ServedCredential<'_>],
 ) -> impl Iterator<Item = (crate::source::Span, &'a Certificate, String)> {
     uses.iter().filter(|one| !one.sites.is_empty()).filter_map(|one| {
         let (token, _) = scope.certificate_file(one.pair)?;
@@ -27,7 +27,13 @@ fn about(out: &Out<'_>, at: crate::source::Span, leaf: &Certificate, sites: Stri
 }
 
 /// `keys`.
-pub fn keys(scope: &Scope<'_>, uses: &[Use<'_>], allowed: &[KeyName], rsa_bits: u32, out: &mut Out<'_>) {
+pub fn keys(
+    scope: &RuleContext<'_>,
+    uses: &[ServedCredential<'_>],
+    allowed: &[KeyName],
+    rsa_bits: u32,
+    out: &mut Out<'_>,
+) {
     for (at, leaf, sites) in leaves(scope, uses) {
         let kind = &leaf.key.kind;
         let is_small = *kind == KeyKind::Rsa && leaf.key.bits < rsa_bits;
@@ -47,7 +53,7 @@ pub fn keys(scope: &Scope<'_>, uses: &[Use<'_>], allowed: &[KeyName], rsa_bits: 
 }
 
 /// `lifetime`.
-pub fn lifetime(scope: &Scope<'_>, uses: &[Use<'_>], days: u32, out: &mut Out<'_>) {
+pub fn lifetime(scope: &RuleContext<'_>, uses: &[ServedCredential<'_>], days: u32, out: &mut Out<'_>) {
     for (at, leaf, sites) in leaves(scope, uses).filter(|_| days > 0) {
         let lifetime = leaf.not_after - leaf.not_before;
         if lifetime > i64::from(days) * DAY {
@@ -59,7 +65,7 @@ pub fn lifetime(scope: &Scope<'_>, uses: &[Use<'_>], days: u32, out: &mut Out<'_
 }
 
 /// `issuer`.
-pub fn issuer(scope: &Scope<'_>, uses: &[Use<'_>], allowed: &[String], out: &mut Out<'_>) {
+pub fn issuer(scope: &RuleContext<'_>, uses: &[ServedCredential<'_>], allowed: &[String], out: &mut Out<'_>) {
     for (at, leaf, sites) in leaves(scope, uses).filter(|_| !allowed.is_empty()) {
         let common = leaf.issuer.split(", ").find_map(|part| part.trim().strip_prefix("CN=")).unwrap_or_default();
         if allowed.iter().any(|name| *name == leaf.issuer || name == common) {

@@ -3,7 +3,7 @@
 use super::names::{CipherName, GroupName, VersionName};
 use super::{Out, listed};
 use crate::handshake::openssl::Context;
-use crate::lint::Scope;
+use crate::lint::RuleContext;
 use crate::lint::checks::written_groups;
 use crate::model::{Setting, Site, SiteId, TlsPolicy, Token};
 use crate::platform::TlsLibraryKind;
@@ -19,7 +19,7 @@ struct Spoken<'s> {
 }
 
 /// Each policy of each site once.
-fn spoken<'s>(scope: &'s Scope<'_>) -> impl Iterator<Item = Spoken<'s>> {
+fn spoken<'s>(scope: &'s RuleContext<'_>) -> impl Iterator<Item = Spoken<'s>> {
     let is_known = scope.deployment.platform.tls_library.kind != TlsLibraryKind::Other;
     let sites = scope.deployment.sites.iter().enumerate().filter(move |_| is_known);
     sites.flat_map(move |(at, site)| {
@@ -54,7 +54,7 @@ impl Spoken<'_> {
 }
 
 /// `protocols`.
-pub fn protocols(scope: &Scope<'_>, allowed: &[VersionName], required: &[VersionName], out: &mut Out<'_>) {
+pub fn protocols(scope: &RuleContext<'_>, allowed: &[VersionName], required: &[VersionName], out: &mut Out<'_>) {
     for one in spoken(scope) {
         let Some(set) = one.protocols() else { continue };
         let words = one.policy.protocols.get().map(|choice| &choice.words[..]).unwrap_or_default();
@@ -86,7 +86,7 @@ pub fn protocols(scope: &Scope<'_>, allowed: &[VersionName], required: &[Version
 }
 
 /// `ciphers`.
-pub fn ciphers(scope: &Scope<'_>, allowed: &[CipherName], forbidden: &[CipherName], out: &mut Out<'_>) {
+pub fn ciphers(scope: &RuleContext<'_>, allowed: &[CipherName], forbidden: &[CipherName], out: &mut Out<'_>) {
     let is_wrong = |suite: &CipherSuite| {
         !allowed.is_empty() && !allowed.iter().any(|name| name.0.name == suite.name)
             || forbidden.iter().any(|name| name.0.name == suite.name)
@@ -137,7 +137,7 @@ pub fn ciphers(scope: &Scope<'_>, allowed: &[CipherName], forbidden: &[CipherNam
 }
 
 /// `groups`.
-pub fn groups(scope: &Scope<'_>, allowed: &[GroupName], out: &mut Out<'_>) {
+pub fn groups(scope: &RuleContext<'_>, allowed: &[GroupName], out: &mut Out<'_>) {
     if allowed.is_empty() {
         return;
     }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::verdict;
-use crate::pipeline::{Comparison, Half, Start};
+use crate::pipeline::{ComparedConfig, Comparison, Start};
 use crate::report::json::{self, Location, TOOL, Target, Tool};
 
 #[derive(Debug, Serialize)]
@@ -63,7 +63,7 @@ struct Summary {
     hosts: usize,
 }
 
-fn side(half: &Half) -> Side {
+fn side(half: &ComparedConfig) -> Side {
     let start = match half.start {
         Start::Ok => "ok",
         Start::Fail => "fail",

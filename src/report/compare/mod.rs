@@ -11,7 +11,7 @@ pub use markdown::markdown;
 pub use pretty::{concise, pretty};
 
 use crate::compare::{Drift, Effect};
-use crate::pipeline::{Comparison, Half};
+use crate::pipeline::{ComparedConfig, Comparison};
 use crate::source::{Position, Span};
 
 /// A place of one side as people find it.
@@ -27,8 +27,8 @@ struct Spot {
 const LINE: usize = 120;
 
 impl Spot {
-    fn of(half: &Half, span: Span) -> Spot {
-        let span = half.sources.place(span).span;
+    fn of(half: &ComparedConfig, span: Span) -> Spot {
+        let span = half.sources.resolve_span(span).span;
         let (start, end) = half.sources.positions(span);
         let file = half.sources.file(span.file);
         let text = String::from_utf8_lossy(file.line(start.line)).trim().to_owned();

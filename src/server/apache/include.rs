@@ -47,7 +47,7 @@ struct Open {
     text: FileId,
     lines: Arc<[Line]>,
     at: usize,
-    via: Option<FrameId>,
+    include_chain: Option<FrameId>,
     /// The file's index; absent for a macro's lines, which belong to the text around them.
     file: Option<usize>,
     /// The macro's name.
@@ -61,7 +61,7 @@ struct Open {
 struct Here {
     text: FileId,
     line: Line,
-    via: Option<FrameId>,
+    include_chain: Option<FrameId>,
 }
 
 /// A line as it is looked at: continuation lines joined, variables replaced.
@@ -72,7 +72,7 @@ struct Cut {
     end: u32,
     /// The line as it is written.
     line: Span,
-    via: Option<FrameId>,
+    include_chain: Option<FrameId>,
 }
 
 pub(super) struct Reader<'a> {
@@ -180,19 +180,19 @@ impl Reader<'_> {
         self.sources.add(path, bytes, text)
     }
 
-    fn enter_file(&mut self, file: usize, via: Option<FrameId>) {
+    fn enter_file(&mut self, file: usize, include_chain: Option<FrameId>) {
         let (text, lines) = self.files.opened(file, &self.out);
         let has_mark = self.out.text(text).starts_with(b"\xef\xbb\xbf");
         let lines = if has_mark { section::without_mark(&lines).into() } else { lines };
         if has_mark {
             self.byte_order_mark(text);
         }
-        let from = self.out.frames.outward(via).next().map_or(Span::new(text, 0, 0), |frame| frame.at);
+        let from = self.out.frames.outward(include_chain).next().map_or(Span::new(text, 0, 0), |frame| frame.at);
         if self.too_many_lines(from, lines.len()) {
             return;
         }
         let sections = self.sections.len();
-        self.open.push(Open { text, lines, at: 0, via, file: Some(file), macro_name: None, sections });
+        self.open.push(Open { text, lines, at: 0, include_chain, file: Some(file), macro_name: None, sections });
     }
 
     /// Reads until nothing is open.
@@ -211,7 +211,7 @@ impl Reader<'_> {
             let open = self.open.last_mut()?;
             if let Some(line) = open.lines.get(open.at).copied() {
                 open.at += 1;
-                return Some(Here { text: open.text, line, via: open.via });
+                return Some(Here { text: open.text, line, include_chain: open.include_chain });
             }
             if open.file.is_some() {
                 return None;
@@ -223,7 +223,13 @@ impl Reader<'_> {
     /// Cuts a line: joins it where it goes on below, and replaces variables where `substitute` says so.
     fn cut(&mut self, here: Here, substitute: bool) -> Cut {
         let written = here.line.span(here.text);
-        let whole = Cut { text: here.text, start: here.line.start, end: here.line.end, line: written, via: here.via };
+        let whole = Cut {
+            text: here.text,
+            start: here.line.start,
+            end: here.line.end,
+            line: written,
+            include_chain: here.include_chain,
+        };
         let has_variable = substitute && syntax::has_variable(&self.out.text(here.text)[here.line.range()]);
         if !here.line.joined && !has_variable {
             return whole;
@@ -243,7 +249,7 @@ impl Reader<'_> {
         };
         let end = text.len() as u32;
         let id = self.make(here.text, text, segments);
-        Cut { text: id, start: 0, end, line: written, via: here.via }
+        Cut { text: id, start: 0, end, line: written, include_chain: here.include_chain }
     }
 
     /// Registers a text that substitution made; past the limit nothing more is read.
@@ -303,7 +309,7 @@ impl Reader<'_> {
                     name: (start, end),
                     arguments: (word.end.min(cut.end), cut.end),
                     line: cut.line,
-                    via: cut.via,
+                    include_chain: cut.include_chain,
                 };
                 // Lowering looks at all of them: where they stand, and the number of their arguments.
                 self.out.statements.push(statement);

@@ -2,7 +2,7 @@
 //! decides who answers on which socket.
 //!
 //! Settings in directories do not touch the handshake and are left out. Lowering never fails: what is wrong becomes a
-//! [`Problem`], what cannot be known an [`Unjudged`].
+//! [`Problem`], what cannot be known an [`Unchecked`].
 
 mod answer;
 mod bind;
@@ -27,7 +27,7 @@ use self::managed::Managed;
 use super::directives::{self, Context, Entry};
 use super::include::{Loaded, Statement};
 use super::syntax::{Kind, Word};
-use crate::diagnostic::{Edit, Fix, Problem, Safety, Unjudged};
+use crate::diagnostic::{Edit, Fix, Problem, Safety, Unchecked};
 use crate::model::{Deployment, FrameId, RunAs, ServerKind, TicketKey, Token};
 use crate::platform::{KeepsApart, Platform, TlsLibrary, TlsLibraryKind};
 use crate::source::{FileSystem, Span};
@@ -37,7 +37,7 @@ use crate::tls::{Protocol, Protocols};
 struct Host {
     head: Span,
     block: Span,
-    via: Option<FrameId>,
+    include_chain: Option<FrameId>,
     /// In a place of its own: hosts are many, and levels large.
     level: Box<Level>,
     addresses: Vec<Address>,
@@ -146,7 +146,7 @@ pub(super) struct Lowering<'a> {
     /// Whether a file that was looked at is empty, by its path; the same for all stretches.
     emptiness: Arc<Mutex<HashMap<OsString, bool>>>,
     problems: Vec<Problem>,
-    unjudged: Vec<Unjudged>,
+    unjudged: Vec<Unchecked>,
 }
 
 /// Lowers what was read.
@@ -367,7 +367,8 @@ impl<'a> Lowering<'a> {
             self.problems.extend(problem.map(|problem| *problem));
             let lower = row.map_or("", |row| row.lower);
             if let Some((_, since, instead)) = OUT_OF_USE.iter().find(|(name, ..)| is_sound && *name == lower) {
-                let said = setting::Said { name: lower, statement, words: &words, text: loaded.text(statement.text) };
+                let said =
+                    setting::DirectiveRef { name: lower, statement, words: &words, text: loaded.text(statement.text) };
                 let problem = setting::deprecated(&said, since, instead);
                 self.problems.push(if instead.is_empty() { problem.case("without-effect") } else { problem });
             }
@@ -381,10 +382,12 @@ impl<'a> Lowering<'a> {
                 let next = self.enter(statement, lower, open.len() == 1);
                 open.push(next);
             } else if is_sound && is_read(lower) && !matches!(open[open.len() - 1], Scope::Elsewhere) {
-                let said = setting::Said { name: lower, statement, words: &words, text: loaded.text(statement.text) };
+                let said =
+                    setting::DirectiveRef { name: lower, statement, words: &words, text: loaded.text(statement.text) };
                 self.directive(&said, open[open.len() - 1]);
             } else if is_sound && is_read_inside(lower) {
-                let said = setting::Said { name: lower, statement, words: &words, text: loaded.text(statement.text) };
+                let said =
+                    setting::DirectiveRef { name: lower, statement, words: &words, text: loaded.text(statement.text) };
                 let level = match open.iter().rev().find(|scope| !matches!(scope, Scope::Elsewhere)) {
                     Some(Scope::Server) => &mut self.server,
                     Some(Scope::Host(at)) => &mut self.hosts[*at].level,
@@ -445,7 +448,7 @@ impl<'a> Lowering<'a> {
             let token = word.token(text, file);
             if self.is_open(&token.text) {
                 let reason = format!("`{}` hangs on a variable that nothing defines", token.text);
-                self.unjudged.push(Unjudged { what: "address".into(), reason, at: Some(token.span) });
+                self.unjudged.push(Unchecked { what: "address".into(), reason, at: Some(token.span) });
                 continue;
             }
             if self.tells_undefined(&token, "site") {
@@ -462,10 +465,17 @@ impl<'a> Lowering<'a> {
             }
         }
         let block = statement.line;
-        self.hosts.push(Host { head, block, via: statement.via, level: Box::default(), addresses, is_server: false });
+        self.hosts.push(Host {
+            head,
+            block,
+            include_chain: statement.include_chain,
+            level: Box::default(),
+            addresses,
+            is_server: false,
+        });
     }
 
-    fn directive(&mut self, said: &setting::Said<'_>, scope: Scope) {
+    fn directive(&mut self, said: &setting::DirectiveRef<'_>, scope: Scope) {
         match scope {
             Scope::Server => match said.name {
                 "listen" => self.listen(said),
@@ -494,12 +504,12 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    fn listen(&mut self, said: &setting::Said<'_>) {
+    fn listen(&mut self, said: &setting::DirectiveRef<'_>) {
         let tokens: Vec<Token> = said.words.iter().map(|word| said.token(word)).collect();
         let Some(first) = tokens.first() else { return };
         if self.is_open(&first.text) {
             let reason = format!("`{}` hangs on a variable that nothing defines", first.text);
-            self.unjudged.push(Unjudged { what: "listen".into(), reason, at: Some(first.span) });
+            self.unjudged.push(Unchecked { what: "listen".into(), reason, at: Some(first.span) });
             self.unjudged_sockets = true;
             return;
         }

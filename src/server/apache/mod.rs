@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 pub use self::edit::ApacheEditor;
 use self::include::{Loaded, Start, Variables};
 pub use self::outline::outline;
-use super::{Form, Input, Understood};
+use super::{Completeness, Input, ParsedConfig};
 use crate::model::{Deployment, Editor};
 use crate::platform::Platform;
 use crate::source::{FileSystem, Limits, Sources};
@@ -37,8 +37,8 @@ pub fn read(
     let first = input.roots.first().map(|root| root.path.clone()).unwrap_or_default();
     let folder = first.parent().unwrap_or(Path::new("")).to_path_buf();
     let (fragment, server_root) = match input.form {
-        Form::Whole => (false, Some(server_root(files, &folder, &first, &platform))),
-        Form::Fragment { prefix } => (true, prefix.map(|folder| above_conf(&folder))),
+        Completeness::Whole => (false, Some(server_root(files, &folder, &first, &platform))),
+        Completeness::Fragment { prefix } => (true, prefix.map(|folder| above_conf(&folder))),
     };
     let mut variables = Variables::default();
     if !fragment {
@@ -84,7 +84,7 @@ fn above_conf(folder: &Path) -> PathBuf {
     }
 }
 
-impl Understood for Apache {
+impl ParsedConfig for Apache {
     fn deployment(&self) -> &Deployment {
         &self.deployment
     }

@@ -1,7 +1,7 @@
 //! Where comments and directives stand in an Apache file, for what people write beside it.
 
 use super::syntax::{self, Kind, kind};
-use crate::server::{Outline, Stretch};
+use crate::server::{ByteRange, Outline};
 
 /// Where comments and directives stand. A section is a directive as far as its closing line.
 pub fn outline(text: &[u8]) -> Outline {
@@ -22,7 +22,7 @@ pub fn outline(text: &[u8]) -> Outline {
                 if what == Kind::Open {
                     open.push(out.directives.len());
                 }
-                out.directives.push(Stretch { start: line.start, end: line.end });
+                out.directives.push(ByteRange { start: line.start, end: line.end });
             }
         }
     }
@@ -35,13 +35,13 @@ pub fn outline(text: &[u8]) -> Outline {
 }
 
 /// The comments between two logical lines: whole lines.
-fn comments(text: &[u8], from: usize, to: usize, out: &mut Vec<Stretch>) {
+fn comments(text: &[u8], from: usize, to: usize, out: &mut Vec<ByteRange>) {
     let mut at = from;
     for line in text[from..to].split_inclusive(|byte| *byte == b'\n') {
         let start = at + line.iter().take_while(|byte| syntax::is_space(**byte)).count();
         let end = at + line.trim_ascii_end().len();
         if start < end && text[start] == b'#' {
-            out.push(Stretch { start: start as u32, end: end as u32 });
+            out.push(ByteRange { start: start as u32, end: end as u32 });
         }
         at += line.len();
     }
@@ -55,8 +55,8 @@ mod tests {
     fn sections_are_directives_and_comments_are_lines() {
         let text = b"# one\nListen 1\n<VirtualHost *:1>\n  # two\n  A \\\n  b\n</VirtualHost>\n#three";
         let found = outline(text);
-        let shown = |all: &[Stretch]| -> Vec<String> {
-            let part = |one: &Stretch| &text[one.start as usize..one.end as usize];
+        let shown = |all: &[ByteRange]| -> Vec<String> {
+            let part = |one: &ByteRange| &text[one.start as usize..one.end as usize];
             all.iter().map(|one| String::from_utf8_lossy(part(one)).into_owned()).collect()
         };
         assert_eq!(shown(&found.comments), ["# one", "# two", "#three"]);

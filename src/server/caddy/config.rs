@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use foldhash::HashSet;
 
-use crate::model::{Answer, FrameId, Listen, Name, Token, Webroot};
+use crate::model::{DocumentRoot, FrameId, HttpResponse, Listen, Name, Token};
 use crate::source::Span;
 
 /// A configuration of the http and tls apps.
@@ -67,7 +67,7 @@ pub struct SiteDraft {
     /// The whole block.
     pub block: Span,
     /// The imports that led there.
-    pub via: Option<FrameId>,
+    pub include_chain: Option<FrameId>,
     /// The names it answers to.
     pub names: Vec<Name>,
     /// Its own settings, where any are written.
@@ -81,9 +81,9 @@ pub struct SiteDraft {
     /// Where it has names that are not known.
     pub opaque: Option<Span>,
     /// What it answers to requests.
-    pub answers: Vec<Answer>,
+    pub answers: Vec<HttpResponse>,
     /// The folders whose files it gives.
-    pub webroots: Vec<Webroot>,
+    pub webroots: Vec<DocumentRoot>,
     /// Where it sends requests on to.
     pub proxies: Vec<Proxy>,
 }
@@ -93,7 +93,7 @@ pub struct Proxy {
     /// What to point at.
     pub at: Span,
     /// The imports that led there.
-    pub via: Option<FrameId>,
+    pub include_chain: Option<FrameId>,
     /// Addresses.
     pub targets: Vec<Token>,
     /// How TLS is spoken, where it is.
@@ -196,7 +196,7 @@ pub struct Client {
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     /// The imports that led there.
-    pub via: Option<FrameId>,
+    pub include_chain: Option<FrameId>,
     /// Oldest protocol.
     pub oldest: Option<Token>,
     /// Newest protocol.
@@ -266,7 +266,7 @@ pub struct Loader {
     /// Tags for policies to choose by.
     pub tags: Vec<Arc<str>>,
     /// The imports that led there.
-    pub via: Option<FrameId>,
+    pub include_chain: Option<FrameId>,
 }
 
 /// Who signs.

@@ -94,7 +94,7 @@ impl<'a> CaddyEditor<'a> {
             let text = format!("{end}{outer}\ttls {{{end}{outer}\t\tprotocols {word}{end}{outer}\t}}");
             return self.insert(first, text);
         };
-        if tls.name.span.file != site.head.file || tls.name.via != site.via {
+        if tls.name.span.file != site.head.file || tls.name.include_chain != site.include_chain {
             return None; // imported: other sites may share it
         }
         let outer = self.indent(tls.name.span)?;
@@ -123,7 +123,9 @@ impl<'a> CaddyEditor<'a> {
         let section = self.section(head).filter(|section| section.keys.len() == 1)?;
         let mut all = section.block.nodes.iter().filter(|node| node.is("tls"));
         let Some(tls) = all.next() else { return self.line(site, "tls internal") };
-        let is_own = tls.name.span.file == head.head.file && tls.name.via == head.via && all.next().is_none();
+        let is_own = tls.name.span.file == head.head.file
+            && tls.name.include_chain == head.include_chain
+            && all.next().is_none();
         let chooses = |node: &Node| !matches!(&*node.name.text, "protocols" | "ciphers" | "curves" | "alpn");
         let block = tls.block.as_ref().filter(|block| is_own && !block.nodes.iter().any(chooses))?;
         let text = format!("{}{}\tissuer internal", self.line_end(block.open), self.indent(tls.name.span)?);

@@ -18,7 +18,7 @@ use rayon::prelude::*;
 
 use super::directives::{self, Place};
 use super::syntax::{self, Defines, Pool, Section, Word};
-use crate::diagnostic::{Problem, Unjudged};
+use crate::diagnostic::{Problem, Unchecked};
 use crate::model::Frames;
 use crate::pki;
 use crate::platform::{Environment, Version};
@@ -71,7 +71,7 @@ pub struct Loaded {
     /// What is wrong with the text itself.
     pub problems: Vec<Problem>,
     /// What could not be read.
-    pub unjudged: Vec<Unjudged>,
+    pub unjudged: Vec<Unchecked>,
 }
 
 impl Loaded {

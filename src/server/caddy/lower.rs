@@ -1,24 +1,24 @@
 //! From sections or JSON to the model: first to the configuration that Caddy itself would run, then to what clients get.
 //!
-//! Lowering never fails: what is wrong becomes a [`Problem`], what cannot be known an [`Unjudged`].
+//! Lowering never fails: what is wrong becomes a [`Problem`], what cannot be known an [`Unchecked`].
 
+mod acme_policies;
 mod address;
 mod admin;
 mod answer;
 mod authority;
-mod automatic;
-mod automation;
+mod auto_https;
 mod bind;
 mod certificate;
 mod global;
+mod http_app;
 mod json;
 mod name;
 mod policy;
-mod provide;
-mod serve;
 mod site;
 mod storage;
 mod tls;
+mod tls_app;
 mod undefined;
 mod upstream;
 mod webroot;
@@ -32,7 +32,7 @@ use super::config::Config;
 use super::include::{Loaded, Reading};
 use super::json::Value;
 use super::syntax::Word;
-use crate::diagnostic::{Problem, Unjudged};
+use crate::diagnostic::{Problem, Unchecked};
 use crate::model::{Deployment, FrameId, Token};
 use crate::platform::Platform;
 use crate::source::Span;
@@ -48,7 +48,7 @@ pub struct Lowering<'a> {
     /// Whether the text could not be cut into words and blocks.
     is_broken: bool,
     problems: Vec<Problem>,
-    unjudged: Vec<Unjudged>,
+    unjudged: Vec<Unchecked>,
     /// Files of client authorities that were looked at, and what is wrong with them.
     authorities: HashMap<(PathBuf, authority::Reader), Option<authority::Fault>>,
 }
@@ -71,7 +71,7 @@ pub fn caddyfile(reading: Reading<'_>, loaded: &mut Loaded, deployment: &mut Dep
     lowering.unjudged.append(&mut loaded.unjudged);
     lowering.is_broken = lowering.problems.iter().any(|one| one.rule.as_str() == "syntax-error");
     undefined::tell(&mut lowering, &loaded.sections);
-    let mut config = serve::adapt(&mut lowering, &mut loaded.sections);
+    let mut config = http_app::adapt(&mut lowering, &mut loaded.sections);
     deployment.frames = std::mem::take(&mut loaded.frames);
     lowering.finish(&mut config, deployment, base.start);
 }
@@ -134,7 +134,7 @@ impl<'a> Lowering<'a> {
     }
 
     fn not_judged(&mut self, what: &'static str, reason: impl Into<String>, at: Span) {
-        self.unjudged.push(Unjudged { what: what.into(), reason: reason.into(), at: Some(at) });
+        self.unjudged.push(Unchecked { what: what.into(), reason: reason.into(), at: Some(at) });
     }
 }
 
@@ -151,6 +151,6 @@ fn span_of(words: &[Word]) -> Option<Span> {
 }
 
 /// The imports that led to a word.
-fn via(word: &Word) -> Option<FrameId> {
-    word.via
+fn include_chain(word: &Word) -> Option<FrameId> {
+    word.include_chain
 }

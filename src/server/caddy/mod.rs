@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 pub use self::edit::CaddyEditor;
 use self::include::{Loaded, Reading};
 pub use self::outline::outline;
-use super::{Form, Input, Understood, units, unread};
+use super::{Completeness, Input, ParsedConfig, units, unread};
 use crate::model::{Deployment, Editor, ServerKind};
 use crate::platform::{Environment, Platform, Unit};
 use crate::source::{FileSystem, Limits, Sources, Span};
@@ -76,7 +76,7 @@ impl Adapter {
 
 /// Reads a configuration with all that it imports, and lowers it. What is wrong with it is in the deployment.
 pub fn read(files: &dyn FileSystem, sources: &mut Sources, limits: &Limits, input: Input, platform: Platform) -> Caddy {
-    let fragment = matches!(input.form, Form::Fragment { .. });
+    let fragment = matches!(input.form, Completeness::Fragment { .. });
     let main = input.roots.first().map(|root| root.path.clone()).unwrap_or_default();
     let environment = environment(files, &main, &platform).filter(|_| !fragment);
     let given = input.definitions.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?)));
@@ -129,7 +129,7 @@ fn environment(files: &dyn FileSystem, main: &Path, platform: &Platform) -> Opti
     (is_started_with_it && unit.named_by("--envfile").is_none()).then(|| Environment::of(&unit, files)).flatten()
 }
 
-impl Understood for Caddy {
+impl ParsedConfig for Caddy {
     fn deployment(&self) -> &Deployment {
         &self.deployment
     }

@@ -1,7 +1,7 @@
 //! Where comments and directives stand in a Caddyfile, for what people write beside it.
 
 use super::syntax::{Pool, Word, lex};
-use crate::server::{Outline, Stretch};
+use crate::server::{ByteRange, Outline};
 use crate::source::{FileId, Limits};
 
 /// Where comments and directives stand. A directive goes on to the end of its line, or of its block.
@@ -24,7 +24,7 @@ pub fn outline(text: &[u8]) -> Outline {
             open.push(current.take());
         } else if is_first && !continues(current, before) {
             current = Some(out.directives.len());
-            out.directives.push(Stretch { start: word.span.start, end: word.span.end });
+            out.directives.push(ByteRange { start: word.span.start, end: word.span.end });
         } else if let Some(at) = current {
             out.directives[at].end = word.span.end;
         }
@@ -45,12 +45,12 @@ fn continues(current: Option<usize>, before: Option<&Word>) -> bool {
 }
 
 /// The comments between two words.
-fn comments(text: &[u8], from: usize, to: usize, out: &mut Vec<Stretch>) {
+fn comments(text: &[u8], from: usize, to: usize, out: &mut Vec<ByteRange>) {
     let mut at = from;
     for line in text[from..to.max(from)].split_inclusive(|byte| *byte == b'\n') {
         if let Some(start) = line.iter().position(|byte| *byte == b'#') {
             let end = at + line.trim_ascii_end().len();
-            out.push(Stretch { start: (at + start) as u32, end: end as u32 });
+            out.push(ByteRange { start: (at + start) as u32, end: end as u32 });
         }
         at += line.len();
     }
@@ -64,8 +64,8 @@ mod tests {
     fn blocks_and_lines_are_directives() {
         let text = b"# one\na.test,\nb.test {\n\ttls a b # two\n\theader {\n\t\tX y\n\t}\n}\n";
         let found = outline(text);
-        let shown = |all: &[Stretch]| -> Vec<String> {
-            let part = |one: &Stretch| &text[one.start as usize..one.end as usize];
+        let shown = |all: &[ByteRange]| -> Vec<String> {
+            let part = |one: &ByteRange| &text[one.start as usize..one.end as usize];
             all.iter().map(|one| String::from_utf8_lossy(part(one)).into_owned()).collect()
         };
         assert_eq!(shown(&found.comments), ["# one", "# two"]);

@@ -36,7 +36,7 @@ pub struct Word {
     /// Where it is written, quotes included.
     pub span: Span,
     /// The import that led there; absent in the main file.
-    pub via: Option<FrameId>,
+    pub include_chain: Option<FrameId>,
     /// The file that it was read from: an index into the files of `include`.
     pub file: u32,
     /// The line that it begins on, escaped line ends not counted.
@@ -64,7 +64,7 @@ impl Word {
 
     /// Whether `next` begins a new line: it stands on a later one, in another file, or came by another import.
     pub fn ends_line_before(&self, next: &Word) -> bool {
-        self.file != next.file || self.via != next.via || self.line + self.breaks < next.line
+        self.file != next.file || self.include_chain != next.include_chain || self.line + self.breaks < next.line
     }
 
     /// Whether its value is only known to the running server: it holds a placeholder, or a variable that is not given.

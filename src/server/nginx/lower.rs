@@ -2,7 +2,7 @@
 //! answers on which socket.
 //!
 //! `http`, `stream` and `mail` are lowered alike; what differs between them stands with [`Service`]. Lowering never fails: what is wrong
-//! becomes a [`Problem`], what cannot be known an [`Unjudged`].
+//! becomes a [`Problem`], what cannot be known an [`Unchecked`].
 
 mod answer;
 mod bind;
@@ -26,12 +26,12 @@ use std::sync::{Arc, Mutex};
 use rayon::prelude::*;
 
 use self::level::{Defaults, Level};
-use self::listen::{Asked, ListenFault};
+use self::listen::{ListenDirective, ListenFault};
 use self::place::Place;
 use super::directives::{self, Context};
 use super::include::{Included, Loaded, LoadedFile, path_of};
 use super::syntax::Word;
-use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity, Unjudged};
+use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity, Unchecked};
 use crate::model::{Deployment, Frame, FrameId, FrameKind, Frames, Name, RunAs, ServerKind, Service, Token};
 use crate::platform::{Platform, TlsLibrary, Version};
 use crate::server::backup;
@@ -42,10 +42,10 @@ struct ServerDraft {
     service: Service,
     head: Span,
     block: Span,
-    via: Option<FrameId>,
+    include_chain: Option<FrameId>,
     /// What it says of TLS; absent where that is nothing.
     level: Option<Box<Level>>,
-    asked: Vec<Asked>,
+    asked: Vec<ListenDirective>,
     names: Vec<Name>,
     /// The block itself, and those inside of it that requests come to.
     places: Vec<Place>,
@@ -81,7 +81,7 @@ struct Collected {
     #[expect(clippy::vec_box, reason = "drafts are large, and moved several times")]
     servers: Vec<Box<ServerDraft>>,
     problems: Vec<Problem>,
-    unjudged: Vec<Unjudged>,
+    unjudged: Vec<Unchecked>,
 }
 
 impl Collected {
@@ -127,19 +127,24 @@ impl Collected {
 
 /// The way to a place: the files that are open, and the directives that led there.
 #[derive(Clone)]
-struct Way {
+struct IncludePath {
     files: Arc<[usize]>,
-    via: Option<FrameId>,
+    include_chain: Option<FrameId>,
     /// How many blocks are open, those of the files that include it too.
     depth: usize,
     /// Whether it leads to the beginning of a block, and not to a file that is included in one.
     opens: bool,
 }
 
-impl Way {
+impl IncludePath {
     /// The way into a block.
-    fn inside(&self) -> Way {
-        Way { files: Arc::clone(&self.files), via: self.via, depth: self.depth + 1, opens: true }
+    fn inside(&self) -> IncludePath {
+        IncludePath {
+            files: Arc::clone(&self.files),
+            include_chain: self.include_chain,
+            depth: self.depth + 1,
+            opens: true,
+        }
     }
 }
 
@@ -224,7 +229,7 @@ pub fn collect(
         if lowering.is_template(file) {
             let reason = "the file is a template: it is judged only once its marks are filled in";
             let at = file.tree().template.map(|(start, end)| Span::new(file.id, start, end));
-            collected.unjudged.push(Unjudged { what: "template".into(), reason: reason.into(), at });
+            collected.unjudged.push(Unchecked { what: "template".into(), reason: reason.into(), at });
             continue;
         }
         collected.problems.extend(file.tree().problems.iter().map(|problem| problem.report(file.id, &file.bytes)));
@@ -237,10 +242,10 @@ pub fn collect(
             let at = Span::new(loaded.files[root].id, 0, 0);
             let reason =
                 "no directive of nginx stands in it: it may be the inside of a `map`, or no configuration at all";
-            collected.unjudged.push(Unjudged { what: "fragment".into(), reason: reason.into(), at: Some(at) });
+            collected.unjudged.push(Unchecked { what: "fragment".into(), reason: reason.into(), at: Some(at) });
             continue;
         };
-        let way = Way { files: [root].into(), via: None, depth: 0, opens: true };
+        let way = IncludePath { files: [root].into(), include_chain: None, depth: 0, opens: true };
         lowering.file(root, *context, &way, &mut collected, &mut Scope::of(*context));
     }
     if !reading.fragment && !collected.has_events && loaded.files[0].path.ends_with("nginx.conf") {
@@ -258,18 +263,18 @@ pub fn collect(
 }
 
 /// Decides who answers on which socket.
-pub fn settle(said: Said, platform: Platform) -> Deployment {
+pub fn deployment(said: Said, platform: Platform) -> Deployment {
     let Said { mut collected, frames, anchor, fragment } = said;
     let version = platform.server_version;
     let mut deployment = Deployment::empty(ServerKind::Nginx, platform);
     deployment.fragment = fragment;
     deployment.frames = frames;
-    let defaults = collected.heads.map(|head| Defaults { version, bites: head.unwrap_or(anchor), fragment });
+    let defaults = collected.heads.map(|head| Defaults { version, effective_at: head.unwrap_or(anchor), fragment });
     collected.problems.extend(collected.zones.problems());
     deployment.problems = std::mem::take(&mut collected.problems);
     deployment.unjudged = std::mem::take(&mut collected.unjudged);
     deployment.run_as = std::mem::take(&mut collected.run_as);
-    let around = bind::Around {
+    let around = bind::OuterContext {
         levels: &collected.upstream,
         groups: &collected.groups,
         answer: &collected.answer,
@@ -311,7 +316,7 @@ fn loads_foreign_module(loaded: &Loaded) -> bool {
 
 impl Scope<'_> {
     /// The scope of a block that stands in this one.
-    fn inside(&mut self, said: &setting::Said<'_>) -> Scope<'_> {
+    fn inside(&mut self, said: &setting::DirectiveRef<'_>) -> Scope<'_> {
         let (draft, parent) = match self {
             Scope::Server(draft) => (&mut **draft, 0),
             Scope::Place(draft, place) => (&mut **draft, *place),
@@ -343,7 +348,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// Walks a file from its top in a context.
-    fn file(&self, index: usize, context: Context, way: &Way, out: &mut Collected, scope: &mut Scope<'_>) {
+    fn file(&self, index: usize, context: Context, way: &IncludePath, out: &mut Collected, scope: &mut Scope<'_>) {
         let file = &self.loaded.files[index];
         if self.is_template(file) {
             return;
@@ -380,12 +385,12 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    fn draft(&self, service: Service, head: Span, block: Span, way: &Way) -> Box<ServerDraft> {
+    fn draft(&self, service: Service, head: Span, block: Span, way: &IncludePath) -> Box<ServerDraft> {
         Box::new(ServerDraft {
             service,
             head,
             block,
-            via: way.via,
+            include_chain: way.include_chain,
             level: None,
             asked: Vec::new(),
             names: Vec::new(),
@@ -402,7 +407,7 @@ impl<'a> Lowering<'a> {
         directives: impl Iterator<Item = usize>,
         context: Context,
         check: bool,
-        way: &Way,
+        way: &IncludePath,
         out: &mut Collected,
         scope: &mut Scope<'_>,
     ) {
@@ -425,7 +430,8 @@ impl<'a> Lowering<'a> {
             out.has_events |= name == b"events" && context == Context::Main;
             if name == b"user" && context == Context::Main {
                 let mut words = tree.args(index).iter();
-                let said = setting::Said { name, words: tree.args(index), file, via: way.via };
+                let said =
+                    setting::DirectiveRef { name, words: tree.args(index), file, include_chain: way.include_chain };
                 let mut next = || words.next().map(|word| said.token(word));
                 out.run_as = RunAs { user: next(), group: next() };
             }
@@ -480,7 +486,8 @@ impl<'a> Lowering<'a> {
                 }
                 _ => {
                     // Bodies of `map`, `types` and the like hold no directives.
-                    let said = setting::Said { name, words: tree.args(index), file, via: way.via };
+                    let said =
+                        setting::DirectiveRef { name, words: tree.args(index), file, include_chain: way.include_chain };
                     if let Some(inner) = directives::context_inside(name, context) {
                         self.block(file, tree.children(index), inner, check, &inside, out, &mut scope.inside(&said));
                     } else {
@@ -506,7 +513,7 @@ impl<'a> Lowering<'a> {
         let servers = tree.children(index).filter(|child| tree.name(*child, &file.bytes) == b"server");
         let addresses = servers.filter_map(|server| {
             let words = tree.args(server);
-            let said = setting::Said { name: b"server", words, file, via: None };
+            let said = setting::DirectiveRef { name: b"server", words, file, include_chain: None };
             words.first().map(|word| said.token(word))
         });
         out.groups.insert((service, name.into()), addresses.collect());
@@ -518,7 +525,7 @@ impl<'a> Lowering<'a> {
         file: &LoadedFile,
         index: usize,
         context: Context,
-        way: &Way,
+        way: &IncludePath,
         out: &mut Collected,
         scope: &mut Scope<'_>,
     ) {
@@ -529,7 +536,7 @@ impl<'a> Lowering<'a> {
             Some(Included::Files(targets)) => targets,
             Some(Included::NoPrefix) => {
                 let reason = format!("`{}` is relative to the folder of a main file that is not at hand", written());
-                out.unjudged.push(Unjudged { what: "include".into(), reason, at: Some(at) });
+                out.unjudged.push(Unchecked { what: "include".into(), reason, at: Some(at) });
                 return;
             }
             None => return,
@@ -574,11 +581,11 @@ impl<'a> Lowering<'a> {
         if found.is_empty() {
             return;
         }
-        let frame = Frame { kind: FrameKind::Include, at, parent: way.via };
-        let via = self.frames.lock().ok().map(|mut frames| frames.add(frame));
-        let enter = |index: usize| Way {
+        let frame = Frame { kind: FrameKind::Include, at, parent: way.include_chain };
+        let include_chain = self.frames.lock().ok().map(|mut frames| frames.add(frame));
+        let enter = |index: usize| IncludePath {
             files: way.files.iter().copied().chain([index]).collect(),
-            via,
+            include_chain,
             depth: way.depth,
             opens: false,
         };
@@ -602,7 +609,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// Walks an included file in the scope of the includer.
-    fn file_in(&self, index: usize, context: Context, way: &Way, out: &mut Collected, scope: &mut Scope<'_>) {
+    fn file_in(&self, index: usize, context: Context, way: &IncludePath, out: &mut Collected, scope: &mut Scope<'_>) {
         let file = &self.loaded.files[index];
         if self.is_template(file) {
             return;
@@ -628,7 +635,7 @@ impl<'a> Lowering<'a> {
             | ReadError::Other(_) => {
                 out.problems.push(problem.case("unreadable").with("reason", error.to_string()));
             }
-            ReadError::Forbidden | ReadError::Elsewhere => out.unjudged.push(Unjudged {
+            ReadError::Forbidden | ReadError::Elsewhere => out.unjudged.push(Unchecked {
                 what: "include".into(),
                 reason: format!("{}: {error}", path.display()),
                 at: Some(at),
@@ -642,12 +649,12 @@ impl<'a> Lowering<'a> {
         file: &LoadedFile,
         index: usize,
         name: &[u8],
-        way: &Way,
+        way: &IncludePath,
         out: &mut Collected,
         scope: &mut Scope<'_>,
     ) {
         let words = file.tree().args(index);
-        let said = setting::Said { name, words, file, via: way.via };
+        let said = setting::DirectiveRef { name, words, file, include_chain: way.include_chain };
         if words.is_empty() {
             // The only directive without arguments that anything here hangs on.
             if let (Scope::Place(draft, place), b"internal") = (scope, name) {
@@ -691,14 +698,14 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    fn listen(&self, said: &setting::Said<'_>, draft: &mut ServerDraft, out: &mut Collected) {
+    fn listen(&self, said: &setting::DirectiveRef<'_>, draft: &mut ServerDraft, out: &mut Collected) {
         let words: Vec<Token> = said.words.iter().map(|word| said.token(word)).collect();
         let mut faults = Vec::new();
         let asked = listen::read(words, said.span(), draft.service, &mut faults);
         for fault in faults {
             let word = |token: &Token| token.text.to_string();
             match &fault {
-                ListenFault::Address(token) if token.text.contains('$') => out.unjudged.push(Unjudged {
+                ListenFault::Address(token) if token.text.contains('$') => out.unjudged.push(Unchecked {
                     what: "listen".into(),
                     reason: format!("`{}` hangs on a variable", token.text),
                     at: Some(token.span),

@@ -11,7 +11,7 @@ use std::path::Path;
 use self::directives::Context;
 pub use self::edit::NginxEditor;
 use self::include::Loaded;
-use super::{Form, Input, Outline, Stretch, Understood};
+use super::{ByteRange, Completeness, Input, Outline, ParsedConfig};
 use crate::model::{Deployment, Editor};
 use crate::platform::Platform;
 use crate::source::{FileSystem, Limits, Sources};
@@ -25,10 +25,10 @@ pub struct Nginx {
 /// Reads a configuration with all that it includes, and lowers it. What is wrong with it is in the deployment.
 pub fn read(files: &dyn FileSystem, sources: &mut Sources, limits: &Limits, input: Input, platform: Platform) -> Nginx {
     let (fragment, prefix) = match input.form {
-        Form::Whole => {
+        Completeness::Whole => {
             (false, input.roots.first().map(|root| root.path.parent().unwrap_or(Path::new("")).to_path_buf()))
         }
-        Form::Fragment { prefix } => (true, prefix),
+        Completeness::Fragment { prefix } => (true, prefix),
     };
     let mut loaded = Loaded::read(files, sources, limits, input.roots, prefix);
     let context = |file: &include::LoadedFile| match fragment {
@@ -38,7 +38,7 @@ pub fn read(files: &dyn FileSystem, sources: &mut Sources, limits: &Limits, inpu
     let contexts = loaded.files[..loaded.roots].iter().map(context).collect();
     let said = lower::collect(files, &loaded, limits, &lower::Reading { contexts, fragment }, &platform);
     loaded.forget();
-    let deployment = lower::settle(said, platform);
+    let deployment = lower::deployment(said, platform);
     Nginx { loaded, deployment }
 }
 
@@ -49,7 +49,7 @@ pub fn is_whole(text: &[u8]) -> bool {
     roots.any(|index| matches!(tree.name(index, text), b"http" | b"events" | b"stream" | b"mail"))
 }
 
-impl Understood for Nginx {
+impl ParsedConfig for Nginx {
     fn deployment(&self) -> &Deployment {
         &self.deployment
     }
@@ -66,8 +66,8 @@ impl Understood for Nginx {
 /// Where comments and directives stand.
 pub fn outline(text: &[u8]) -> Outline {
     let tree = syntax::parse(text);
-    let comments = tree.comments.iter().map(|(start, end)| Stretch { start: *start, end: *end });
-    let directives = tree.directives.iter().map(|one| Stretch { start: one.start, end: one.end });
+    let comments = tree.comments.iter().map(|(start, end)| ByteRange { start: *start, end: *end });
+    let directives = tree.directives.iter().map(|one| ByteRange { start: one.start, end: one.end });
     Outline { comments: comments.collect(), directives: directives.collect() }
 }
 

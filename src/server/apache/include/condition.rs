@@ -10,7 +10,7 @@ use std::sync::Arc;
 use regex_automata::meta::Regex;
 
 use super::{PassedOver, Reader, Statement, path_of};
-use crate::diagnostic::{Problem, Unjudged};
+use crate::diagnostic::{Problem, Unchecked};
 use crate::platform::Version;
 use crate::server::apache::directives;
 use crate::server::apache::syntax;
@@ -63,7 +63,7 @@ impl Reader<'_> {
             _ => {
                 let shown = String::from_utf8_lossy(value);
                 let reason = format!("whether `{shown}` is there is not known: its section is passed over");
-                self.out.unjudged.push(Unjudged { what: "condition".into(), reason, at: Some(at) });
+                self.out.unjudged.push(Unchecked { what: "condition".into(), reason, at: Some(at) });
                 None
             }
         }
@@ -97,7 +97,7 @@ impl Reader<'_> {
             let reason = "settings of TLS are passed over: what their section asks for is not in the files; \
                           --define NAME defines a name"
                 .to_owned();
-            self.out.unjudged.push(Unjudged { what: "condition".into(), reason, at: Some(line) });
+            self.out.unjudged.push(Unchecked { what: "condition".into(), reason, at: Some(line) });
         } else {
             self.out.passed_over.extend(hosts);
         }

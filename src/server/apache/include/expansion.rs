@@ -105,10 +105,10 @@ impl Reader<'_> {
             return;
         }
         let id = self.make(like, made, segments);
-        let frame = Frame { kind: FrameKind::Macro, at: used, parent: statement.via };
-        let via = Some(self.out.frames.add(frame));
+        let frame = Frame { kind: FrameKind::Macro, at: used, parent: statement.include_chain };
+        let include_chain = Some(self.out.frames.add(frame));
         let sections = self.sections.len();
-        self.open.push(Open { text: id, lines, at: 0, via, file: None, macro_name: Some(key), sections });
+        self.open.push(Open { text: id, lines, at: 0, include_chain, file: None, macro_name: Some(key), sections });
     }
 
     /// The body with its parameters replaced, line by line. Absent where it grows beyond the limit.

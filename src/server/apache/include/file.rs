@@ -11,7 +11,7 @@ use foldhash::{HashMap, HashMapExt, HashSet};
 use rayon::prelude::*;
 
 use super::{Loaded, Reader, Statement};
-use crate::diagnostic::{Act, Deed, Edit, Fix, Problem, Safety, Unjudged};
+use crate::diagnostic::{Edit, FileAction, FileFix, Fix, Problem, Safety, Unchecked};
 use crate::model::{Frame, FrameKind};
 use crate::pki;
 use crate::server::apache::syntax::{self, Line, Word};
@@ -176,7 +176,7 @@ impl Reader<'_> {
         let written = word.value(&text);
         let shown = String::from_utf8_lossy(&written).into_owned();
         let at = word.span(statement.text);
-        let unjudged = |reason: String| Unjudged { what: "include".into(), reason, at: Some(at) };
+        let unjudged = |reason: String| Unchecked { what: "include".into(), reason, at: Some(at) };
         if written.windows(2).any(|pair| pair == b"${") {
             self.out.unjudged.push(unjudged(format!("`{shown}` hangs on a variable that nothing defines")));
             return;
@@ -210,8 +210,8 @@ impl Reader<'_> {
             self.out.problems.extend(backup::problem(at, &shown, &found, is_folder));
         }
         self.files.load(&found);
-        let frame = Frame { kind: FrameKind::Include, at, parent: statement.via };
-        let via = Some(self.out.frames.add(frame));
+        let frame = Frame { kind: FrameKind::Include, at, parent: statement.include_chain };
+        let include_chain = Some(self.out.frames.add(frame));
         let mut entered = Vec::with_capacity(found.len());
         for path in found {
             match self.files.contents.get(path.as_os_str()) {
@@ -243,7 +243,7 @@ impl Reader<'_> {
                 self.out.problems.push(Problem::new("include-cycle", at).with("path", path));
                 continue;
             }
-            self.enter_file(file, via);
+            self.enter_file(file, include_chain);
         }
     }
 
@@ -275,8 +275,8 @@ impl Reader<'_> {
                 let to = PathBuf::from(to);
                 let is_taken = entries.iter().any(|other| Some(&*other.name) == to.file_name());
                 if shown.ends_with("*.conf") && !is_taken {
-                    let deed = Deed::Rename { from: path.clone(), to };
-                    problem.act = Some(Box::new(Act { safety: Safety::Safe, deed }));
+                    let action = FileAction::Rename { from: path.clone(), to };
+                    problem.file_fix = Some(Box::new(FileFix { safety: Safety::Safe, action }));
                 }
                 self.left_out.push((path, problem));
             }
@@ -330,7 +330,7 @@ impl Reader<'_> {
             ReadError::Missing if optional => {}
             ReadError::Missing | ReadError::Dangling { .. } if self.fragment => {
                 let reason = format!("{} is not at hand", path.display());
-                self.out.unjudged.push(Unjudged { what: "include".into(), reason, at: Some(at) });
+                self.out.unjudged.push(Unchecked { what: "include".into(), reason, at: Some(at) });
             }
             ReadError::Missing | ReadError::Dangling { .. } => {
                 self.out.problems.push(self.made_optional(problem, statement));
@@ -347,7 +347,7 @@ impl Reader<'_> {
             }
             ReadError::Forbidden | ReadError::Elsewhere => {
                 let reason = format!("{}: {error}", path.display());
-                self.out.unjudged.push(Unjudged { what: "include".into(), reason, at: Some(at) });
+                self.out.unjudged.push(Unchecked { what: "include".into(), reason, at: Some(at) });
             }
         }
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use super::module::Modules;
-use crate::diagnostic::{Problem, Unjudged};
+use crate::diagnostic::{Problem, Unchecked};
 use crate::model::{FrameId, Frames};
 use crate::server::apache::syntax::{self, Kind, Word};
 use crate::source::{FileId, FileSystem, Span};
@@ -24,7 +24,7 @@ pub struct Statement {
     /// The whole line before variables are replaced.
     pub line: Span,
     /// The includes and macros that led there.
-    pub via: Option<FrameId>,
+    pub include_chain: Option<FrameId>,
 }
 
 /// A virtual host with TLS in a section whose condition does not hold.
@@ -59,7 +59,7 @@ pub struct Loaded {
     /// Virtual hosts with TLS that conditions keep out.
     pub passed_over: Vec<PassedOver>,
     /// What could not be known while reading.
-    pub unjudged: Vec<Unjudged>,
+    pub unjudged: Vec<Unchecked>,
     /// What relative paths start from in the end; absent in a fragment without one.
     pub server_root: Option<PathBuf>,
     /// Which modules are loaded.

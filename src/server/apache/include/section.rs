@@ -76,7 +76,7 @@ impl Reader<'_> {
             name: (at.start, at.end),
             arguments: (from as u32, bracket as u32),
             line: cut.line,
-            via: cut.via,
+            include_chain: cut.include_chain,
         };
         if !acts {
             self.push(Section { name: lower, at, acts });
@@ -160,7 +160,7 @@ impl Reader<'_> {
                 name: (at.start, at.end),
                 arguments: (at.end, at.end),
                 line: cut.line,
-                via: cut.via,
+                include_chain: cut.include_chain,
             };
             self.out.statements.push(statement);
         }
@@ -190,7 +190,7 @@ impl Reader<'_> {
                 name: (end, end),
                 arguments: (end, end),
                 line: Span::new(section.at.file, end, end),
-                via: open.via,
+                include_chain: open.include_chain,
             };
             self.out.statements.push(statement);
         }

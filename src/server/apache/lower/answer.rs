@@ -4,8 +4,8 @@
 //! What sections say counts for their virtual host as a whole. Source: Apache 2.4, `mod_alias.c`, `mod_rewrite.c`,
 //! `mod_headers.c` (the headers of the server come before those of a virtual host, which may take them back).
 
-use super::setting::Said;
-use crate::model::{Answer, Reply, Token};
+use super::setting::DirectiveRef;
+use crate::model::{HttpResponse, ResponseKind, Token};
 use crate::source::Span;
 
 /// What one level says.
@@ -64,7 +64,7 @@ pub fn is_read(name: &str) -> bool {
 }
 
 /// Takes a directive of a level, which may stand in a section of it.
-pub fn read(said: &Said<'_>, is_inside: bool, answers: &mut Answers) {
+pub fn read(said: &DirectiveRef<'_>, is_inside: bool, answers: &mut Answers) {
     let words: Vec<Token> = said.words.iter().map(|word| said.token(word)).collect();
     let Some(first) = words.first() else { return };
     match said.name {
@@ -123,7 +123,7 @@ fn is_https(target: &Token) -> bool {
     target.text.to_ascii_lowercase().starts_with("https://")
 }
 
-fn redirect(said: &Said<'_>, words: &[Token], is_inside: bool, answers: &mut Answers) {
+fn redirect(said: &DirectiveRef<'_>, words: &[Token], is_inside: bool, answers: &mut Answers) {
     let has_status = !matches!(said.name, "redirectpermanent" | "redirecttemp");
     let is_status = |word: &Token| {
         let text = word.text.to_ascii_lowercase();
@@ -170,24 +170,25 @@ fn rewrite(at: Span, words: &[Token], is_conditional: bool, answers: &mut Answer
 }
 
 /// What a virtual host answers; `outer` is what the server says.
-pub fn build(own: &Answers, outer: &Answers, tls: bool, head: Span) -> Vec<Answer> {
+pub fn build(own: &Answers, outer: &Answers, tls: bool, head: Span) -> Vec<HttpResponse> {
     let sent = own.strict_transport.as_ref().or(outer.strict_transport.as_ref().filter(|_| !own.unsets_header));
     let sent = sent.filter(|header| tls || !header.is_conditional).map(|header| header.value.clone());
-    let answer = |reply: Reply, at: Span| Answer { strict_transport: sent.clone(), ..Answer::new(reply, at) };
+    let answer =
+        |reply: ResponseKind, at: Span| HttpResponse { strict_transport: sent.clone(), ..HttpResponse::new(reply, at) };
     let redirects = || own.redirects.iter().chain(&outer.redirects);
-    let led = |one: &Redirect| Answer {
+    let led = |one: &Redirect| HttpResponse {
         is_conditional: !one.is_whole,
-        ..answer(Reply::Redirect { to_https: one.to_https }, one.at)
+        ..answer(ResponseKind::Redirect { to_https: one.to_https }, one.at)
     };
     if let Some(whole) = redirects().find(|one| one.is_whole) {
         return vec![led(whole)];
     }
-    let mut answers: Vec<Answer> = redirects().map(led).collect();
-    answers.extend(own.passes.or(outer.passes).map(|at| answer(Reply::PassedOn, at)));
-    answers.extend(own.open.or(outer.open).map(|at| answer(Reply::Unknown, at)));
-    answers.extend(own.root.or(outer.root).map(|at| answer(Reply::Content, at)));
+    let mut answers: Vec<HttpResponse> = redirects().map(led).collect();
+    answers.extend(own.passes.or(outer.passes).map(|at| answer(ResponseKind::PassedOn, at)));
+    answers.extend(own.open.or(outer.open).map(|at| answer(ResponseKind::Unknown, at)));
+    answers.extend(own.root.or(outer.root).map(|at| answer(ResponseKind::Content, at)));
     if answers.is_empty() && sent.is_some() {
-        answers.push(answer(Reply::Unknown, head));
+        answers.push(answer(ResponseKind::Unknown, head));
     }
     answers
 }

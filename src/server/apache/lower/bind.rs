@@ -16,14 +16,14 @@ use self::compose::Composer;
 use super::level::{self, Defaults, Engine, Level};
 use super::listen::Socket;
 use super::{Host, Lowering, answer, upstream, webroot};
-use crate::diagnostic::Unjudged;
+use crate::diagnostic::Unchecked;
 use crate::model::{
-    Address, Answer, Binding, BindingId, Credentials, CredentialsId, Deployment, Endpoint, FrameId, Listen, ListenUse,
-    NameKind, Origin, Pattern, PolicyId, Reply, Selection, Service, Setting, Site, SiteId, TicketKey, TlsPolicy, Token,
-    Transport, Unmatched, Upstream, UpstreamPolicy, UpstreamTarget,
+    Address, Binding, BindingId, Credentials, CredentialsId, Deployment, Endpoint, FrameId, HttpResponse, Listen,
+    ListenUse, NameKind, Origin, Pattern, PolicyId, ResponseKind, Selection, Service, Setting, Site, SiteId, TicketKey,
+    TlsPolicy, Token, Transport, Unmatched, Upstream, UpstreamPolicy, UpstreamTarget,
 };
 use crate::platform::{self, Decider};
-use crate::server::settle::settle_in_order;
+use crate::server::ordered::commit_in_order;
 use crate::source::Span;
 
 /// A virtual host, or the server itself, with what it comes to.
@@ -48,7 +48,7 @@ pub fn build(deployment: &mut Deployment, mut lowering: Lowering<'_>) {
     let first_tls = lowering.hosts.iter().find(|host| host.level.has_tls).or(lowering.hosts.first());
     let modules = &lowering.loaded.modules;
     let defaults = Defaults {
-        bites: first_tls.map_or(anchor, |host| host.head),
+        effective_at: first_tls.map_or(anchor, |host| host.head),
         fragment: lowering.fragment,
         protocols: lowering.all_protocols,
         speaks_h2: modules.has_table("mod_http2") && !modules.has(b"mpm_prefork_module"),
@@ -59,8 +59,8 @@ pub fn build(deployment: &mut Deployment, mut lowering: Lowering<'_>) {
     deployment.sites.reserve(hosts.len());
     let mut members: Vec<Member> = Vec::with_capacity(hosts.len());
     let prepare = |host| Prepared::of(&lowering, host, defaults);
-    let settle = |one: Prepared| members.push(one.add(deployment, &mut composer, &by_server));
-    settle_in_order(hosts.iter(), prepare, settle);
+    let commit = |one: Prepared| members.push(one.add(deployment, &mut composer, &by_server));
+    commit_in_order(hosts.iter(), prepare, commit);
     let main = main_host(&lowering, anchor);
     let groups = socket::groups(&lowering.sockets, &hosts);
     // With TLS on for the server, it needs a certificate of its own even where virtual hosts take every connection.
@@ -99,7 +99,14 @@ pub fn build(deployment: &mut Deployment, mut lowering: Lowering<'_>) {
 /// The server itself, which answers where no virtual host does. It is never asked for TLS by its address.
 fn main_host(lowering: &Lowering<'_>, anchor: Span) -> Host {
     let head = lowering.sockets.iter().find_map(|socket| socket.at).unwrap_or(anchor);
-    Host { head, block: head, via: None, level: lowering.server.clone(), addresses: Vec::new(), is_server: true }
+    Host {
+        head,
+        block: head,
+        include_chain: None,
+        level: lowering.server.clone(),
+        addresses: Vec::new(),
+        is_server: true,
+    }
 }
 
 /// Whether a virtual host speaks TLS: as it says, else by itself where its socket is one for https and it has a certificate.
@@ -172,7 +179,7 @@ impl Prepared {
             .flatten();
         let ticket_key = own.ticket_key.as_ref().or(outer.ticket_key.as_ref());
         let answers = answer::build(&own.answers, &outer.answers, tls, host.head);
-        let leads_away = |one: &Answer| !one.is_conditional && matches!(one.reply, Reply::Redirect { .. });
+        let leads_away = |one: &HttpResponse| !one.is_conditional && matches!(one.reply, ResponseKind::Redirect { .. });
         let webroots = match answers.iter().any(leads_away) {
             true => Vec::new(),
             false => webroot::build(&own.webroots, &outer.webroots),
@@ -181,7 +188,7 @@ impl Prepared {
             service: Service::Http,
             head: host.head,
             block: host.block,
-            via: host.via,
+            include_chain: host.include_chain,
             names,
             policy: PolicyId(0),
             credentials: CredentialsId(0),
@@ -194,7 +201,7 @@ impl Prepared {
         };
         let sent_on = match lowering.fragment {
             true => None,
-            false => SentOn::of(own, outer, (host.head, host.via), defaults),
+            false => SentOn::of(own, outer, (host.head, host.include_chain), defaults),
         };
         Prepared {
             site,
@@ -232,12 +239,17 @@ struct SentOn {
     policy: UpstreamPolicy,
     is_on: bool,
     at: Span,
-    via: Option<FrameId>,
+    include_chain: Option<FrameId>,
     passes: Vec<(Span, Option<FrameId>, UpstreamTarget)>,
 }
 
 impl SentOn {
-    fn of(own: &Level, outer: &Level, (at, via): (Span, Option<FrameId>), defaults: Defaults) -> Option<SentOn> {
+    fn of(
+        own: &Level,
+        outer: &Level,
+        (at, include_chain): (Span, Option<FrameId>),
+        defaults: Defaults,
+    ) -> Option<SentOn> {
         let (own, outer) = (own.proxy(), outer.proxy());
         if own.passes.is_empty() && own.engine.is_none() && outer.engine.is_none() {
             return None;
@@ -247,17 +259,24 @@ impl SentOn {
         if !is_on && own.passes.is_empty() {
             return None;
         }
-        Some(SentOn { policy, is_on, at, via, passes: upstream::passes(own).collect() })
+        Some(SentOn { policy, is_on, at, include_chain, passes: upstream::passes(own).collect() })
     }
 
     fn add(self, deployment: &mut Deployment, composer: &mut Composer, site: Option<SiteId>) {
         let policy = composer.interner.upstream(deployment, self.policy);
         if self.is_on {
-            let (at, via, targets) = (self.at, self.via, Vec::new());
-            deployment.upstreams.push(Upstream { site, at, via, targets, policy, loads_files: true });
+            let (at, include_chain, targets) = (self.at, self.include_chain, Vec::new());
+            deployment.upstreams.push(Upstream { site, at, include_chain, targets, policy, loads_files: true });
         }
-        for (at, via, target) in self.passes {
-            deployment.upstreams.push(Upstream { site, at, via, targets: vec![target], policy, loads_files: false });
+        for (at, include_chain, target) in self.passes {
+            deployment.upstreams.push(Upstream {
+                site,
+                at,
+                include_chain,
+                targets: vec![target],
+                policy,
+                loads_files: false,
+            });
         }
     }
 }
@@ -273,7 +292,7 @@ fn bind(
     let (default, _) = members.first()?;
     if let Address::Host(host) = &listen.address {
         let reason = format!("only the machine itself can resolve `{host}`");
-        deployment.unjudged.push(Unjudged { what: "listen".into(), reason, at });
+        deployment.unjudged.push(Unchecked { what: "listen".into(), reason, at });
     }
     let default_site = deployment.site(default.site);
     let (before_name, default_credentials) = (default_site.policy, default_site.credentials);

@@ -158,7 +158,7 @@ pub fn inherited<T>(mut setting: Setting<T>) -> Setting<T> {
 #[derive(Clone, Copy)]
 pub struct Defaults {
     /// What to point at.
-    pub bites: Span,
+    pub effective_at: Span,
     /// Whether what stands outside is unknown.
     pub fragment: bool,
     /// The protocols of `all`.
@@ -172,14 +172,14 @@ const OUTSIDE: &str = "it may be set outside this part";
 impl Defaults {
     fn or<T>(self, setting: Option<Setting<T>>, default: T) -> Setting<T> {
         setting.unwrap_or_else(|| {
-            let origin = Origin::default_for(self.bites);
+            let origin = Origin::default_for(self.effective_at);
             if self.fragment { Setting::unknown(OUTSIDE, origin) } else { Setting::known(default, origin) }
         })
     }
 
     /// A word that stands nowhere.
     fn word(self, text: &str) -> Token {
-        Token::new(text, Span::new(self.bites.file, self.bites.start, self.bites.start))
+        Token::new(text, Span::new(self.effective_at.file, self.effective_at.start, self.effective_at.start))
     }
 }
 
@@ -191,7 +191,7 @@ pub fn policy(own: &Level, outer: &Level, defaults: Defaults) -> TlsPolicy {
     let none = || -> Arc<[Token]> { Arc::default() };
     let default_ciphers: Arc<[Token]> = Arc::from([defaults.word("DEFAULT:!aNULL:!eNULL:!EXP")]);
     let choice = ProtocolChoice { set: defaults.protocols, words: Arc::default(), lost: Protocols::NONE };
-    let by_default = Origin::default_for(defaults.bites);
+    let by_default = Origin::default_for(defaults.effective_at);
     TlsPolicy {
         protocols: defaults.or(take(&own.protocols, &outer.protocols), choice),
         ciphers: defaults.or(take(&own.ciphers, &outer.ciphers), default_ciphers),
@@ -212,7 +212,7 @@ pub fn policy(own: &Level, outer: &Level, defaults: Defaults) -> TlsPolicy {
 /// The ALPN names. HTTP/1.1 is spoken whether or not `Protocols` names it (`ap_select_protocol`).
 fn application(own: &Level, outer: &Level, defaults: Defaults) -> Setting<Arc<[Token]>> {
     let written = take(&own.application, &outer.application)
-        .unwrap_or_else(|| Setting::known(Arc::default(), Origin::default_for(defaults.bites)));
+        .unwrap_or_else(|| Setting::known(Arc::default(), Origin::default_for(defaults.effective_at)));
     map(written, |words| {
         let is_spoken = |word: &&Token| match &*word.text {
             "h2" => defaults.speaks_h2,
@@ -232,7 +232,7 @@ fn commands(own: &Level, outer: &Level, defaults: Defaults) -> Setting<Arc<[Comm
     let origin = match (own.commands.last(), outer.commands.last()) {
         (Some((_, origin)), _) => *origin,
         (None, Some((_, origin))) => origin.inherited(),
-        (None, None) => Origin::default_for(defaults.bites),
+        (None, None) => Origin::default_for(defaults.effective_at),
     };
     Setting::known(all, origin)
 }
@@ -248,7 +248,7 @@ fn map<T, U>(setting: Setting<T>, change: impl FnOnce(T) -> U) -> Setting<U> {
 fn verification(own: &Level, outer: &Level, defaults: Defaults) -> Setting<ClientVerification> {
     // A part seldom asks for client certificates: where nothing is written, they are taken not to be asked for.
     let mode = take(&own.verify, &outer.verify)
-        .unwrap_or_else(|| Setting::known(VerifyMode::Off, Origin::default_for(defaults.bites)));
+        .unwrap_or_else(|| Setting::known(VerifyMode::Off, Origin::default_for(defaults.effective_at)));
     let authorities = take(&own.authorities, &outer.authorities).and_then(|file| file.get().cloned());
     let depth = take(&own.verify_depth, &outer.verify_depth).and_then(|depth| depth.get().copied()).unwrap_or(1);
     let has_folder = own.authority_folder.is_some() || outer.authority_folder.is_some();

@@ -10,7 +10,7 @@ pub use self::fault::Member;
 
 use std::path::{Path, PathBuf};
 
-use super::setting::Said;
+use super::setting::DirectiveRef;
 use crate::model::{Credential, Credentials, Name, Origin, Setting, Token};
 use crate::source::{FileSystem, Span};
 
@@ -77,7 +77,7 @@ impl Managed {
     }
 
     /// A directive of mod_md outside of a domain. Whether it was one that matters here.
-    pub fn read(&mut self, said: &Said<'_>) -> bool {
+    pub fn read(&mut self, said: &DirectiveRef<'_>) -> bool {
         let Some(first) = said.first() else { return false };
         match said.name {
             "mdstoredir" => self.store = Some(first),
@@ -91,7 +91,7 @@ impl Managed {
     }
 
     /// A directive inside `<MDomainSet>`.
-    pub fn inside(&mut self, at: usize, said: &Said<'_>) {
+    pub fn inside(&mut self, at: usize, said: &DirectiveRef<'_>) {
         let words: Vec<Token> = said.words.iter().map(|word| said.token(word)).collect();
         let Some(first) = words.first().cloned() else { return };
         let domain = &mut self.domains[at];

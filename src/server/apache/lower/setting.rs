@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::level::{APPENDED, Engine, Level};
 use super::{Lowering, upstream};
-use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity, Unjudged};
+use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity, Unchecked};
 use crate::model::{Command, Name, NameKind, Origin, Setting, Token, VerifyMode};
 use crate::platform::{KeepsApart, TlsLibraryKind};
 use crate::server::apache::directives::comment_above;
@@ -17,7 +17,7 @@ use crate::source::Span;
 use crate::tls::command::is_command;
 
 /// A directive where it is read.
-pub struct Said<'a> {
+pub struct DirectiveRef<'a> {
     /// In lower case.
     pub name: &'a str,
     pub statement: &'a Statement,
@@ -25,7 +25,7 @@ pub struct Said<'a> {
     pub text: &'a [u8],
 }
 
-impl Said<'_> {
+impl DirectiveRef<'_> {
     /// A word as the server reads it.
     pub fn token(&self, word: &Word) -> Token {
         word.token(self.text, self.statement.text)
@@ -45,7 +45,7 @@ impl Said<'_> {
     }
 
     pub fn origin(&self) -> Origin {
-        Origin::said(self.span(), self.statement.via)
+        Origin::said(self.span(), self.statement.include_chain)
     }
 
     pub fn known<T>(&self, value: T) -> Option<Setting<T>> {
@@ -76,7 +76,7 @@ impl Said<'_> {
 }
 
 /// Takes a directive into its level, if it is one that TLS hangs on.
-pub fn read(lowering: &mut Lowering<'_>, said: &Said<'_>, level: &mut Level) {
+pub fn read(lowering: &mut Lowering<'_>, said: &DirectiveRef<'_>, level: &mut Level) {
     let Some(first) = said.first() else {
         if said.name == "sslprotocol" {
             level.protocols = lowering.protocols(said);
@@ -161,7 +161,7 @@ fn keeps_apart(word: &str) -> Option<KeepsApart> {
     })
 }
 
-fn engine(lowering: &mut Lowering<'_>, said: &Said<'_>, first: &Token, level: &mut Level) {
+fn engine(lowering: &mut Lowering<'_>, said: &DirectiveRef<'_>, first: &Token, level: &mut Level) {
     let found = match &*first.text.to_ascii_lowercase() {
         "on" => Engine::On,
         "off" => Engine::Off,
@@ -171,7 +171,7 @@ fn engine(lowering: &mut Lowering<'_>, said: &Said<'_>, first: &Token, level: &m
         }
         _ if lowering.is_open(&first.text) => {
             let reason = format!("`{}` hangs on a variable that nothing defines", first.text);
-            lowering.unjudged.push(Unjudged { what: "tls".into(), reason: reason.clone(), at: Some(first.span) });
+            lowering.unjudged.push(Unchecked { what: "tls".into(), reason: reason.clone(), at: Some(first.span) });
             level.engine = Some(Setting::unknown(reason, said.origin()));
             return;
         }
@@ -185,7 +185,7 @@ fn engine(lowering: &mut Lowering<'_>, said: &Said<'_>, first: &Token, level: &m
 }
 
 /// A switch that is better left off.
-fn switch_off(lowering: &mut Lowering<'_>, said: &Said<'_>, rule: &'static str) {
+fn switch_off(lowering: &mut Lowering<'_>, said: &DirectiveRef<'_>, rule: &'static str) {
     let is_on = said.flag().is_some_and(|flag| flag.get() == Some(&true));
     if let Some(first) = said.first().filter(|_| is_on) {
         let edits = vec![Edit { span: first.span, text: "off".to_owned() }];
@@ -199,7 +199,7 @@ fn switch_off(lowering: &mut Lowering<'_>, said: &Said<'_>, rule: &'static str) 
 }
 
 /// `SSLCipherSuite [SSL|TLSv1.3] list`; the word before the list keeps its case.
-fn ciphers(lowering: &mut Lowering<'_>, said: &Said<'_>, level: &mut Level) {
+fn ciphers(lowering: &mut Lowering<'_>, said: &DirectiveRef<'_>, level: &mut Level) {
     let (protocol, list) = match said.words {
         [list] => (None, list),
         [protocol, list] => (Some(said.token(protocol)), list),
@@ -244,13 +244,13 @@ pub fn appended(mut list: Token) -> Token {
 }
 
 /// What still works, and has a newer form.
-pub fn deprecated(said: &Said<'_>, since: &str, instead: &str) -> Problem {
+pub fn deprecated(said: &DirectiveRef<'_>, since: &str, instead: &str) -> Problem {
     let name = String::from_utf8_lossy(&said.text[said.statement.name.0 as usize..said.statement.name.1 as usize]);
     let problem = Problem::new("deprecated-directive", said.name_span()).with("name", name).with("since", since);
     problem.with("instead", instead)
 }
 
-fn command(lowering: &mut Lowering<'_>, said: &Said<'_>, level: &mut Level) {
+fn command(lowering: &mut Lowering<'_>, said: &DirectiveRef<'_>, level: &mut Level) {
     let [name, value] = said.words else { return };
     let (name, value) = (said.token(name), said.token(value));
     let library = &lowering.library;
@@ -277,7 +277,7 @@ pub fn asks_for_certificate(word: &str) -> bool {
     verify_mode(word).is_some_and(|mode| mode != VerifyMode::Off)
 }
 
-fn verify(lowering: &mut Lowering<'_>, said: &Said<'_>, first: &Token, level: &mut Level) {
+fn verify(lowering: &mut Lowering<'_>, said: &DirectiveRef<'_>, first: &Token, level: &mut Level) {
     let Some(mode) = verify_mode(&first.text) else {
         if !lowering.is_open(&first.text) && !lowering.tells_undefined(first, "") {
             lowering.problems.push(said.wrong(first, "`none`, `optional`, `require` or `optional_no_ca`"));
@@ -288,7 +288,7 @@ fn verify(lowering: &mut Lowering<'_>, said: &Said<'_>, first: &Token, level: &m
 }
 
 /// `[scheme://]name[:port]`: only the name is compared.
-fn server_name(lowering: &mut Lowering<'_>, said: &Said<'_>, first: &Token, level: &mut Level) {
+fn server_name(lowering: &mut Lowering<'_>, said: &DirectiveRef<'_>, first: &Token, level: &mut Level) {
     let behind = first.text.find("://").map_or(0, |at| at + 3);
     let rest = &first.text[behind..];
     let (host, port) = match rest.strip_prefix('[').and_then(|inside| inside.find(']')) {
@@ -297,7 +297,7 @@ fn server_name(lowering: &mut Lowering<'_>, said: &Said<'_>, first: &Token, leve
     };
     if lowering.is_open(rest) {
         let reason = format!("`{}` hangs on a variable that nothing defines", first.text);
-        lowering.unjudged.push(Unjudged { what: "server-name".into(), reason, at: Some(first.span) });
+        lowering.unjudged.push(Unchecked { what: "server-name".into(), reason, at: Some(first.span) });
         return;
     }
     lowering.tells_undefined(first, "name");
@@ -321,7 +321,7 @@ fn server_name(lowering: &mut Lowering<'_>, said: &Said<'_>, first: &Token, leve
     level.server_name = Some(Name { token: Token::new(host.to_ascii_lowercase(), span), kind: NameKind::Exact });
 }
 
-fn aliases(lowering: &mut Lowering<'_>, said: &Said<'_>, level: &mut Level) {
+fn aliases(lowering: &mut Lowering<'_>, said: &DirectiveRef<'_>, level: &mut Level) {
     for word in said.words {
         let token = said.token(word);
         if token.text.starts_with('#') && !word.is_quoted() {
@@ -333,7 +333,7 @@ fn aliases(lowering: &mut Lowering<'_>, said: &Said<'_>, level: &mut Level) {
         }
         if lowering.is_open(&token.text) {
             let reason = format!("`{}` hangs on a variable that nothing defines", token.text);
-            lowering.unjudged.push(Unjudged { what: "server-name".into(), reason, at: Some(token.span) });
+            lowering.unjudged.push(Unchecked { what: "server-name".into(), reason, at: Some(token.span) });
             continue;
         }
         lowering.tells_undefined(&token, "name");

@@ -7,7 +7,7 @@
 use super::Lowering;
 use super::bind::holds_nobody;
 use super::level::{self, Defaults, File, inherited, take};
-use super::setting::{self, Said};
+use super::setting::{self, DirectiveRef};
 use crate::diagnostic::Problem;
 use crate::model::{
     Address, Credential, FrameId, Origin, ProtocolChoice, Setting, Token, UpstreamAuthorities, UpstreamPolicy,
@@ -47,12 +47,12 @@ pub struct Proxy {
 #[derive(Clone, Debug)]
 pub struct Pass {
     target: Token,
-    via: Option<FrameId>,
+    include_chain: Option<FrameId>,
 }
 
 /// Takes a directive that sends requests on, wherever in a level it stands: `ProxyPass`, `BalancerMember`, or `RewriteRule`
 /// with the flag `P`.
-pub fn pass(said: &Said<'_>, proxy: &mut Option<Box<Proxy>>) {
+pub fn pass(said: &DirectiveRef<'_>, proxy: &mut Option<Box<Proxy>>) {
     let words = || said.words.iter().map(|word| said.token(word));
     if said.name == "rewriterule" {
         let is_proxy = |flag: &str| flag.eq_ignore_ascii_case("p") || flag.eq_ignore_ascii_case("proxy");
@@ -67,7 +67,7 @@ pub fn pass(said: &Said<'_>, proxy: &mut Option<Box<Proxy>>) {
     };
     let found = words().take(2).find(by_tls);
     if let Some(target) = found {
-        proxy.get_or_insert_default().passes.push(Pass { target, via: said.statement.via });
+        proxy.get_or_insert_default().passes.push(Pass { target, include_chain: said.statement.include_chain });
     }
 }
 
@@ -76,7 +76,7 @@ fn target(pass: &Pass) -> UpstreamTarget {
     let text = &*pass.target.text;
     let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
     let host = rest.split(['/', '?']).next().unwrap_or(rest);
-    let origin = Origin::said(pass.target.span, pass.via);
+    let origin = Origin::said(pass.target.span, pass.include_chain);
     let address = if host.contains(['$', '%']) { None } else { address(host) };
     UpstreamTarget {
         written: pass.target.clone(),
@@ -106,7 +106,7 @@ fn address(text: &str) -> Option<(Address, u16)> {
 
 /// The places of a level that send requests on.
 pub fn passes(proxy: &Proxy) -> impl Iterator<Item = (Span, Option<FrameId>, UpstreamTarget)> {
-    proxy.passes.iter().map(|pass| (pass.target.span, pass.via, target(pass)))
+    proxy.passes.iter().map(|pass| (pass.target.span, pass.include_chain, target(pass)))
 }
 
 /// What keeps httpd from starting where the engine is on, besides files: AH02231, AH01896, AH01899, AH10127.
@@ -135,7 +135,7 @@ pub fn faults(lowering: &Lowering<'_>, own: &Proxy, outer: &Proxy) -> Vec<Proble
 }
 
 /// Takes a directive into its level; `name` is what stands behind `sslproxy`.
-pub fn read(lowering: &mut Lowering<'_>, said: &Said<'_>, name: &str, first: &Token, proxy: &mut Proxy) {
+pub fn read(lowering: &mut Lowering<'_>, said: &DirectiveRef<'_>, name: &str, first: &Token, proxy: &mut Proxy) {
     const FILES: &[&str] = &[
         "cacertificatefile",
         "cacertificatepath",
@@ -190,7 +190,7 @@ pub fn read(lowering: &mut Lowering<'_>, said: &Said<'_>, name: &str, first: &To
 
 /// The policy of a virtual host.
 pub fn policy(own: &Proxy, outer: &Proxy, defaults: Defaults) -> UpstreamPolicy {
-    let by_default = Origin::default_for(defaults.bites);
+    let by_default = Origin::default_for(defaults.effective_at);
     let is_refined = own.is_refined || outer.is_refined;
     fn refined<T>(setting: Setting<T>, is_refined: bool) -> Setting<T> {
         if is_refined { Setting::unknown("a `<Proxy>` may set it", setting.origin) } else { setting }

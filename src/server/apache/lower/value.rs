@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Lowering;
 use super::level::{self, Counted, File, Level};
-use super::setting::Said;
+use super::setting::DirectiveRef;
 use crate::diagnostic::{Edit, Fix, Problem, Safety};
 use crate::model::{ProtocolChoice, Setting, TicketKey, Token};
 use crate::platform::TlsLibraryKind;
@@ -43,7 +43,7 @@ impl Lowering<'_> {
     }
 
     /// `SSLProtocol` and `SSLProxyProtocol`.
-    pub fn protocols(&mut self, said: &Said<'_>) -> Option<Setting<ProtocolChoice>> {
+    pub fn protocols(&mut self, said: &DirectiveRef<'_>) -> Option<Setting<ProtocolChoice>> {
         let words: Vec<Token> = said.words.iter().map(|word| said.token(word)).collect();
         if let Some(open) = words.iter().find(|word| self.is_open(&word.text)) {
             let reason = format!("`{}` hangs on a variable that nothing defines", open.text);
@@ -73,7 +73,7 @@ impl Lowering<'_> {
     }
 
     /// A file by its path. httpd looks while reading whether it is there, whether or not TLS is on.
-    pub fn file(&mut self, said: &Said<'_>, token: &Token, missing: &'static str) -> File {
+    pub fn file(&mut self, said: &DirectiveRef<'_>, token: &Token, missing: &'static str) -> File {
         if self.is_open(&token.text) {
             return Setting::unknown("the path has a variable that nothing defines", said.origin());
         }
@@ -110,7 +110,7 @@ impl Lowering<'_> {
 
     /// A key for session tickets: httpd looks while reading whether the file is there and not empty, and reads it where a
     /// site with TLS uses it (`ssl_init_ticket_key`).
-    pub fn ticket_key(&mut self, said: &Said<'_>, token: &Token, level: &mut Level) {
+    pub fn ticket_key(&mut self, said: &DirectiveRef<'_>, token: &Token, level: &mut Level) {
         let file = self.file(said, token, "");
         let Some((token, path)) = file.get() else { return };
         let found = match self.files.metadata(path) {
@@ -153,7 +153,7 @@ impl Lowering<'_> {
     }
 
     /// Loads a module above a directive, from the folder that others are loaded from.
-    fn loading(&self, module: &str, said: &Said<'_>) -> Option<Fix> {
+    fn loading(&self, module: &str, said: &DirectiveRef<'_>) -> Option<Fix> {
         let file = self.loaded.modules.file(module)?;
         let name = module.strip_prefix("mod_")?;
         let line = format!("LoadModule {name}_module {file}");
@@ -185,7 +185,7 @@ impl Lowering<'_> {
     }
 
     /// `SSLSessionCache` and `SSLStaplingCache`: the module that keeps the cache must be loaded.
-    pub fn cache_provider(&mut self, said: &Said<'_>, first: &Token) {
+    pub fn cache_provider(&mut self, said: &DirectiveRef<'_>, first: &Token) {
         let provider = first.text.split(':').next().unwrap_or_default();
         let is_built_in = matches!(&*provider.to_ascii_lowercase(), "none" | "nonenotnull" | "default");
         let module = format!("mod_socache_{provider}");
@@ -199,7 +199,7 @@ impl Lowering<'_> {
 }
 
 /// Words that come to less than they seem to.
-fn doubtful_protocols(counted: &level::Counted, said: &Said<'_>) -> Option<Problem> {
+fn doubtful_protocols(counted: &level::Counted, said: &DirectiveRef<'_>) -> Option<Problem> {
     let Counted { choice, replacing } = counted;
     if let Some((word, asked)) = replacing {
         let problem = Problem::new("protocol-list-overrides", word.span).with("word", &*word.text);

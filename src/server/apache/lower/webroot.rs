@@ -6,8 +6,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::setting::Said;
-use crate::model::{Condition, Gate, Subject, Token, Webroot};
+use super::setting::DirectiveRef;
+use crate::model::{AccessRule, Condition, DocumentRoot, MatchTarget, Token};
 use crate::server::apache::include::{Loaded, Statement};
 use crate::source::FileSystem;
 
@@ -17,7 +17,7 @@ pub struct Webroots {
     root: Option<(Token, PathBuf)>,
     aliases: Vec<(Arc<str>, Token, PathBuf)>,
     /// In reading order.
-    gates: Vec<(Class, Gate)>,
+    gates: Vec<(Class, AccessRule)>,
     /// Whether every request is sent on.
     passes_all: bool,
 }
@@ -61,7 +61,7 @@ fn narrowed(section: Section<'_>, files: &dyn FileSystem, loaded: &Loaded) -> Op
     let text = &*text.text;
     let is_open = text.contains("${");
     let has_wildcard = text.contains(['*', '?', '[']);
-    let fits = |subject: Subject| Condition::Fits(subject, text.into());
+    let fits = |subject: MatchTarget| Condition::Fits(subject, text.into());
     let (class, condition) = match (name, is_expression) {
         ("directory", false) if !has_wildcard => {
             let path = text.trim_end_matches('/');
@@ -71,20 +71,20 @@ fn narrowed(section: Section<'_>, files: &dyn FileSystem, loaded: &Loaded) -> Op
         }
         ("directory", false) => {
             let pattern = text.trim_end_matches('/');
-            (Class::Folder(pattern.split('/').count()), Condition::glob(Subject::Folder, pattern, false))
+            (Class::Folder(pattern.split('/').count()), Condition::glob(MatchTarget::Folder, pattern, false))
         }
-        ("directory" | "directorymatch", _) => (Class::FolderFits, fits(Subject::Folder)),
-        ("files", false) => (Class::Name, Condition::glob(Subject::Name, text, false)),
-        ("files" | "filesmatch", _) => (Class::Name, fits(Subject::Name)),
-        ("location", false) if has_wildcard => (Class::Request, Condition::glob(Subject::Request, text, false)),
+        ("directory" | "directorymatch", _) => (Class::FolderFits, fits(MatchTarget::Folder)),
+        ("files", false) => (Class::Name, Condition::glob(MatchTarget::Name, text, false)),
+        ("files" | "filesmatch", _) => (Class::Name, fits(MatchTarget::Name)),
+        ("location", false) if has_wildcard => (Class::Request, Condition::glob(MatchTarget::Request, text, false)),
         ("location", false) => {
             let path = text.trim_end_matches('/');
-            let plain = Condition::glob(Subject::Request, path, false);
+            let plain = Condition::glob(MatchTarget::Request, path, false);
             let Condition::Fits(subject, expression) = plain else { return None };
             let expression = format!("{}(/|$)", expression.trim_end_matches('$'));
             (Class::Request, Condition::Fits(subject, expression.into()))
         }
-        ("location" | "locationmatch", _) => (Class::Request, fits(Subject::Request)),
+        ("location" | "locationmatch", _) => (Class::Request, fits(MatchTarget::Request)),
         // Whether these hold is known to the running server alone.
         ("if" | "elseif" | "else", _) => (Class::Request, Condition::Open),
         _ => return None,
@@ -99,7 +99,7 @@ pub fn is_read(name: &str) -> bool {
 
 /// Takes a directive of a level, in the sections that are open.
 pub fn read<'s>(
-    said: &Said<'_>,
+    said: &DirectiveRef<'_>,
     sections: impl Iterator<Item = Section<'s>> + Clone,
     files: &dyn FileSystem,
     loaded: &Loaded,
@@ -138,12 +138,12 @@ impl Webroots {
         // At the level itself neither is allowed.
         let Some(class) = sections.iter().map(|one| one.class).max() else { return };
         let takes = sections.into_iter().map(|one| one.condition).collect();
-        self.gates.push((class, Gate { takes, is_open }));
+        self.gates.push((class, AccessRule { takes, is_open }));
     }
 }
 
 /// The folders of a virtual host; `outer` is what the server says.
-pub fn build(own: &Webroots, outer: &Webroots) -> Vec<Webroot> {
+pub fn build(own: &Webroots, outer: &Webroots) -> Vec<DocumentRoot> {
     if own.passes_all || outer.passes_all {
         return Vec::new();
     }
@@ -154,11 +154,11 @@ pub fn build(own: &Webroots, outer: &Webroots) -> Vec<Webroot> {
     if all.is_empty() {
         return Vec::new();
     }
-    let mut gates: Vec<&(Class, Gate)> = outer.gates.iter().chain(&own.gates).collect();
+    let mut gates: Vec<&(Class, AccessRule)> = outer.gates.iter().chain(&own.gates).collect();
     gates.sort_by_key(|(class, _)| *class);
-    let gates: Arc<[Gate]> = gates.into_iter().map(|(_, gate)| gate.clone()).collect();
+    let gates: Arc<[AccessRule]> = gates.into_iter().map(|(_, gate)| gate.clone()).collect();
     all.into_iter()
-        .map(|(prefix, token, path)| Webroot {
+        .map(|(prefix, token, path)| DocumentRoot {
             token: token.clone(),
             path: path.clone(),
             prefix,

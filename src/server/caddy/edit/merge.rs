@@ -73,7 +73,9 @@ impl CaddyEditor<'_> {
 fn is_plain(section: &Section) -> bool {
     let [key] = &section.keys[..] else { return false };
     let file = section.block.open.file;
-    let is_here = |node: &Node| node.name.span.file == file && node.name.via == key.via && whole(node).is_some();
+    let is_here = |node: &Node| {
+        node.name.span.file == file && node.name.include_chain == key.include_chain && whole(node).is_some()
+    };
     section.has_braces
         && key.is_verbatim
         && key.span.file == file

@@ -12,7 +12,7 @@ use super::Text;
 use super::arguments::{Arguments, Filled};
 use super::parser::Parser;
 use super::piece::Piece;
-use crate::diagnostic::{Problem, Severity, Unjudged};
+use crate::diagnostic::{Problem, Severity, Unchecked};
 use crate::model::{Frame, FrameId, FrameKind};
 use crate::server::caddy::syntax::Word;
 use crate::source::{self, ReadError, Span};
@@ -56,7 +56,7 @@ impl Parser<'_> {
             self.enter(&import, &arguments, from, vec![(words, node)], nesting);
         } else if pattern.is_open() {
             let reason = format!("`{}` hangs on a variable that is not given (see --define)", pattern.text);
-            self.unjudged.push(Unjudged { what: "import".into(), reason, at: Some(pattern.span) });
+            self.unjudged.push(Unchecked { what: "import".into(), reason, at: Some(pattern.span) });
         } else {
             let targets = self.files_of(&import, &pattern);
             self.enter(&import, &arguments, from, targets, nesting);
@@ -95,7 +95,7 @@ impl Parser<'_> {
                 }
                 Err(ReadError::Forbidden) => {
                     let reason = format!("permission denied: {located}");
-                    self.unjudged.push(Unjudged { what: "import".into(), reason, at: Some(pattern.span) });
+                    self.unjudged.push(Unchecked { what: "import".into(), reason, at: Some(pattern.span) });
                 }
                 Err(error) => {
                     let problem = match &error {
@@ -103,7 +103,7 @@ impl Parser<'_> {
                         error if error.is_missing() && super::super::directives::is_snippet_like(text) => {
                             if reading.fragment {
                                 let reason = format!("the snippet `{text}` is defined elsewhere");
-                                self.unjudged.push(Unjudged { what: "import".into(), reason, at: Some(pattern.span) });
+                                self.unjudged.push(Unchecked { what: "import".into(), reason, at: Some(pattern.span) });
                                 continue;
                             }
                             problem("snippet")
@@ -152,12 +152,12 @@ impl Parser<'_> {
             if !is_free {
                 continue;
             }
-            let parent = import.via;
-            let via = self.frames.add(Frame { kind: FrameKind::Import, at: arguments.at, parent });
+            let parent = import.include_chain;
+            let include_chain = self.frames.add(Frame { kind: FrameKind::Import, at: arguments.at, parent });
             self.frame_nodes.push(node);
             pieces.push(match target.has_arguments {
-                true => Piece::Own(self.fill(&target.words, via, arguments, nesting).into_iter()),
-                false => Piece::Shared { words: target.words, at: 0, via: Some(via) },
+                true => Piece::Own(self.fill(&target.words, include_chain, arguments, nesting).into_iter()),
+                false => Piece::Shared { words: target.words, at: 0, include_chain: Some(include_chain) },
             });
         }
         for piece in pieces.into_iter().rev() {
@@ -166,7 +166,7 @@ impl Parser<'_> {
     }
 
     /// Copies words for one import. The body of a snippet that is defined among them keeps its placeholders.
-    fn fill(&mut self, words: &[Word], via: FrameId, arguments: &Arguments, mut nesting: usize) -> Vec<Word> {
+    fn fill(&mut self, words: &[Word], include_chain: FrameId, arguments: &Arguments, mut nesting: usize) -> Vec<Word> {
         let mut out = Vec::with_capacity(words.len());
         let (mut in_snippet, mut named, mut index) = (false, false, 0);
         let mut last: Option<&Word> = None;
@@ -189,7 +189,7 @@ impl Parser<'_> {
                 nesting = nesting.saturating_sub(1);
                 in_snippet &= nesting > 0;
             }
-            let copy = Word { via: Some(via), ..word.clone() };
+            let copy = Word { include_chain: Some(include_chain), ..word.clone() };
             if in_snippet || !word.text.contains('{') {
                 out.push(copy);
                 continue;

@@ -12,7 +12,7 @@ use super::graph::Graph;
 use super::import::is_snippet;
 use super::piece::{Mark, Piece};
 use super::{AT_ONCE, Files, Loaded, Text};
-use crate::diagnostic::{Problem, Unjudged};
+use crate::diagnostic::{Problem, Unchecked};
 use crate::model::{FrameId, Frames};
 use crate::server::caddy::syntax::{Block, Node, Section, Word};
 use crate::source::Span;
@@ -28,7 +28,7 @@ pub struct Parser<'a> {
     pub frame_nodes: Vec<usize>,
     pub graph: Graph,
     pub problems: Vec<Problem>,
-    pub unjudged: Vec<Unjudged>,
+    pub unjudged: Vec<Unchecked>,
     /// Words that imports have added.
     pub imported: usize,
     stack: Vec<Piece>,
@@ -56,7 +56,7 @@ pub fn parse(files: Files<'_>, roots: usize, problems: Vec<Problem>) -> Loaded {
     };
     for root in 0..roots {
         let words = Arc::clone(&parser.files.files[root].text.words);
-        parser.push(Piece::Shared { words: Arc::clone(&words), at: 0, via: None });
+        parser.push(Piece::Shared { words: Arc::clone(&words), at: 0, include_chain: None });
         parser.previous = None;
         if parser.files.reading.fragment && super::is_inside_directive(&words) {
             parser.stack.clear();
@@ -136,7 +136,7 @@ impl Parser<'_> {
     /// Whether the next word begins a line.
     pub fn is_new_line(&mut self) -> bool {
         let Some(previous) = self.previous else { return true };
-        self.upcoming().is_some_and(|(next, via)| previous.ends_line_before(next, via))
+        self.upcoming().is_some_and(|(next, include_chain)| previous.ends_line_before(next, include_chain))
     }
 
     /// The words up to the line's end or to a brace that opens a block.
@@ -156,7 +156,7 @@ impl Parser<'_> {
 
     /// What a word was imported from: a node of the graph of imports.
     pub fn node_of(&mut self, word: &Word) -> usize {
-        match word.via.and_then(|via| self.frame_nodes.get(via.index())) {
+        match word.include_chain.and_then(|include_chain| self.frame_nodes.get(include_chain.index())) {
             Some(node) => *node,
             None => self.graph.node(word.file, None),
         }

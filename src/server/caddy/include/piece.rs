@@ -15,7 +15,7 @@ pub enum Piece {
         /// The next.
         at: usize,
         /// The import that led to them.
-        via: Option<FrameId>,
+        include_chain: Option<FrameId>,
     },
     /// Words of an import that were made for it.
     Own(std::vec::IntoIter<Word>),
@@ -25,18 +25,20 @@ impl Piece {
     /// The next word, and the import that led to it.
     pub fn look(&self) -> Option<(&Word, Option<FrameId>)> {
         match self {
-            Piece::Shared { words, at, via } => words.get(*at).map(|word| (word, via.or(word.via))),
-            Piece::Own(words) => words.as_slice().first().map(|word| (word, word.via)),
+            Piece::Shared { words, at, include_chain } => {
+                words.get(*at).map(|word| (word, include_chain.or(word.include_chain)))
+            }
+            Piece::Own(words) => words.as_slice().first().map(|word| (word, word.include_chain)),
         }
     }
 
     /// Takes the next word, with the import that led to it.
     pub fn take(&mut self) -> Option<Word> {
         match self {
-            Piece::Shared { words, at, via } => {
+            Piece::Shared { words, at, include_chain } => {
                 let word = words.get(*at)?;
                 *at += 1;
-                Some(Word { via: via.or(word.via), ..word.clone() })
+                Some(Word { include_chain: include_chain.or(word.include_chain), ..word.clone() })
             }
             Piece::Own(words) => words.next(),
         }
@@ -49,17 +51,17 @@ pub struct Mark {
     /// Its place.
     pub span: Span,
     file: u32,
-    via: Option<FrameId>,
+    include_chain: Option<FrameId>,
     last_line: u32,
 }
 
 impl Mark {
     pub fn of(word: &Word) -> Mark {
-        Mark { span: word.span, file: word.file, via: word.via, last_line: word.line + word.breaks }
+        Mark { span: word.span, file: word.file, include_chain: word.include_chain, last_line: word.line + word.breaks }
     }
 
     /// As [`Word::ends_line_before`].
-    pub fn ends_line_before(self, next: &Word, via: Option<FrameId>) -> bool {
-        self.file != next.file || self.via != via || self.last_line < next.line
+    pub fn ends_line_before(self, next: &Word, include_chain: Option<FrameId>) -> bool {
+        self.file != next.file || self.include_chain != include_chain || self.last_line < next.line
     }
 }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::model::{Answer, Reply, Token};
+use crate::model::{HttpResponse, ResponseKind, Token};
 use crate::server::caddy::json::Value;
 use crate::server::caddy::syntax::{Node, Word};
 use crate::source::Span;
@@ -16,18 +16,18 @@ const DEPTH: usize = 32;
 /// What a site answers, as it is collected.
 #[derive(Default)]
 struct Collected {
-    answers: Vec<Answer>,
+    answers: Vec<HttpResponse>,
     strict_transport: Option<Token>,
 }
 
 impl Collected {
-    fn add(&mut self, reply: Reply, at: Span, is_conditional: bool) {
-        self.answers.push(Answer { is_conditional, ..Answer::new(reply, at) });
+    fn add(&mut self, reply: ResponseKind, at: Span, is_conditional: bool) {
+        self.answers.push(HttpResponse { is_conditional, ..HttpResponse::new(reply, at) });
     }
 
-    fn finish(mut self) -> Vec<Answer> {
+    fn finish(mut self) -> Vec<HttpResponse> {
         if let Some(value) = self.strict_transport.as_ref().filter(|_| self.answers.is_empty()) {
-            self.answers.push(Answer::new(Reply::Unknown, value.span));
+            self.answers.push(HttpResponse::new(ResponseKind::Unknown, value.span));
         }
         for answer in &mut self.answers {
             answer.strict_transport = self.strict_transport.clone();
@@ -41,16 +41,16 @@ fn is_header(name: &str) -> bool {
     name.trim_start_matches(['+', '?', '>']).eq_ignore_ascii_case("strict-transport-security")
 }
 
-fn led(target: &str) -> Reply {
+fn led(target: &str) -> ResponseKind {
     let target = target.to_ascii_lowercase();
     match target.starts_with('{') && !target.starts_with("{scheme}") && !target.starts_with("{http.request.scheme}") {
-        true => Reply::Unknown,
-        false => Reply::Redirect { to_https: target.starts_with("https://") },
+        true => ResponseKind::Unknown,
+        false => ResponseKind::Redirect { to_https: target.starts_with("https://") },
     }
 }
 
 /// What the directives of a site block answer.
-pub fn of_directives(nodes: &[Node]) -> Vec<Answer> {
+pub fn of_directives(nodes: &[Node]) -> Vec<HttpResponse> {
     let mut found = Collected::default();
     directives(nodes, false, DEPTH, &mut found);
     found.finish()
@@ -83,21 +83,21 @@ fn directives(nodes: &[Node], is_inside: bool, depth: usize, found: &mut Collect
                 let (is_conditional, words) = matched(&node.words, 1);
                 let is_error = |word: &Word| matches!(word.text.parse(), Ok(400..=599_u16));
                 let is_refused = words.iter().any(is_error) || node.nodes().iter().any(|one| one.is("close"));
-                let reply = if is_refused { Reply::Refused } else { Reply::Content };
+                let reply = if is_refused { ResponseKind::Refused } else { ResponseKind::Content };
                 found.add(reply, at, is_conditional || is_inside);
             }
             "file_server" | "metrics" => {
                 let (is_conditional, _) = matched(&node.words, 0);
-                found.add(Reply::Content, at, is_conditional || is_inside);
+                found.add(ResponseKind::Content, at, is_conditional || is_inside);
             }
-            "abort" | "error" => found.add(Reply::Refused, at, is_inside || !node.words.is_empty()),
-            "reverse_proxy" | "php_fastcgi" | "php_server" => found.add(Reply::PassedOn, at, is_inside),
+            "abort" | "error" => found.add(ResponseKind::Refused, at, is_inside || !node.words.is_empty()),
+            "reverse_proxy" | "php_fastcgi" | "php_server" => found.add(ResponseKind::PassedOn, at, is_inside),
             "handle" | "handle_path" | "route" => {
                 let (is_conditional, _) = matched(&node.words, 0);
                 directives(node.nodes(), is_inside || is_conditional, depth - 1, found);
             }
             // What a named route holds stands elsewhere.
-            "invoke" => found.add(Reply::Unknown, at, is_inside),
+            "invoke" => found.add(ResponseKind::Unknown, at, is_inside),
             _ => {}
         }
     }
@@ -118,7 +118,7 @@ fn headers(node: &Node, found: &mut Collected) {
 }
 
 /// What the routes of a JSON server answer.
-pub fn of_routes<'v>(routes: impl Iterator<Item = &'v Value>) -> Vec<Answer> {
+pub fn of_routes<'v>(routes: impl Iterator<Item = &'v Value>) -> Vec<HttpResponse> {
     let mut found = Collected::default();
     for route in routes {
         handlers(route, false, DEPTH, &mut found);
@@ -153,15 +153,15 @@ fn handlers(route: &Value, is_inside: bool, depth: usize, found: &mut Collected)
                 let is_abort = handler.get("abort").is_some_and(Value::is_true);
                 let reply = match target.and_then(Value::text) {
                     Some(target) => led(target),
-                    None if code >= 400 || is_abort => Reply::Refused,
-                    None => Reply::Content,
+                    None if code >= 400 || is_abort => ResponseKind::Refused,
+                    None => ResponseKind::Content,
                 };
                 found.add(reply, handler.span, is_conditional);
             }
-            "file_server" | "metrics" => found.add(Reply::Content, handler.span, is_conditional),
-            "error" => found.add(Reply::Refused, handler.span, is_conditional),
-            "reverse_proxy" => found.add(Reply::PassedOn, handler.span, is_conditional),
-            "invoke" => found.add(Reply::Unknown, handler.span, is_conditional),
+            "file_server" | "metrics" => found.add(ResponseKind::Content, handler.span, is_conditional),
+            "error" => found.add(ResponseKind::Refused, handler.span, is_conditional),
+            "reverse_proxy" => found.add(ResponseKind::PassedOn, handler.span, is_conditional),
+            "invoke" => found.add(ResponseKind::Unknown, handler.span, is_conditional),
             "subroute" => {
                 for inner in handler.get("routes").map(Value::items).unwrap_or_default() {
                     handlers(inner, is_conditional, depth - 1, found);

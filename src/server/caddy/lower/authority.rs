@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::Lowering;
 use crate::diagnostic::Problem;
 use crate::model::Token;
-use crate::pki::{Block, BlockKind, Library, PemFile, loading};
+use crate::pki::{Block, BlockKind, PemFile, PemStore, loading};
 use crate::server::caddy::syntax::has_placeholder;
 use crate::source::Sources;
 
@@ -55,7 +55,7 @@ pub fn check(lowering: &mut Lowering<'_>, token: &Token, path: PathBuf, reader: 
 
 fn read(lowering: &Lowering<'_>, path: &Path, reader: Reader) -> Option<Fault> {
     let (files, limits) = (lowering.reading.files, lowering.reading.limits);
-    let library = Library::load(files, &mut Sources::new(), limits, [path.to_path_buf()], &[]);
+    let library = PemStore::load(files, &mut Sources::new(), limits, [path.to_path_buf()], &[]);
     match library.get(path)? {
         Ok(file) => {
             let is_new = lowering.reading.version.at_least(2, 8, 0);

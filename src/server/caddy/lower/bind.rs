@@ -13,7 +13,7 @@ use foldhash::{HashMap, HashMapExt};
 
 use self::choose::Chooser;
 use self::setting::Standard;
-use super::automatic;
+use super::auto_https;
 use super::certificate::Certificates;
 use super::storage::Storage;
 use super::{Lowering, policy::Policies, upstream};
@@ -37,7 +37,7 @@ pub fn build(lowering: &mut Lowering<'_>, config: &mut Config, deployment: &mut 
     sites(lowering, config, deployment, &mut interner, none, &standard);
     let config = &*config;
     let certificates = Certificates::read(lowering, config);
-    let automated = automatic::apply(lowering, config, &certificates);
+    let automated = auto_https::apply(lowering, config, &certificates);
     let storage = Storage::open(lowering, &config.storage);
     let mut chooser = Chooser::new(lowering, &certificates, &automated, storage, none, start);
     let everywhere = everywhere(config, &certificates, &automated);
@@ -56,11 +56,11 @@ pub fn build(lowering: &mut Lowering<'_>, config: &mut Config, deployment: &mut 
     let Chooser { problems, unjudged, .. } = chooser;
     lowering.problems.extend(problems);
     lowering.unjudged.extend(unjudged);
-    settle(deployment, config, &mut interner, &certificates);
+    resolve_names(deployment, config, &mut interner, &certificates);
 }
 
 /// Names of certificates and of managed names, which any server may be asked for.
-fn everywhere(config: &Config, certificates: &Certificates, automated: &automatic::Automated<'_>) -> Vec<String> {
+fn everywhere(config: &Config, certificates: &Certificates, automated: &auto_https::Automated<'_>) -> Vec<String> {
     let mut names: Vec<String> = certificates.names().map(str::to_owned).collect();
     names.extend(automated.names().map(|name| name.to_string()));
     names.sort_unstable();
@@ -88,7 +88,7 @@ fn unknown_tags(chooser: &mut Chooser<'_>, config: &Config) {
 }
 
 /// Up to 2.6 a socket of HTTP/3 for all addresses and one for a single address cannot be bound beside each other.
-fn udp_conflicts(chooser: &mut Chooser<'_>, config: &Config, automated: &automatic::Automated<'_>) {
+fn udp_conflicts(chooser: &mut Chooser<'_>, config: &Config, automated: &auto_https::Automated<'_>) {
     if chooser.lowering.reading.version.at_least(2, 7, 0) {
         return;
     }
@@ -143,7 +143,7 @@ fn sites(
             service: Service::Http,
             head: draft.head,
             block: draft.block,
-            via: draft.via,
+            include_chain: draft.include_chain,
             names: std::mem::take(&mut draft.names),
             policy,
             credentials: none,
@@ -161,15 +161,22 @@ fn sites(
                 Some(_) => add(),
                 None => *plain.get_or_insert_with(add),
             };
-            let (at, via, targets) = (proxy.at, proxy.via, upstream::targets(proxy));
-            deployment.upstreams.push(Upstream { site, at, via, targets, policy, loads_files: proxy.tls.is_some() });
+            let (at, include_chain, targets) = (proxy.at, proxy.include_chain, upstream::targets(proxy));
+            deployment.upstreams.push(Upstream {
+                site,
+                at,
+                include_chain,
+                targets,
+                policy,
+                loads_files: proxy.tls.is_some(),
+            });
         }
     }
     config.sites = drafts;
 }
 
 /// What each site is served with, and certificates that are loaded for no name of any site.
-fn settle(deployment: &mut Deployment, config: &Config, interner: &mut Interner, certificates: &Certificates) {
+fn resolve_names(deployment: &mut Deployment, config: &Config, interner: &mut Interner, certificates: &Certificates) {
     let mut found: Vec<Option<(PolicyId, CredentialsId)>> = vec![None; deployment.sites.len()];
     for endpoint in deployment.endpoints.iter().filter(|one| one.transport == Transport::Tls) {
         for binding in &endpoint.bindings {

@@ -11,7 +11,7 @@ use foldhash::{HashMap, HashMapExt};
 use super::{Lowering, name};
 use crate::diagnostic::Problem;
 use crate::model::{Credential, Doubt, Origin, Setting, Token};
-use crate::pki::{Library, PemFile};
+use crate::pki::{PemFile, PemStore};
 use crate::server::caddy::config::{Choice, Config, Loader};
 use crate::source::{FileKind, Sources};
 
@@ -52,20 +52,25 @@ impl Certificates {
             }
         }
         let from_folders = loaders.len();
-        for (folder, via) in &config.folders {
+        for (folder, include_chain) in &config.folders {
             if lowering.reading.files.list(&lowering.locate(&folder.text)).is_err_and(|error| error.is_missing()) {
                 let problem = Problem::new("certificate-file-missing", folder.span).with("path", &*folder.text);
                 lowering.problem(problem.with("reason", "no such folder"));
             }
             for path in pem_files(lowering, &lowering.locate(&folder.text)) {
                 let file = (folder.clone(), path);
-                loaders.push(Loader { certificate: file.clone(), key: file, tags: Vec::new(), via: *via });
+                loaders.push(Loader {
+                    certificate: file.clone(),
+                    key: file,
+                    tags: Vec::new(),
+                    include_chain: *include_chain,
+                });
             }
         }
         let readable = |loader: &&Loader| !is_placeholder(&loader.certificate.0);
         let paths = loaders.iter().filter(readable).map(|loader| loader.certificate.1.clone());
         let (files, limits) = (lowering.reading.files, lowering.reading.limits);
-        let library = Library::load(files, &mut Sources::new(), limits, paths, &[]);
+        let library = PemStore::load(files, &mut Sources::new(), limits, paths, &[]);
         let mut all = Certificates {
             pairs: Vec::new(),
             numbers,
@@ -188,7 +193,7 @@ fn is_placeholder(token: &Token) -> bool {
 /// A pair of files as the model has it.
 fn pair(loader: &Loader) -> Credential {
     let file = |(token, path): &(Token, PathBuf)| {
-        let origin = Origin::said(token.span, loader.via);
+        let origin = Origin::said(token.span, loader.include_chain);
         match is_placeholder(token) {
             true => Setting::unknown("the path hangs on what only the running server knows", origin),
             false => Setting::known((token.clone(), path.clone()), origin),

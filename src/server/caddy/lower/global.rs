@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use foldhash::HashSet;
 
-use super::automation::{self, Written};
+use super::acme_policies::{self, Written};
 use super::tls::{self, Globals};
 use super::{Lowering, admin, token};
 use crate::diagnostic::Problem;
@@ -129,10 +129,10 @@ fn option(lowering: &mut Lowering<'_>, node: &Node, options: &mut Options<'_>) {
         _ => None,
     };
     if let Some(acme) = acme {
-        options.acme_defaults.insert(acme.to_owned(), automation::said(node));
+        options.acme_defaults.insert(acme.to_owned(), acme_policies::said(node));
     }
     if matches!(name, "ocsp_stapling" | "renewal_window_ratio") {
-        options.extras.push(format!("{name} {}", automation::said(node)));
+        options.extras.push(format!("{name} {}", acme_policies::said(node)));
     }
     match name {
         "http_port" => options.http_port = port(lowering, node).unwrap_or(options.http_port),

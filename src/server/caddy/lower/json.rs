@@ -237,7 +237,7 @@ fn site(
     config.sites.push(SiteDraft {
         head,
         block: at,
-        via: None,
+        include_chain: None,
         names,
         settings: None,
         loaders: Vec::new(),
@@ -262,7 +262,7 @@ fn read_policy(lowering: &mut Lowering<'_>, value: &Value) -> Policy {
     }
     let settings = &mut policy.settings;
     *settings = Settings {
-        via: None,
+        include_chain: None,
         oldest: field(value, "protocol_min"),
         newest: field(value, "protocol_max"),
         ciphers: list(value.get("cipher_suites")),
@@ -416,7 +416,7 @@ fn load_file(lowering: &mut Lowering<'_>, value: &Value) -> Option<Loader> {
         certificate: located("certificate")?,
         key: located("key")?,
         tags: tokens(value.get("tags")).into_iter().map(|tag| tag.text).collect(),
-        via: None,
+        include_chain: None,
     })
 }
 

@@ -7,7 +7,7 @@ use foldhash::{HashSet, HashSetExt};
 use super::address::{self, Address, AddressFault};
 use super::global::Options;
 use super::tls::{self, Tls};
-use super::{Lowering, token, via};
+use super::{Lowering, include_chain, token};
 use super::{answer, name, upstream, webroot};
 use crate::diagnostic::Problem;
 use crate::model::{Name, NameKind, Token};
@@ -87,7 +87,7 @@ fn draft(lowering: &Lowering<'_>, section: &Section, head: Span) -> SiteDraft {
     SiteDraft {
         head,
         block,
-        via: section.keys.first().and_then(via),
+        include_chain: section.keys.first().and_then(include_chain),
         names: Vec::new(),
         settings: None,
         loaders: Vec::new(),

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::acme_policies::{self, Written};
 use super::authority::{self, Reader};
-use super::automation::{self, Written};
-use super::{Lowering, span_of, token, via};
+use super::{Lowering, include_chain, span_of, token};
 use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity};
 use crate::model::Token;
 use crate::server::caddy::config::{Client, Issuer, List, Settings};
@@ -63,7 +63,7 @@ pub struct Globals {
 /// Reads a `tls` directive.
 pub fn read(lowering: &mut Lowering<'_>, node: &Node, globals: Globals) -> Tls {
     let mut tls = Tls::default();
-    tls.settings.via = via(&node.name);
+    tls.settings.include_chain = include_chain(&node.name);
     let mut shortcuts = Shortcuts::default();
     first_line(lowering, node, &mut tls, &mut shortcuts);
     for inner in node.nodes() {
@@ -164,7 +164,7 @@ fn subdirective(lowering: &mut Lowering<'_>, node: &Node, tls: &mut Tls, shortcu
         fits
     };
     if let Some(known) = acme_name(name) {
-        shortcuts.written.insert(known.to_owned(), automation::said(node));
+        shortcuts.written.insert(known.to_owned(), acme_policies::said(node));
     }
     match name {
         "protocols" => protocols(lowering, node, &mut tls.settings),
@@ -227,7 +227,7 @@ fn subdirective(lowering: &mut Lowering<'_>, node: &Node, tls: &mut Tls, shortcu
         }
         "get_certificate" => {
             tls.has_manager = true;
-            tls.managers.push(automation::said(node));
+            tls.managers.push(acme_policies::said(node));
             match node.words.first() {
                 Some(word) if directives::find(Place::Manager, &word.text).is_none() => {
                     needs_plugin(lowering, word, "tls.get_certificate");
@@ -247,7 +247,7 @@ fn subdirective(lowering: &mut Lowering<'_>, node: &Node, tls: &mut Tls, shortcu
         },
         "renewal_window_ratio" => {
             exactly(lowering, 1, "one number between 0 and 1");
-            tls.extras.push(automation::said(node));
+            tls.extras.push(acme_policies::said(node));
         }
         _ => {}
     }

@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Lowering, token, via};
+use super::{Lowering, include_chain, token};
 use crate::diagnostic::Problem;
 use crate::model::{
     Address, Credential, Origin, ProtocolChoice, Setting, Token, UpstreamAuthorities, UpstreamPolicy, UpstreamTarget,
@@ -87,7 +87,7 @@ fn proxy(lowering: &mut Lowering<'_>, node: &Node) -> Option<Proxy> {
         return None;
     }
     let targets: Vec<Token> = addresses.iter().map(|word| token(word)).collect();
-    Some(Proxy { at: node.arguments(), via: via(&node.name), targets, tls })
+    Some(Proxy { at: node.arguments(), include_chain: include_chain(&node.name), targets, tls })
 }
 
 /// The scheme that the addresses of a proxy have in common: that of the last, where each has the one of the one before it, if
@@ -248,14 +248,14 @@ fn json_proxy(lowering: &mut Lowering<'_>, handler: &Value) -> Option<Proxy> {
         read_at_start(lowering, tls);
     }
     let at = dials.first().map_or(handler.span, |first| first.span);
-    (!targets.is_empty()).then_some(Proxy { at, via: None, targets, tls })
+    (!targets.is_empty()).then_some(Proxy { at, include_chain: None, targets, tls })
 }
 
 /// Where the requests of a proxy go.
 pub fn targets(proxy: &Proxy) -> Vec<UpstreamTarget> {
     let transport = if proxy.tls.is_some() { UpstreamTransport::Tls } else { UpstreamTransport::Plain };
     let target = |written: &Token| {
-        let origin = Origin::said(written.span, proxy.via);
+        let origin = Origin::said(written.span, proxy.include_chain);
         let address = match address(&written.text, transport) {
             Some(found) => Setting::known(found, origin),
             None => Setting::unknown("the address is not in the files", origin),
@@ -292,7 +292,7 @@ pub fn policy(lowering: &Lowering<'_>, proxy: &Proxy, start: Span) -> UpstreamPo
     let default = Origin::default_for(start);
     let nothing = ProxyTls::at(proxy.at);
     let tls = proxy.tls.as_ref().unwrap_or(&nothing);
-    let written = |at: Span| Origin::said(at, proxy.via);
+    let written = |at: Span| Origin::said(at, proxy.include_chain);
     let file = |(token, path): &(Token, PathBuf)| match has_placeholder(&token.text) {
         true => Setting::unknown("the path hangs on what only the running server knows", written(token.span)),
         false => Setting::known((token.clone(), path.clone()), written(token.span)),

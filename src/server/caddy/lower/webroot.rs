@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::model::{Condition, Gate, Subject, Token, Webroot};
+use crate::model::{AccessRule, Condition, DocumentRoot, MatchTarget, Token};
 use crate::server::caddy::json::Value;
 use crate::server::caddy::syntax::{Node, Word};
 
@@ -21,7 +21,7 @@ type Alternatives = Vec<Vec<Condition>>;
 
 /// What holds in a block.
 #[derive(Clone, Default)]
-struct Around<'n> {
+struct OuterContext<'n> {
     root: Option<(Token, PathBuf)>,
     /// What a request fulfils that comes into the block.
     fulfils: Vec<Condition>,
@@ -34,10 +34,10 @@ struct Around<'n> {
 }
 
 /// The folders of a site block.
-pub fn of_directives(nodes: &[Node], locate: Locate<'_>) -> Vec<Webroot> {
+pub fn of_directives(nodes: &[Node], locate: Locate<'_>) -> Vec<DocumentRoot> {
     let mut found = Vec::new();
     if nodes.iter().any(has_files) {
-        block(nodes, &Around::default(), locate, DEPTH, &mut found);
+        block(nodes, &OuterContext::default(), locate, DEPTH, &mut found);
     }
     found
 }
@@ -47,7 +47,13 @@ fn has_files(node: &Node) -> bool {
     node.is("file_server") || node.nodes().iter().any(has_files)
 }
 
-fn block<'n>(nodes: &'n [Node], around: &Around<'n>, locate: Locate<'_>, depth: usize, found: &mut Vec<Webroot>) {
+fn block<'n>(
+    nodes: &'n [Node],
+    around: &OuterContext<'n>,
+    locate: Locate<'_>,
+    depth: usize,
+    found: &mut Vec<DocumentRoot>,
+) {
     if depth == 0 {
         return;
     }
@@ -102,7 +108,7 @@ fn block<'n>(nodes: &'n [Node], around: &Around<'n>, locate: Locate<'_>, depth: 
 }
 
 /// `file_server [MATCHER] [browse] { ... }`
-fn server(node: &Node, around: &Around<'_>, locate: Locate<'_>, found: &mut Vec<Webroot>) {
+fn server(node: &Node, around: &OuterContext<'_>, locate: Locate<'_>, found: &mut Vec<DocumentRoot>) {
     let option = |name: &str| node.nodes().iter().find(|one| one.is(name));
     let root = match option("root") {
         Some(line) => line.words.first().and_then(|word| file(word, locate)),
@@ -113,25 +119,25 @@ fn server(node: &Node, around: &Around<'_>, locate: Locate<'_>, found: &mut Vec<
         Some(matcher) => alternatives(matcher, around),
         None => vec![Vec::new()],
     };
-    let mut gates = vec![Gate { takes: Vec::new(), is_open: false }];
+    let mut gates = vec![AccessRule { takes: Vec::new(), is_open: false }];
     for alternative in asked {
         let takes = around.fulfils.iter().cloned().chain(alternative).collect();
-        gates.push(Gate { takes, is_open: true });
+        gates.push(AccessRule { takes, is_open: true });
     }
-    gates.extend(around.shut.iter().map(|takes| Gate { takes: takes.clone(), is_open: false }));
+    gates.extend(around.shut.iter().map(|takes| AccessRule { takes: takes.clone(), is_open: false }));
     let hides = node.nodes().iter().filter(|one| one.is("hide")).flat_map(|one| &one.words);
     for word in hides {
-        gates.extend(hidden(&word.text, locate).map(|one| Gate { takes: vec![one], is_open: false }));
+        gates.extend(hidden(&word.text, locate).map(|one| AccessRule { takes: vec![one], is_open: false }));
     }
-    found.push(Webroot { token, path, prefix: around.prefix.as_str().into(), gates: gates.into() });
+    found.push(DocumentRoot { token, path, prefix: around.prefix.as_str().into(), gates: gates.into() });
 }
 
 /// What a pattern of `hide` hides: a name anywhere, or a path.
 fn hidden(pattern: &str, locate: Locate<'_>) -> impl Iterator<Item = Condition> {
     let all = match (pattern.contains('/'), pattern.contains(['*', '?', '[', '{'])) {
         (false, _) => vec![
-            Condition::glob(Subject::Name, pattern, false),
-            Condition::glob(Subject::Folder, &format!("*/{pattern}"), false),
+            Condition::glob(MatchTarget::Name, pattern, false),
+            Condition::glob(MatchTarget::Folder, &format!("*/{pattern}"), false),
         ],
         (true, false) => vec![Condition::Below(locate(pattern))],
         (true, true) => vec![Condition::Open],
@@ -155,11 +161,11 @@ fn matched(words: &[Word], least: usize) -> (Option<&Word>, &[Word]) {
 }
 
 /// What a matcher asks of a request.
-fn alternatives(matcher: &Word, around: &Around<'_>) -> Alternatives {
+fn alternatives(matcher: &Word, around: &OuterContext<'_>) -> Alternatives {
     let path = |pattern: &str| -> Condition {
         match pattern.strip_prefix('*') {
-            Some(_) => Condition::glob(Subject::Request, pattern, true),
-            None => Condition::glob(Subject::Request, &format!("{}{pattern}", around.prefix), true),
+            Some(_) => Condition::glob(MatchTarget::Request, pattern, true),
+            None => Condition::glob(MatchTarget::Request, &format!("{}{pattern}", around.prefix), true),
         }
     };
     if matcher.text.starts_with('/') {
@@ -182,14 +188,14 @@ fn alternatives(matcher: &Word, around: &Around<'_>) -> Alternatives {
     match lines[..] {
         [["path", patterns @ ..]] => patterns.iter().map(|pattern| vec![path(pattern)]).collect(),
         [["path_regexp", .., expression]] if around.prefix.is_empty() => {
-            vec![vec![Condition::Fits(Subject::Request, (*expression).into())]]
+            vec![vec![Condition::Fits(MatchTarget::Request, (*expression).into())]]
         }
         _ => open(),
     }
 }
 
 /// The folders of the routes of a JSON server.
-pub fn of_routes<'v>(routes: impl Iterator<Item = &'v Value>, locate: Locate<'_>) -> Vec<Webroot> {
+pub fn of_routes<'v>(routes: impl Iterator<Item = &'v Value>, locate: Locate<'_>) -> Vec<DocumentRoot> {
     let mut found = Vec::new();
     let mut root = None;
     for route in routes {
@@ -206,7 +212,7 @@ fn handlers(
     root: &mut Option<(Token, PathBuf)>,
     locate: Locate<'_>,
     depth: usize,
-    found: &mut Vec<Webroot>,
+    found: &mut Vec<DocumentRoot>,
 ) -> bool {
     if depth == 0 {
         return false;
@@ -228,9 +234,9 @@ fn handlers(
                 let own = handler.get("root").map(word);
                 let hides = handler.get("hide").map(Value::items).unwrap_or_default();
                 let hides = hides.iter().filter_map(Value::text).flat_map(|pattern| hidden(pattern, locate));
-                let gates = hides.map(|one| Gate { takes: vec![one], is_open: false }).collect();
+                let gates = hides.map(|one| AccessRule { takes: vec![one], is_open: false }).collect();
                 let folder = own.unwrap_or_else(|| root.clone()).filter(|_| handler.get("file_system").is_none());
-                found.extend(folder.map(|(token, path)| Webroot { token, path, prefix: "".into(), gates }));
+                found.extend(folder.map(|(token, path)| DocumentRoot { token, path, prefix: "".into(), gates }));
             }
             "subroute" => {
                 for inner in handler.get("routes").map(Value::items).unwrap_or_default() {

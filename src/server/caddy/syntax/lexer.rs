@@ -148,7 +148,17 @@ impl<'t> Lexer<'t> {
         };
         let text = self.pool.share(&text);
         let span = self.span(start);
-        out.words.push(Word { text, span, via: None, file: self.file, line, breaks, quote, is_unknown, is_verbatim });
+        out.words.push(Word {
+            text,
+            span,
+            include_chain: None,
+            file: self.file,
+            line,
+            breaks,
+            quote,
+            is_unknown,
+            is_verbatim,
+        });
     }
 
     /// Ends a line.

@@ -5,8 +5,8 @@
 //! a lower level's), `ngx_http_rewrite_module` (what a server block returns comes before its locations).
 
 use super::place::{Kind, Place};
-use super::setting::Said;
-use crate::model::{Answer, Reply, Token};
+use super::setting::DirectiveRef;
+use crate::model::{HttpResponse, ResponseKind, Token};
 use crate::server::nginx::syntax::Word;
 use crate::source::Span;
 
@@ -28,7 +28,7 @@ pub struct Level {
     /// Whether one of them says that a request came as early data, or such requests are treated on their own.
     tells_early_data: bool,
     /// What `return` or a `rewrite` of every path answers, before anything else is looked at.
-    returns: Option<(Reply, Span)>,
+    returns: Option<(ResponseKind, Span)>,
     /// Where requests are passed on.
     passes: Option<Span>,
     /// Where the folder of files is named.
@@ -67,7 +67,7 @@ impl Level {
     }
 
     /// Takes a directive into its level.
-    pub fn read(&mut self, said: &Said<'_>) {
+    pub fn read(&mut self, said: &DirectiveRef<'_>) {
         match said.name {
             b"add_header" => {
                 self.has_headers = true;
@@ -110,28 +110,28 @@ impl Level {
 }
 
 /// What `return CODE`, `return CODE TEXT` or `return URL` answers.
-fn returned(said: &Said<'_>) -> Reply {
+fn returned(said: &DirectiveRef<'_>) -> ResponseKind {
     let first = said.text(&said.words[0]);
     let code: Option<u16> = first.parse().ok();
     match (code, said.words.get(1)) {
         (None, _) => led(&first),
         (Some(301 | 302 | 303 | 307 | 308), Some(word)) => led(&said.text(word)),
-        (Some(200..=299), _) => Reply::Content,
-        _ => Reply::Refused,
+        (Some(200..=299), _) => ResponseKind::Content,
+        _ => ResponseKind::Refused,
     }
 }
 
 /// A redirect by where it leads.
-fn led(target: &str) -> Reply {
+fn led(target: &str) -> ResponseKind {
     let target = target.to_ascii_lowercase();
     match target.starts_with('$') && !target.starts_with("$scheme:") {
-        true => Reply::Unknown,
-        false => Reply::Redirect { to_https: target.starts_with("https://") },
+        true => ResponseKind::Unknown,
+        false => ResponseKind::Redirect { to_https: target.starts_with("https://") },
     }
 }
 
 /// What a `rewrite` answers that every path fits, where it redirects.
-fn rewritten(said: &Said<'_>) -> Option<Reply> {
+fn rewritten(said: &DirectiveRef<'_>) -> Option<ResponseKind> {
     let word = |at: usize| said.words.get(at).map(|word| said.token(word).text.to_string());
     let (pattern, target) = (word(0)?, word(1)?);
     let redirects = target.contains("://")
@@ -145,14 +145,14 @@ fn rewritten(said: &Said<'_>) -> Option<Reply> {
 }
 
 /// What a server block answers; `outer` is what stands around it.
-pub fn build(places: &[Place], outer: &Level, head: Span) -> Vec<Answer> {
+pub fn build(places: &[Place], outer: &Level, head: Span) -> Vec<HttpResponse> {
     let mut answers = Vec::new();
     let whole = &places[0].answer;
-    let answer = |place: usize, reply: Reply, at: Span| {
+    let answer = |place: usize, reply: ResponseKind, at: Span| {
         let (strict_transport, lost_header) = strict_transport(places, place, outer);
         let is_conditional = chain(places, place).any(|one| places[one].kind == Kind::Condition);
         let tells_early_data = tells_early_data(places, place, outer);
-        Answer { reply, at, is_conditional, strict_transport, lost_header, tells_early_data }
+        HttpResponse { reply, at, is_conditional, strict_transport, lost_header, tells_early_data }
     };
     // What the server block itself returns comes before every location, behind its conditions.
     let returns = whole.returns.is_some();
@@ -162,7 +162,7 @@ pub fn build(places: &[Place], outer: &Level, head: Span) -> Vec<Answer> {
     // Without a folder of files nobody can say what is answered, but the headers are sent along.
     let unrooted = |place: usize, at: Option<Span>| {
         let (sent, lost) = strict_transport(places, place, outer);
-        at.filter(|_| sent.is_some() || lost.is_some()).map(|at| (Reply::Unknown, at))
+        at.filter(|_| sent.is_some() || lost.is_some()).map(|at| (ResponseKind::Unknown, at))
     };
     for (place, one) in places.iter().enumerate().filter(|(_, one)| is_asked(one)) {
         let around = || chain(places, place);
@@ -172,8 +172,8 @@ pub fn build(places: &[Place], outer: &Level, head: Span) -> Vec<Answer> {
         let level = &one.answer;
         let own = match (level.returns, level.passes) {
             (Some(returns), _) => Some(returns),
-            (None, Some(at)) => Some((Reply::PassedOn, at)),
-            (None, None) if level.denies => one.head.map(|head| (Reply::Refused, head)),
+            (None, Some(at)) => Some((ResponseKind::PassedOn, at)),
+            (None, None) if level.denies => one.head.map(|head| (ResponseKind::Refused, head)),
             (None, None) => None,
         };
         let found = match (own, &one.kind) {
@@ -181,19 +181,19 @@ pub fn build(places: &[Place], outer: &Level, head: Span) -> Vec<Answer> {
             // A condition alone answers nothing, but its headers are sent.
             (None, Kind::Condition) => {
                 let sends = level.strict_transport.is_some() || level.lasting_strict_transport.is_some();
-                one.head.filter(|_| sends).map(|head| (Reply::Unknown, head))
+                one.head.filter(|_| sends).map(|head| (ResponseKind::Unknown, head))
             }
             (None, Kind::Location { is_named: false, .. }) => {
                 let root = level.root.or_else(|| around().find_map(|one| places[one].answer.root)).or(outer.root);
                 one.head
                     .filter(|_| root.is_some())
-                    .map(|head| (Reply::Content, head))
+                    .map(|head| (ResponseKind::Content, head))
                     .or_else(|| unrooted(place, one.head))
             }
             (None, Kind::Server) => {
                 let is_covered =
                     places.iter().any(|one| one.kind == Kind::Location { is_whole: true, is_named: false });
-                let rooted = whole.root.or(outer.root.map(|_| head)).map(|at| (Reply::Content, at));
+                let rooted = whole.root.or(outer.root.map(|_| head)).map(|at| (ResponseKind::Content, at));
                 rooted.or_else(|| unrooted(place, Some(head))).filter(|_| !is_covered)
             }
             (None, _) => None,

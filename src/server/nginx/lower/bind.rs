@@ -10,20 +10,20 @@ use std::sync::Arc;
 use foldhash::{HashMap, HashSet};
 
 use super::level::{self, Defaults, Level};
-use super::listen::Asked;
+use super::listen::ListenDirective;
 use super::{ServerDraft, answer, name, upstream, webroot};
-use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity, Unjudged};
+use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity, Unchecked};
 use crate::model::{
     Address, Binding, BindingId, Command, Credentials, CredentialsId, Deployment, Endpoint, Interner, Listen,
     ListenUse, NameKind, Origin, PolicyId, Selection, Service, Setting, Site, SiteId, TicketKey, TlsPolicy, Token,
     Transport, Unmatched,
 };
 use crate::platform::{self, Decider, Version};
-use crate::server::settle::settle_in_order;
+use crate::server::ordered::commit_in_order;
 use crate::source::Span;
 
 /// What is known outside of server blocks of what they do with requests.
-pub struct Around<'a> {
+pub struct OuterContext<'a> {
     /// How TLS is spoken with upstream servers.
     pub levels: &'a [upstream::Levels; Service::ALL.len()],
     /// The servers of `upstream` blocks.
@@ -36,16 +36,16 @@ pub struct Around<'a> {
     pub maps_early_data: bool,
 }
 
-impl Around<'_> {
+impl OuterContext<'_> {
     /// What is known of a service's upstream servers.
-    fn of_upstreams(&self, service: Service, defaults: Defaults) -> upstream::Around<'_> {
-        upstream::Around {
+    fn of_upstreams(&self, service: Service, defaults: Defaults) -> upstream::OuterContext<'_> {
+        upstream::OuterContext {
             service,
             outer: &self.levels[service as usize],
             groups: self.groups,
             version: defaults.version,
             fragment: defaults.fragment,
-            nowhere: Span::new(defaults.bites.file, 0, 0),
+            nowhere: Span::new(defaults.effective_at.file, 0, 0),
         }
     }
 }
@@ -57,7 +57,7 @@ pub fn build(
     levels: [Level; Service::ALL.len()],
     drafts: Vec<Box<ServerDraft>>,
     defaults: [Defaults; Service::ALL.len()],
-    outside: &Around<'_>,
+    outside: &OuterContext<'_>,
 ) {
     let prepare = |draft: Box<ServerDraft>| {
         let service = draft.service as usize;
@@ -67,11 +67,11 @@ pub fn build(
     let mut composer = Composer::default();
     let mut sockets: Sockets = Sockets::default();
     let mut http2 = Vec::with_capacity(count);
-    let mut unsaid = upstream::Unsaid::new(|service| outside.of_upstreams(service, defaults[service as usize]));
+    let mut unsaid = upstream::Inherited::new(|service| outside.of_upstreams(service, defaults[service as usize]));
     let mut around_policies: [Option<PolicyId>; Service::ALL.len()] = Default::default();
     deployment.sites.reserve(count);
     deployment.ticket_keys.extend(levels.iter().flat_map(|level| &level.ticket_keys).cloned());
-    let settle = |one: Prepared| {
+    let commit = |one: Prepared| {
         deployment.ticket_keys.extend(one.ticket_keys);
         deployment.problems.extend(one.problems);
         let id = SiteId(deployment.sites.len() as u32);
@@ -92,7 +92,7 @@ pub fn build(
         deployment.sites.push(site);
         sockets.add(deployment, id, one.asked, one.ssl_on);
     };
-    settle_in_order(drafts.into_iter(), prepare, settle);
+    commit_in_order(drafts.into_iter(), prepare, commit);
     let Sockets { endpoints, .. } = sockets;
     check_binds(deployment, &endpoints);
     let mut bound = Vec::with_capacity(endpoints.len());
@@ -111,13 +111,13 @@ struct Prepared {
     ticket_keys: Vec<TicketKey>,
     upstreams: Vec<upstream::Prepared>,
     http2: bool,
-    asked: Vec<Asked>,
+    asked: Vec<ListenDirective>,
     ssl_on: bool,
     problems: Vec<Problem>,
 }
 
 impl Prepared {
-    fn of(mut draft: ServerDraft, outer: &Level, defaults: Defaults, outside: &Around<'_>) -> Prepared {
+    fn of(mut draft: ServerDraft, outer: &Level, defaults: Defaults, outside: &OuterContext<'_>) -> Prepared {
         let is_mail = draft.service == Service::Mail;
         let mut own = draft.level.take().unwrap_or_default();
         if is_mail {
@@ -155,7 +155,7 @@ impl Prepared {
                 service: draft.service,
                 head: draft.head,
                 block: draft.block,
-                via: draft.via,
+                include_chain: draft.include_chain,
                 names: draft.names,
                 policy: PolicyId(0),
                 credentials: CredentialsId(0),
@@ -174,7 +174,7 @@ impl Prepared {
 /// What a mail server answers in ALPN: its protocol, which the port tells where none is written (`ngx_mail_ssl_alpn_select`).
 fn mail_protocol(draft: &ServerDraft, own: &Level) -> Option<Setting<Arc<[Token]>>> {
     if let Some(written) = &own.protocol {
-        return Some(Setting::known(Arc::from([written.clone()]), Origin::said(written.span, draft.via)));
+        return Some(Setting::known(Arc::from([written.clone()]), Origin::said(written.span, draft.include_chain)));
     }
     let name = match draft.asked.first()?.sockets.first()?.port {
         143 | 993 => "imap",
@@ -213,9 +213,9 @@ fn commands_lost(own: &Level, outer: &Level, problems: &mut Vec<Problem>) {
 }
 
 /// A site without `listen`: port 80 of all addresses where the master runs as root, which is assumed.
-fn unwritten(head: Span) -> Asked {
+fn unwritten(head: Span) -> ListenDirective {
     let address = Address::Ip(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-    Asked {
+    ListenDirective {
         sockets: vec![Listen { address, port: 80 }],
         span: head,
         words: Vec::new(),
@@ -240,13 +240,13 @@ struct Sockets {
 }
 
 impl Sockets {
-    fn add(&mut self, deployment: &mut Deployment, site: SiteId, asked: Vec<Asked>, ssl_on: bool) {
+    fn add(&mut self, deployment: &mut Deployment, site: SiteId, asked: Vec<ListenDirective>, ssl_on: bool) {
         let mut own: HashMap<usize, Span> = HashMap::default();
         for asked in asked {
             for listen in &asked.sockets {
                 if let Address::Host(host) = &listen.address {
                     let reason = format!("only the machine itself can resolve `{host}`");
-                    deployment.unjudged.push(Unjudged { what: "listen".into(), reason, at: Some(asked.span) });
+                    deployment.unjudged.push(Unchecked { what: "listen".into(), reason, at: Some(asked.span) });
                 }
                 let service = deployment.site(site).service;
                 let at = self.socket(listen, &asked, service);
@@ -289,7 +289,7 @@ impl Sockets {
         }
     }
 
-    fn socket(&mut self, listen: &Listen, asked: &Asked, service: Service) -> usize {
+    fn socket(&mut self, listen: &Listen, asked: &ListenDirective, service: Service) -> usize {
         let mut key = listen.clone();
         if key.address == Address::Any {
             key.address = Address::Ip(IpAddr::V6(Ipv6Addr::UNSPECIFIED));

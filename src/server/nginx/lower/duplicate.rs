@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use foldhash::{HashMap, HashSet};
 
 use super::super::include::{Included, LoadedFile};
-use super::{Lowering, Way};
+use super::{IncludePath, Lowering};
 use crate::diagnostic::Problem;
 use crate::server::nginx::directives::{self, Reader};
 use crate::source::Span;
@@ -26,7 +26,13 @@ struct Block<'a> {
 impl<'a> Lowering<'a> {
     /// Tells of directives that stand twice in one block by way of an `include`. Those of one file the check of that file
     /// tells of.
-    pub(super) fn duplicates(&self, file: &'a LoadedFile, all: &[usize], reader: Reader, way: &Way) -> Vec<Problem> {
+    pub(super) fn duplicates(
+        &self,
+        file: &'a LoadedFile,
+        all: &[usize],
+        reader: Reader,
+        way: &IncludePath,
+    ) -> Vec<Problem> {
         if !all.iter().any(|index| file.includes.contains_key(index)) {
             return Vec::new();
         }

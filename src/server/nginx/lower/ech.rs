@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::Lowering;
-use super::setting::Said;
+use super::setting::DirectiveRef;
 use crate::diagnostic::{Problem, Severity};
 use crate::model::{Setting, Token};
 use crate::platform::TlsLibraryKind;
@@ -12,7 +12,7 @@ use crate::platform::TlsLibraryKind;
 const BLOCK: &[u8] = b"-----BEGIN ECHCONFIG-----";
 
 /// What nginx says of the file: an older library makes it pass over the directive (`ngx_ssl_encrypted_client_hello_files`).
-pub fn check(lowering: &Lowering<'_>, file: &Setting<(Token, PathBuf)>, said: &Said<'_>) -> Option<Problem> {
+pub fn check(lowering: &Lowering<'_>, file: &Setting<(Token, PathBuf)>, said: &DirectiveRef<'_>) -> Option<Problem> {
     let library = &lowering.library;
     let problem = Problem::new("ech-file-invalid", said.first().span).with("library", library.name.clone());
     if library.kind != TlsLibraryKind::OpenSsl {

@@ -80,7 +80,7 @@ pub struct Defaults {
     /// The version whose defaults hold.
     pub version: Version,
     /// The head of the block that the defaults hold for.
-    pub bites: Span,
+    pub effective_at: Span,
     /// Whether what stands outside is unknown.
     pub fragment: bool,
 }
@@ -94,7 +94,7 @@ impl Defaults {
 
     fn or_else<T>(self, setting: Option<Setting<T>>, default: impl FnOnce() -> T) -> Setting<T> {
         setting.unwrap_or_else(|| {
-            let origin = Origin::default_for(self.bites);
+            let origin = Origin::default_for(self.effective_at);
             if self.fragment { Setting::unknown(OUTSIDE, origin) } else { Setting::known(default(), origin) }
         })
     }
@@ -111,8 +111,12 @@ impl Defaults {
 
 /// The policy of a level below another.
 pub fn policy(own: &Level, outer: &Level, defaults: Defaults) -> TlsPolicy {
-    let token =
-        |text: &str| Token::new(text, Span::new(defaults.bites.file, defaults.bites.start, defaults.bites.start));
+    let token = |text: &str| {
+        Token::new(
+            text,
+            Span::new(defaults.effective_at.file, defaults.effective_at.start, defaults.effective_at.start),
+        )
+    };
     let list = |text: &str| -> Arc<[Token]> { if text.is_empty() { Arc::default() } else { Arc::from([token(text)]) } };
     let commands = take(&own.commands, &outer.commands).map(|setting| Setting {
         value: match setting.value {
@@ -125,7 +129,7 @@ pub fn policy(own: &Level, outer: &Level, defaults: Defaults) -> TlsPolicy {
         protocols: defaults.or_else(take(&own.protocols, &outer.protocols), || defaults.protocols()),
         ciphers: defaults
             .or_else(take(&own.ciphers, &outer.ciphers), || list(platform::nginx_default_ciphers(defaults.version))),
-        ciphersuites: Setting::known(Arc::default(), Origin::default_for(defaults.bites)),
+        ciphersuites: Setting::known(Arc::default(), Origin::default_for(defaults.effective_at)),
         prefer_server_ciphers: defaults.or(take(&own.prefer_server_ciphers, &outer.prefer_server_ciphers), false),
         groups: auto_groups(defaults.or(take(&own.groups, &outer.groups), Arc::default())),
         dh_parameters: defaults.or(take(&own.dh_parameters, &outer.dh_parameters), None),
@@ -134,7 +138,7 @@ pub fn policy(own: &Level, outer: &Level, defaults: Defaults) -> TlsPolicy {
         session_tickets: defaults.or(take(&own.session_tickets, &outer.session_tickets), true),
         session_lifetime: session_lifetime(own, outer, defaults),
         alpn: take(&own.alpn, &outer.alpn)
-            .unwrap_or_else(|| Setting::known(Arc::default(), Origin::default_for(defaults.bites))),
+            .unwrap_or_else(|| Setting::known(Arc::default(), Origin::default_for(defaults.effective_at))),
         client_verification: verification(own, outer, defaults),
         stapling: stapling(own, outer, defaults),
     }
@@ -277,7 +281,7 @@ fn primary(names: &[Name]) -> Option<Arc<str>> {
 pub fn rejects(own: &Level, outer: &Level, defaults: Defaults) -> Setting<bool> {
     let setting = take(&own.rejects, &outer.rejects);
     // Refusing on purpose is rare: where nothing is written in a fragment, it is taken for off.
-    setting.unwrap_or_else(|| Setting::known(false, Origin::default_for(defaults.bites)))
+    setting.unwrap_or_else(|| Setting::known(false, Origin::default_for(defaults.effective_at)))
 }
 
 /// Whether `http2 on` holds.

@@ -9,7 +9,7 @@ use crate::source::Span;
 
 /// One `listen` directive, read.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub struct ListenDirective {
     /// The sockets it asks for: one, or a range of ports.
     pub sockets: Vec<Listen>,
     /// The directive's arguments.
@@ -48,13 +48,13 @@ pub enum ListenFault {
 }
 
 /// Reads the arguments of a `listen`, of which there is at least one. Faults do not stop the reading.
-pub fn read(words: Vec<Token>, span: Span, service: Service, faults: &mut Vec<ListenFault>) -> Option<Asked> {
+pub fn read(words: Vec<Token>, span: Span, service: Service, faults: &mut Vec<ListenFault>) -> Option<ListenDirective> {
     let first = words.first()?.clone();
     let Some(sockets) = sockets(&first.text) else {
         faults.push(ListenFault::Address(first));
         return None;
     };
-    let mut asked = Asked {
+    let mut asked = ListenDirective {
         sockets,
         span,
         words: Vec::new(),

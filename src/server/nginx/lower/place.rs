@@ -1,7 +1,7 @@
 //! The blocks of a server that requests come to: the server itself, its locations, its conditions.
 
 use super::answer;
-use super::setting::Said;
+use super::setting::DirectiveRef;
 use super::upstream::{self, Pass};
 use super::webroot;
 use crate::source::Span;
@@ -46,7 +46,7 @@ pub struct Place {
 
 impl Place {
     /// A block inside another.
-    pub fn inside(parent: usize, said: &Said<'_>) -> Place {
+    pub fn inside(parent: usize, said: &DirectiveRef<'_>) -> Place {
         let head = (!said.words.is_empty()).then(|| said.span());
         let files = webroot::Level::of(said);
         let mut place = Place { parent: Some(parent), kind: kind(said), head, files, ..Place::default() };
@@ -58,14 +58,14 @@ impl Place {
     }
 
     /// Takes a directive.
-    pub fn read(&mut self, lowering: &super::Lowering<'_>, said: &Said<'_>) {
+    pub fn read(&mut self, lowering: &super::Lowering<'_>, said: &DirectiveRef<'_>) {
         upstream::read(lowering, said, self);
         self.answer.read(said);
         self.files.read(lowering, said);
     }
 }
 
-fn kind(said: &Said<'_>) -> Kind {
+fn kind(said: &DirectiveRef<'_>) -> Kind {
     if said.name != b"location" {
         return Kind::Condition;
     }

@@ -15,14 +15,14 @@ use crate::source::Span;
 use crate::tls::{Protocol, Protocols};
 
 /// A directive where it is read.
-pub struct Said<'a> {
+pub struct DirectiveRef<'a> {
     pub name: &'a [u8],
     pub words: &'a [Word],
     pub file: &'a LoadedFile,
-    pub via: Option<FrameId>,
+    pub include_chain: Option<FrameId>,
 }
 
-impl Said<'_> {
+impl DirectiveRef<'_> {
     /// The text of a word as the server reads it. Invalid UTF-8 is replaced.
     pub fn text(&self, word: &Word) -> Cow<'_, str> {
         match word.value(&self.file.bytes) {
@@ -50,7 +50,7 @@ impl Said<'_> {
     }
 
     pub fn origin(&self) -> Origin {
-        Origin::said(self.span(), self.via)
+        Origin::said(self.span(), self.include_chain)
     }
 
     pub fn known<T>(&self, value: T) -> Option<Setting<T>> {
@@ -77,7 +77,7 @@ pub fn is_one(name: &[u8]) -> bool {
 }
 
 /// Takes a directive into its level, if it is one that TLS hangs on.
-pub fn read(lowering: &Lowering<'_>, said: &Said<'_>, level: &mut Level, problems: &mut Vec<Problem>) {
+pub fn read(lowering: &Lowering<'_>, said: &DirectiveRef<'_>, level: &mut Level, problems: &mut Vec<Problem>) {
     if said.name == b"resolver" {
         level.resolver = level.resolver.or(Some(said.span()));
         return;
@@ -205,7 +205,7 @@ fn seconds(text: &str) -> Option<u64> {
     total.checked_add(number.unwrap_or(0))
 }
 
-fn verify_mode(said: &Said<'_>) -> Option<Setting<VerifyMode>> {
+fn verify_mode(said: &DirectiveRef<'_>) -> Option<Setting<VerifyMode>> {
     said.known(match &*said.first().text.to_ascii_lowercase() {
         "on" => VerifyMode::Required,
         "off" => VerifyMode::Off,
@@ -219,7 +219,7 @@ fn verify_mode(said: &Said<'_>) -> Option<Setting<VerifyMode>> {
 const SCHEMES: [&str; 3] = ["data:", "engine:", "store:"];
 
 /// A certificate or key file: its path may hang on the name that the client sends.
-fn named(lowering: &Lowering<'_>, said: &Said<'_>) -> Named {
+fn named(lowering: &Lowering<'_>, said: &DirectiveRef<'_>) -> Named {
     let has_variable = said.words[0].has_variable();
     let template = has_variable.then(|| template(lowering, said.first())).flatten();
     Named { file: file(lowering, said), template }
@@ -263,7 +263,7 @@ fn template(lowering: &Lowering<'_>, token: Token) -> Option<Template> {
 }
 
 /// A file by its path. Variables are known only to the worker at run time; `data:`, `engine:` and `store:` name no file.
-pub fn file(lowering: &Lowering<'_>, said: &Said<'_>) -> File {
+pub fn file(lowering: &Lowering<'_>, said: &DirectiveRef<'_>) -> File {
     let token = said.first();
     if let Some(prefix) = SCHEMES.into_iter().find(|prefix| token.text.starts_with(prefix)) {
         return Setting::unknown(format!("`{prefix}` names no file"), said.origin());
@@ -281,7 +281,7 @@ pub fn file(lowering: &Lowering<'_>, said: &Said<'_>) -> File {
 }
 
 /// `ssl_protocols`: each word adds a version, case ignored; an unknown word stops nginx.
-fn protocols(said: &Said<'_>, level: &mut Level, problems: &mut Vec<Problem>) {
+fn protocols(said: &DirectiveRef<'_>, level: &mut Level, problems: &mut Vec<Problem>) {
     let fresh = protocol_choice(said, problems);
     match &mut level.protocols {
         Some(mine) => super::level::add_protocols(mine, fresh),
@@ -290,7 +290,7 @@ fn protocols(said: &Said<'_>, level: &mut Level, problems: &mut Vec<Problem>) {
 }
 
 /// The protocols that words switch on.
-pub fn protocol_choice(said: &Said<'_>, problems: &mut Vec<Problem>) -> Setting<ProtocolChoice> {
+pub fn protocol_choice(said: &DirectiveRef<'_>, problems: &mut Vec<Problem>) -> Setting<ProtocolChoice> {
     let mut choice = ProtocolChoice { set: Protocols::NONE, words: Arc::default(), lost: Protocols::NONE };
     let mut words = Vec::with_capacity(said.words.len());
     for word in said.words {

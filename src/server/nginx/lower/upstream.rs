@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::place::Place;
-use super::setting::{self, Said, file, protocol_choice};
+use super::setting::{self, DirectiveRef, file, protocol_choice};
 use super::{Lowering, level};
 use crate::model::{
     Address, Credential, Deployment, FrameId, Interner, Origin, ProtocolChoice, Service, Setting, SiteId, Token,
@@ -81,25 +81,28 @@ pub fn absorb(mine: &mut Levels, other: Levels) {
 pub struct Pass {
     family: Family,
     target: Token,
-    via: Option<FrameId>,
+    include_chain: Option<FrameId>,
 }
 
 /// The servers of `upstream` blocks, by service and name.
 pub type Groups = HashMap<(Service, Arc<str>), Vec<Token>>;
 
 /// Takes a directive into a place, where it is one of these.
-pub fn read(lowering: &Lowering<'_>, said: &Said<'_>, place: &mut Place) {
+pub fn read(lowering: &Lowering<'_>, said: &DirectiveRef<'_>, place: &mut Place) {
     let of_family = |(_, head): &&(Family, &[u8])| said.name.starts_with(head);
     let Some((family, head)) = Family::ALL.iter().find(of_family) else { return };
     if said.name[head.len()..] == *b"pass" {
-        setting::push(&mut place.passes, Pass { family: *family, target: said.first(), via: said.via });
+        setting::push(
+            &mut place.passes,
+            Pass { family: *family, target: said.first(), include_chain: said.include_chain },
+        );
     } else {
         setting(lowering, said, &mut place.levels);
     }
 }
 
 /// Takes a setting into its level.
-pub fn setting(lowering: &Lowering<'_>, said: &Said<'_>, levels: &mut Levels) {
+pub fn setting(lowering: &Lowering<'_>, said: &DirectiveRef<'_>, levels: &mut Levels) {
     let of_family = |(_, head): &&(Family, &[u8])| said.name.starts_with(head);
     let Some((family, head)) = Family::ALL.iter().find(of_family) else { return };
     let name = &said.name[head.len()..];
@@ -155,7 +158,7 @@ fn merged(own: &Level, outer: &Level, inherit: fn(Origin) -> Origin) -> Level {
 }
 
 /// What is known once the whole text is read.
-pub struct Around<'a> {
+pub struct OuterContext<'a> {
     pub service: Service,
     pub outer: &'a Levels,
     pub groups: &'a Groups,
@@ -166,16 +169,16 @@ pub struct Around<'a> {
 }
 
 /// The policies of places where nothing is said, by service: nearly all are such.
-pub struct Unsaid {
+pub struct Inherited {
     policies: [UpstreamPolicy; Service::ALL.len()],
     ids: [Option<UpstreamPolicyId>; Service::ALL.len()],
 }
 
-impl Unsaid {
+impl Inherited {
     /// `around` says what is known of a service.
-    pub fn new<'a>(around: impl Fn(Service) -> Around<'a>) -> Unsaid {
+    pub fn new<'a>(around: impl Fn(Service) -> OuterContext<'a>) -> Inherited {
         let policies = Service::ALL.map(|service| policy(Level::default(), &around(service)));
-        Unsaid { policies, ids: Default::default() }
+        Inherited { policies, ids: Default::default() }
     }
 
     fn id(&mut self, deployment: &mut Deployment, interner: &mut Interner, service: Service) -> UpstreamPolicyId {
@@ -188,7 +191,7 @@ impl Unsaid {
 pub struct Prepared {
     service: Service,
     at: Span,
-    via: Option<FrameId>,
+    include_chain: Option<FrameId>,
     targets: Vec<UpstreamTarget>,
     loads_files: bool,
     /// Absent where nothing is said.
@@ -196,7 +199,7 @@ pub struct Prepared {
 }
 
 /// The upstreams of a server.
-pub fn prepared(places: &[Place], around: &Around<'_>) -> Vec<Prepared> {
+pub fn prepared(places: &[Place], around: &OuterContext<'_>) -> Vec<Prepared> {
     let mut found = Vec::new();
     for place in places.iter().filter(|place| !place.passes.is_empty()) {
         for pass in &place.passes {
@@ -216,7 +219,7 @@ pub fn prepared(places: &[Place], around: &Around<'_>) -> Vec<Prepared> {
             found.push(Prepared {
                 service: around.service,
                 at: pass.target.span,
-                via: pass.via,
+                include_chain: pass.include_chain,
                 targets: targets(pass, transport, around),
                 loads_files: transport != Some(UpstreamTransport::Plain),
                 policy: level.map(|level| Box::new(policy(level, around))),
@@ -228,13 +231,13 @@ pub fn prepared(places: &[Place], around: &Around<'_>) -> Vec<Prepared> {
 
 impl Prepared {
     /// Gives it its place.
-    pub fn add(self, deployment: &mut Deployment, interner: &mut Interner, unsaid: &mut Unsaid, site: SiteId) {
+    pub fn add(self, deployment: &mut Deployment, interner: &mut Interner, unsaid: &mut Inherited, site: SiteId) {
         let policy = match self.policy {
             Some(policy) => interner.upstream(deployment, *policy),
             None => unsaid.id(deployment, interner, self.service),
         };
-        let Prepared { at, via, targets, loads_files, .. } = self;
-        deployment.upstreams.push(Upstream { site: Some(site), at, via, targets, policy, loads_files });
+        let Prepared { at, include_chain, targets, loads_files, .. } = self;
+        deployment.upstreams.push(Upstream { site: Some(site), at, include_chain, targets, policy, loads_files });
     }
 }
 
@@ -254,7 +257,7 @@ fn transport(pass: &Pass, level: Option<&Level>, service: Service) -> Option<Ups
 }
 
 /// Where requests go: to the servers of the group that is named, or to the address itself.
-fn targets(pass: &Pass, transport: Option<UpstreamTransport>, around: &Around<'_>) -> Vec<UpstreamTarget> {
+fn targets(pass: &Pass, transport: Option<UpstreamTransport>, around: &OuterContext<'_>) -> Vec<UpstreamTarget> {
     let Some(transport) = transport else { return Vec::new() };
     let text = &*pass.target.text;
     let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
@@ -275,8 +278,8 @@ fn targets(pass: &Pass, transport: Option<UpstreamTransport>, around: &Around<'_
     let group = || around.groups.get(&(around.service, Arc::from(host.to_ascii_lowercase())));
     match if around.groups.is_empty() { None } else { group() } {
         Some(servers) => servers.iter().map(|one| target(&one.text, Origin::said(one.span, None))).collect(),
-        None if rest.starts_with("unix:") => vec![target(rest, Origin::said(pass.target.span, pass.via))],
-        None => vec![target(host, Origin::said(pass.target.span, pass.via))],
+        None if rest.starts_with("unix:") => vec![target(rest, Origin::said(pass.target.span, pass.include_chain))],
+        None => vec![target(host, Origin::said(pass.target.span, pass.include_chain))],
     }
 }
 
@@ -307,7 +310,7 @@ fn address_of(text: &str, default: Option<u16>) -> Option<(Address, u16)> {
     Some((address, port))
 }
 
-fn policy(level: Level, around: &Around<'_>) -> UpstreamPolicy {
+fn policy(level: Level, around: &OuterContext<'_>) -> UpstreamPolicy {
     // Policies are shared: what a place leaves out points at nothing in particular.
     let nowhere = Origin::default_for(around.nowhere);
     fn or<T>(setting: Option<Setting<T>>, default: T, nowhere: Origin, fragment: bool) -> Setting<T> {

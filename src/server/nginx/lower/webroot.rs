@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use super::Lowering;
 use super::place::{Kind, Place};
-use super::setting::{self, Said};
-use crate::model::{Condition, Gate, Subject, Token, Webroot};
+use super::setting::{self, DirectiveRef};
+use crate::model::{AccessRule, Condition, DocumentRoot, MatchTarget, Token};
 
 /// What one place says.
 #[derive(Clone, Debug, Default)]
@@ -45,7 +45,7 @@ enum Taken {
 
 impl Level {
     /// What the head of a block says.
-    pub fn of(said: &Said<'_>) -> Level {
+    pub fn of(said: &DirectiveRef<'_>) -> Level {
         let text = |word| said.text(word);
         let fits = |expression: &str, ignores_case: bool| -> Arc<str> {
             if ignores_case { format!("(?i){expression}").into() } else { expression.into() }
@@ -82,7 +82,7 @@ impl Level {
     }
 
     /// Takes a directive.
-    pub fn read(&mut self, lowering: &Lowering<'_>, said: &Said<'_>) {
+    pub fn read(&mut self, lowering: &Lowering<'_>, said: &DirectiveRef<'_>) {
         if matches!(said.name, b"root" | b"alias") {
             let has_variable = said.first().text.contains('$');
             let known = setting::file(lowering, said).get().filter(|_| !has_variable).cloned();
@@ -97,11 +97,11 @@ impl Level {
 }
 
 /// The folders of a server block; `outer` is what stands around it.
-pub fn build(places: &[Place], outer: &Level) -> Vec<Webroot> {
+pub fn build(places: &[Place], outer: &Level) -> Vec<DocumentRoot> {
     if places[0].answer.returns() {
         return Vec::new();
     }
-    let mut found: Vec<Webroot> = Vec::new();
+    let mut found: Vec<DocumentRoot> = Vec::new();
     for (place, one) in places.iter().enumerate() {
         let is_served = match one.kind {
             Kind::Server => true,
@@ -121,9 +121,9 @@ pub fn build(places: &[Place], outer: &Level) -> Vec<Webroot> {
         }
         let mut gates = Vec::new();
         // Requests that no location takes are those of the server block.
-        gates.push(Gate { takes: Vec::new(), is_open: leads(places, 0, outer, token) });
+        gates.push(AccessRule { takes: Vec::new(), is_open: leads(places, 0, outer, token) });
         inside(places, 0, outer, token, &[], &mut gates);
-        found.push(Webroot { token: token.clone(), path: path.clone(), prefix, gates: gates.into() });
+        found.push(DocumentRoot { token: token.clone(), path: path.clone(), prefix, gates: gates.into() });
     }
     found
 }
@@ -135,7 +135,7 @@ fn inside(
     outer: &Level,
     token: &Token,
     conditions: &[Condition],
-    gates: &mut Vec<Gate>,
+    gates: &mut Vec<AccessRule>,
 ) {
     let inner = places.iter().enumerate().filter(|(_, one)| one.parent == Some(around));
     let mut inner: Vec<(&Taken, usize)> =
@@ -154,14 +154,14 @@ fn inside(
             Taken::Begins(_, path) | Taken::Firmly(_, path) => Condition::Begins(Arc::clone(path)),
             Taken::Is(path) => Condition::Is(Arc::clone(path)),
             Taken::Fits(expression) | Taken::If(expression) => {
-                Condition::Fits(Subject::Request, Arc::clone(expression))
+                Condition::Fits(MatchTarget::Request, Arc::clone(expression))
             }
         };
         if matches!(takes, Taken::If(_)) && places[at].answer.gives_files() {
             continue;
         }
         let conditions: Vec<Condition> = conditions.iter().cloned().chain([condition]).collect();
-        gates.push(Gate { takes: conditions.clone(), is_open: leads(places, at, outer, token) });
+        gates.push(AccessRule { takes: conditions.clone(), is_open: leads(places, at, outer, token) });
         inside(places, at, outer, token, &conditions, gates);
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt};
 
-use super::setting::Said;
+use super::setting::DirectiveRef;
 use crate::diagnostic::Problem;
 use crate::model::{Service, Token};
 
@@ -14,7 +14,7 @@ pub(super) struct Zones(Vec<(Service, Token)>);
 
 impl Zones {
     /// Keeps the zones that `ssl_session_cache` names.
-    pub(super) fn read(&mut self, service: Service, said: &Said<'_>) {
+    pub(super) fn read(&mut self, service: Service, said: &DirectiveRef<'_>) {
         if said.name == b"ssl_session_cache" {
             let words = said.words.iter().map(|word| said.token(word));
             self.0.extend(words.filter(|word| word.text.starts_with("shared:")).map(|word| (service, word)));

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt};
 
-use super::super::automatic::Automated;
+use super::super::auto_https::Automated;
 use super::super::certificate::{Certificates, Presence};
 use super::super::storage::Storage;
 use super::super::{Lowering, name};
-use crate::diagnostic::{Problem, Unjudged};
+use crate::diagnostic::{Problem, Unchecked};
 use crate::model::{
     Authority, Credential, Credentials, CredentialsId, Deployment, Doubt, Interner, Managed, Origin, Setting, Token,
 };
@@ -38,7 +38,7 @@ pub struct Chooser<'a> {
     pub certificates: &'a Certificates,
     pub automated: &'a Automated<'a>,
     pub problems: Vec<Problem>,
-    pub unjudged: Vec<Unjudged>,
+    pub unjudged: Vec<Unchecked>,
     storage: Storage,
     none: CredentialsId,
     start: Span,
@@ -208,7 +208,7 @@ impl<'a> Chooser<'a> {
             Some(name) => format!("the certificate of {name} is managed by Caddy, and its storage is not at hand"),
             None => "certificates are got when a client first asks for a name".to_owned(),
         };
-        self.unjudged.push(Unjudged { what: "managed-certificate".into(), reason: reason.clone(), at: Some(at.span) });
+        self.unjudged.push(Unchecked { what: "managed-certificate".into(), reason: reason.clone(), at: Some(at.span) });
         let origin = Origin::default_for(at.span);
         let file = || Setting::unknown(reason.clone(), origin);
         Credential { certificate: file(), key: Some(file()), chain: None, by_name: None }

@@ -76,7 +76,7 @@ pub fn policy(
     }
     let tickets = match (config.tickets_off, &settings.client) {
         (Some(at), _) => Setting::known(false, Origin::said(at, None)),
-        (None, Some(client)) => Setting::known(false, Origin::said(client.at, settings.via)),
+        (None, Some(client)) => Setting::known(false, Origin::said(client.at, settings.include_chain)),
         (None, None) => Setting::known(true, default),
     };
     TlsPolicy {
@@ -97,7 +97,7 @@ pub fn policy(
 }
 
 fn words(list: &List, settings: &Settings) -> Setting<Arc<[Token]>> {
-    let origin = Origin::said(list.at, settings.via);
+    let origin = Origin::said(list.at, settings.include_chain);
     if list.words.iter().any(|word| has_placeholder(&word.text)) {
         return Setting::unknown("it hangs on what only the running server knows", origin);
     }
@@ -125,7 +125,7 @@ fn protocols(
     else {
         return Setting::known(ProtocolChoice { set: standard, words: Arc::default(), lost: Protocols::NONE }, default);
     };
-    let origin = Origin::said(at, settings.via);
+    let origin = Origin::said(at, settings.include_chain);
     if written().any(|token| has_placeholder(&token.text)) {
         return Setting::unknown("it hangs on what only the running server knows", origin);
     }
@@ -161,7 +161,7 @@ fn verification(settings: &Settings, default: Origin) -> Setting<ClientVerificat
         needs_every_revocation_list: false,
     };
     let Some(client) = &settings.client else { return Setting::known(off, default) };
-    let origin = Origin::said(client.at, settings.via);
+    let origin = Origin::said(client.at, settings.include_chain);
     let Client { mode, has_authority, has_leaf, has_verifier, .. } = client;
     let mode = match mode.as_ref().map(|word| &*word.text) {
         Some("request") => VerifyMode::OptionalNoCa,

@@ -23,7 +23,7 @@ pub struct Step {
 
 /// The way to one file or folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Trail {
+pub struct PathWalk {
     /// The folders that are searched on the way, in order.
     pub folders: Vec<Arc<Step>>,
     /// What stands at the end; absent where the way breaks off.
@@ -35,7 +35,7 @@ pub struct Trail {
 /// Goes many ways, each folder once.
 pub struct Trails<'a> {
     files: &'a dyn FileSystem,
-    folders: HashMap<PathBuf, Arc<Trail>>,
+    folders: HashMap<PathBuf, Arc<PathWalk>>,
 }
 
 impl<'a> Trails<'a> {
@@ -45,7 +45,7 @@ impl<'a> Trails<'a> {
     }
 
     /// The way to a path, as [`FileSystem::locate`] gave it.
-    pub fn to(&mut self, path: &Path) -> Trail {
+    pub fn to(&mut self, path: &Path) -> PathWalk {
         // What is relative begins where the program runs, and the way leads through all that is above.
         match self.files.canonical(Path::new(".")) {
             Ok(here) if path.is_relative() && self.files.root() == Path::new("/") => self.walk(&here.join(path), 0),
@@ -53,7 +53,7 @@ impl<'a> Trails<'a> {
         }
     }
 
-    fn walk(&mut self, path: &Path, links: usize) -> Trail {
+    fn walk(&mut self, path: &Path, links: usize) -> PathWalk {
         if links > LINKS {
             return broken(Vec::new(), ReadError::LinkLoop);
         }
@@ -86,7 +86,7 @@ impl<'a> Trails<'a> {
         }
     }
 
-    fn folder(&mut self, path: &Path, links: usize) -> Arc<Trail> {
+    fn folder(&mut self, path: &Path, links: usize) -> Arc<PathWalk> {
         if let Some(known) = self.folders.get(path) {
             return Arc::clone(known);
         }
@@ -96,17 +96,17 @@ impl<'a> Trails<'a> {
     }
 
     /// Goes on from folders that were searched to another path.
-    fn onward(&mut self, mut folders: Vec<Arc<Step>>, path: &Path, links: usize) -> Trail {
+    fn onward(&mut self, mut folders: Vec<Arc<Step>>, path: &Path, links: usize) -> PathWalk {
         let rest = self.walk(path, links);
         for step in rest.folders {
             if !folders.contains(&step) {
                 folders.push(step);
             }
         }
-        Trail { folders, end: rest.end, broken: rest.broken }
+        PathWalk { folders, end: rest.end, broken: rest.broken }
     }
 
-    fn step(&self, folders: Vec<Arc<Step>>, path: &Path) -> Trail {
+    fn step(&self, folders: Vec<Arc<Step>>, path: &Path) -> PathWalk {
         let shown = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         match self.files.metadata(shown) {
             Ok(mut metadata) => {
@@ -114,7 +114,7 @@ impl<'a> Trails<'a> {
                 if path == self.files.root() && path != Path::new("/") {
                     metadata.mode |= 0o111;
                 }
-                Trail { folders, end: Some(Arc::new(Step { path: path.to_path_buf(), metadata })), broken: None }
+                PathWalk { folders, end: Some(Arc::new(Step { path: path.to_path_buf(), metadata })), broken: None }
             }
             Err(error) => broken(folders, error),
         }
@@ -128,8 +128,8 @@ fn parent_of(path: &Path) -> PathBuf {
     }
 }
 
-fn broken(folders: Vec<Arc<Step>>, error: ReadError) -> Trail {
-    Trail { folders, end: None, broken: Some(error) }
+fn broken(folders: Vec<Arc<Step>>, error: ReadError) -> PathWalk {
+    PathWalk { folders, end: None, broken: Some(error) }
 }
 
 #[cfg(test)]

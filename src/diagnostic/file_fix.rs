@@ -7,16 +7,16 @@ use super::Safety;
 
 /// A change of a file beside its bytes, offered like a fix.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Act {
+pub struct FileFix {
     /// Whether behaviour may change.
     pub safety: Safety,
     /// What is done.
-    pub deed: Deed,
+    pub action: FileAction,
 }
 
 /// What is done to a file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Deed {
+pub enum FileAction {
     /// Says who may read it.
     Permit {
         /// The file itself: no link.
@@ -35,15 +35,15 @@ pub enum Deed {
     },
 }
 
-impl Deed {
+impl FileAction {
     /// The commands of a shell that do the same.
     pub fn commands(&self) -> Vec<String> {
         match self {
-            Deed::Permit { path, mode, group } => {
+            FileAction::Permit { path, mode, group } => {
                 let group = group.iter().map(|(_, name)| format!("chgrp {} {}", quoted(name), shown(path)));
                 group.chain([format!("chmod {mode:04o} {}", shown(path))]).collect()
             }
-            Deed::Rename { from, to } => vec![format!("mv -n {} {}", shown(from), shown(to))],
+            FileAction::Rename { from, to } => vec![format!("mv -n {} {}", shown(from), shown(to))],
         }
     }
 }
@@ -69,9 +69,9 @@ mod tests {
     #[test]
     fn commands_are_quoted() {
         let group = Some((7, "web".to_owned()));
-        let permit = Deed::Permit { path: "/etc/a b's.key".into(), mode: 0o640, group };
+        let permit = FileAction::Permit { path: "/etc/a b's.key".into(), mode: 0o640, group };
         assert_eq!(permit.commands(), ["chgrp web '/etc/a b'\\''s.key'", "chmod 0640 '/etc/a b'\\''s.key'"]);
-        let rename = Deed::Rename { from: "sites/a".into(), to: "sites/a.conf".into() };
+        let rename = FileAction::Rename { from: "sites/a".into(), to: "sites/a.conf".into() };
         assert_eq!(rename.commands(), ["mv -n sites/a sites/a.conf"]);
     }
 }

@@ -2,7 +2,7 @@
 
 use foldhash::{HashSet, HashSetExt};
 
-use super::scope::Scope;
+use super::scope::RuleContext;
 use crate::diagnostic::{Problem, RuleName};
 use crate::source::Span;
 
@@ -13,7 +13,7 @@ const LACKED: &[&str] = &["no-certificate", "no-key"];
 
 /// Lets a missing `;` speak alone: without what the server lacks by it, and without what is said of words that were never meant
 /// as arguments. Where the server does not start for it, it is a fault of the text.
-pub fn swallow(scope: &Scope<'_>, mut problems: Vec<Problem>) -> Vec<Problem> {
+pub fn missing_semicolon(scope: &RuleContext<'_>, mut problems: Vec<Problem>) -> Vec<Problem> {
     let ranges = problems.iter().enumerate().filter(|(_, one)| one.rule.as_str() == SWALLOWED);
     let ranges: Vec<(usize, Span)> = ranges.filter_map(|(at, one)| Some((at, range(scope, one)?))).collect();
     if ranges.is_empty() {
@@ -41,7 +41,7 @@ pub fn swallow(scope: &Scope<'_>, mut problems: Vec<Problem>) -> Vec<Problem> {
 }
 
 /// From the name of the swallowed directive to the `;` that ends both.
-fn range(scope: &Scope<'_>, problem: &Problem) -> Option<Span> {
+fn range(scope: &RuleContext<'_>, problem: &Problem) -> Option<Span> {
     let begin = problem.related.first()?.span;
     let bytes = scope.sources.file(begin.file).bytes();
     let length = bytes.get(begin.start as usize..)?.iter().position(|byte| *byte == b';')?;

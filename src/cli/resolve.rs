@@ -115,7 +115,7 @@ impl LintArguments {
 }
 
 /// What `lint` is asked for.
-pub struct Asked {
+pub struct ResolvedLint {
     /// For the pipeline.
     pub options: Options,
     /// What is judged; nothing: the live configuration.
@@ -130,7 +130,7 @@ pub struct Asked {
 ///
 /// # Errors
 /// Where one of them names what does not exist, or a file cannot be read.
-pub fn lint(files: &Disk, arguments: &LintArguments) -> Result<Asked, Failure> {
+pub fn lint(files: &Disk, arguments: &LintArguments) -> Result<ResolvedLint, Failure> {
     let config = config(files, &arguments.paths, &arguments.target)?;
     let paths = paths(files, &arguments.paths, config.as_ref());
     let rules = config.as_ref().map(|config| config.rules.clone()).unwrap_or_default();
@@ -146,9 +146,9 @@ pub fn lint(files: &Disk, arguments: &LintArguments) -> Result<Asked, Failure> {
     options.without_fingerprints = is_for_people && arguments.since.is_none() && arguments.write_baseline.is_none();
     options.baseline = baseline.map(|path| known(files, &path)).transpose()?;
     if let Some(config) = config {
-        options.settle(config);
+        options.merge_config(config);
     }
-    Ok(Asked { options, paths, fail_on, strict })
+    Ok(ResolvedLint { options, paths, fail_on, strict })
 }
 
 /// The findings of a baseline.

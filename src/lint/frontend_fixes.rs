@@ -1,12 +1,12 @@
 //! What a fault of reading needs, which only the way back to the text can say: fixes by rule and case.
 
-use super::scope::Scope;
+use super::scope::RuleContext;
 use crate::diagnostic::{Label, Problem, Safety};
 use crate::model::{Change, SiteId, Target};
 use crate::tls::Protocol;
 
 /// Gives a problem of reading the fix that its rule knows, unless its front end gave it one.
-pub fn repair(scope: &Scope<'_>, problem: &mut Problem) {
+pub fn add_frontend_fix(scope: &RuleContext<'_>, problem: &mut Problem) {
     if problem.fix.is_some() {
         return;
     }
@@ -43,6 +43,6 @@ pub fn repair(scope: &Scope<'_>, problem: &mut Problem) {
 }
 
 /// Of two that say the same, one is enough.
-fn says_the_same(scope: &Scope<'_>, problem: &Problem) -> bool {
+fn says_the_same(scope: &RuleContext<'_>, problem: &Problem) -> bool {
     problem.related.iter().all(|label: &Label| scope.text(label.span) == scope.text(problem.at))
 }

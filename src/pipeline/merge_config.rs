@@ -20,7 +20,7 @@ impl TrustSource {
 impl Options {
     /// Adds what `shakedown.toml` says where the command line says nothing. Lists of rules to ignore, severities and
     /// definitions add up.
-    pub fn settle(&mut self, config: Config) {
+    pub fn merge_config(&mut self, config: Config) {
         fn or<T>(own: &mut Option<T>, other: Option<T>) {
             if own.is_none() {
                 *own = other;

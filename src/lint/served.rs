@@ -1,6 +1,6 @@
 //! Whom a certificate is sent to: a fault of one that nobody of today is sent hurts nobody yet.
 
-use super::scope::{Scope, Use};
+use super::scope::{RuleContext, ServedCredential};
 use crate::diagnostic::{Label, Problem, Severity};
 use crate::handshake::{Outcome, clients};
 use crate::lint::engine::{severity_of, stops};
@@ -21,7 +21,7 @@ enum Reach {
 }
 
 /// Makes errors of a certificate that no current client is surely sent warnings, but for those that stop the server.
-pub fn ease(scope: &Scope<'_>, one: &Use<'_>, problems: &mut [Problem]) {
+pub fn downgrade_unreached(scope: &RuleContext<'_>, one: &ServedCredential<'_>, problems: &mut [Problem]) {
     let mut reach = None;
     let is_error = |problem: &&mut Problem| severity_of(problem) == Severity::Error && !stops(scope, problem);
     for problem in problems.iter_mut().filter(is_error) {
@@ -38,7 +38,7 @@ pub fn ease(scope: &Scope<'_>, one: &Use<'_>, problems: &mut [Problem]) {
 
 /// Whether clients of today are sent a certificate. One is the only one of a site that nobody gets through to for another
 /// reason: then they would be.
-fn reached(scope: &Scope<'_>, one: &Use<'_>) -> Reach {
+fn reached(scope: &RuleContext<'_>, one: &ServedCredential<'_>) -> Reach {
     if scope.deployment.fragment || !scope.predictor.is_judged() || one.sites.is_empty() {
         return Reach::Sent;
     }
@@ -58,7 +58,7 @@ fn reached(scope: &Scope<'_>, one: &Use<'_>) -> Reach {
 
 /// Whether the library keeps a pair of a set, by its position: of two with keys of one kind OpenSSL keeps the last. Where
 /// none can be used, all count.
-pub fn is_kept(scope: &Scope<'_>, id: CredentialsId, position: usize) -> bool {
+pub fn is_kept(scope: &RuleContext<'_>, id: CredentialsId, position: usize) -> bool {
     if !scope.predictor.is_openssl() {
         return true;
     }
@@ -68,8 +68,8 @@ pub fn is_kept(scope: &Scope<'_>, id: CredentialsId, position: usize) -> bool {
 
 /// Whether a binding sends a certificate to clients of today that reach it.
 fn serves(
-    scope: &Scope<'_>,
-    one: &Use<'_>,
+    scope: &RuleContext<'_>,
+    one: &ServedCredential<'_>,
     (endpoint, id, binding): (&Endpoint, BindingId, &Binding),
     site: SiteId,
 ) -> Reach {

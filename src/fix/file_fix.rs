@@ -8,17 +8,17 @@ use std::path::Path;
 use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
 
 use super::WriteError;
-use crate::diagnostic::Deed;
+use crate::diagnostic::FileAction;
 
 /// Does what a fix asks for.
 ///
 /// # Errors
 /// Where the file is not a regular one any more, the new name is taken, or the system refuses.
-pub fn perform(deed: &Deed) -> Result<(), WriteError> {
-    match deed {
-        Deed::Permit { path, mode, group } => permit(path, *mode, group.as_ref().map(|(gid, _)| *gid))
+pub fn apply_action(action: &FileAction) -> Result<(), WriteError> {
+    match action {
+        FileAction::Permit { path, mode, group } => permit(path, *mode, group.as_ref().map(|(gid, _)| *gid))
             .map_err(|error| WriteError { path: path.clone(), reason: error.to_string() }),
-        Deed::Rename { from, to } => renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)
+        FileAction::Rename { from, to } => renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)
             .map_err(|error| WriteError { path: to.clone(), reason: error.to_string() }),
     }
 }

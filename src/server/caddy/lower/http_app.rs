@@ -10,8 +10,8 @@ use rayon::prelude::*;
 
 use super::global::{self, Options};
 use super::policy;
-use super::provide;
 use super::site::{self, Site};
+use super::tls_app;
 use super::{Lowering, address};
 use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity};
 use crate::model::Listen;
@@ -70,8 +70,8 @@ pub fn adapt(lowering: &mut Lowering<'_>, sections: &mut [Section]) -> Config {
         ..Config::default()
     };
     let pairings = pairings(lowering, &sites, &options);
-    let tags = provide::load(lowering, &mut config, &mut sites, &pairings, &options);
-    provide::automation(lowering, &mut config, &sites, &pairings, &options);
+    let tags = tls_app::load(lowering, &mut config, &mut sites, &pairings, &options);
+    tls_app::automation(lowering, &mut config, &sites, &pairings, &options);
     servers(lowering, &mut config, &sites, &pairings, &options, &tags);
     config.storage = options.storage;
     config.sites = sites.into_iter().map(|site| site.draft).collect();
@@ -246,7 +246,7 @@ fn policies(
                 .files
                 .as_ref()
                 .and_then(|(certificate, _)| tags.get(&certificate.text))
-                .map(|number| Choice { any_tag: vec![provide::tag(*number)], is_opaque: false });
+                .map(|number| Choice { any_tag: vec![tls_app::tag(*number)], is_opaque: false });
             // With each `tls` one more empty name is added, so that policies of a block that has the default name do not
             // merge, and only the first of them is ever met.
             if hosts.iter().any(|host| Some(host) == options.default_sni.as_ref()) {

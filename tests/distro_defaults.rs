@@ -27,7 +27,7 @@ fn told(platform: &str, main: &str, files: &[(&str, &str)], certificate: &str, k
     let run = pipeline::lint(&memory, &[PathBuf::from(main)], &options).expect("a run");
     let shown =
         run.findings.iter().filter(|one| one.severity > Severity::Info || one.rule.as_str().starts_with("protocol-"));
-    let file = |span| run.sources.file(run.sources.place(span).span.file).path().display().to_string();
+    let file = |span| run.sources.file(run.sources.resolve_span(span).span.file).path().display().to_string();
     shown.map(|one| format!("{} {} {}", file(one.primary.span), one.severity, one.rule)).collect()
 }
 

@@ -4,27 +4,27 @@
 use std::path::Path;
 use std::process::Command;
 
-use shakedown::model::{NameKind, Reply, ServerKind, Site};
+use shakedown::model::{NameKind, ResponseKind, ServerKind, Site};
 use shakedown::pipeline::{self, Options, TrustSource};
 use shakedown::platform::{self, Part};
-use shakedown::server::{self, Form, Input, Root};
+use shakedown::server::{self, Completeness, Input, Root};
 use shakedown::source::{Limits, Memory, Sources, Text};
 use shakedown_testing::request::{Response, ask, ask_across};
 use shakedown_testing::{NOW, recipe};
 
 /// A request, what answers it, and whether the header comes along.
-type Case = (&'static str, Reply, bool);
+type Case = (&'static str, ResponseKind, bool);
 
-const TO_HTTPS: Reply = Reply::Redirect { to_https: true };
-const ELSEWHERE: Reply = Reply::Redirect { to_https: false };
+const TO_HTTPS: ResponseKind = ResponseKind::Redirect { to_https: true };
+const ELSEWHERE: ResponseKind = ResponseKind::Redirect { to_https: false };
 
 /// What a real answer is; what is passed on leads nowhere here, or to a server that answers 203.
-fn reply(response: &Response) -> Reply {
+fn reply(response: &Response) -> ResponseKind {
     match (response.status, &response.location) {
-        (301..=308, Some(location)) => Reply::Redirect { to_https: location.starts_with("https://") },
-        (203 | 502 | 503, _) => Reply::PassedOn,
-        (200..=299, _) => Reply::Content,
-        _ => Reply::Refused,
+        (301..=308, Some(location)) => ResponseKind::Redirect { to_https: location.starts_with("https://") },
+        (203 | 502 | 503, _) => ResponseKind::PassedOn,
+        (200..=299, _) => ResponseKind::Content,
+        _ => ResponseKind::Refused,
     }
 }
 
@@ -36,7 +36,7 @@ fn hold(kind: ServerKind, part: Part, file: &str, text: &str, folder: &Path, sta
     let responses = ask(folder, start, &urls);
     let mut sources = Sources::new();
     let root = Root { path: file.into(), bytes: text.as_bytes().to_vec().into(), text: Text::File };
-    let input = Input { roots: vec![root], form: Form::Whole, definitions: Vec::new() };
+    let input = Input { roots: vec![root], form: Completeness::Whole, definitions: Vec::new() };
     let platform = platform::find("debian-12", part).expect("a platform of the table");
     let read = server::read(kind, &Memory::new(), &mut sources, &Limits::default(), input, platform);
     let mut wrong = String::new();
@@ -49,8 +49,9 @@ fn hold(kind: ServerKind, part: Part, file: &str, text: &str, folder: &Path, sta
         let is_its =
             |site: &&Site| site.names.iter().any(|name| name.kind == NameKind::Exact && &*name.token.text == host);
         let site = read.deployment().sites.iter().find(is_its).expect("a site of the name");
-        let fits =
-            |one: &&shakedown::model::Answer| one.reply == *expected && one.strict_transport.is_some() == *has_header;
+        let fits = |one: &&shakedown::model::HttpResponse| {
+            one.reply == *expected && one.strict_transport.is_some() == *has_header
+        };
         if !site.answers.iter().any(|one| fits(&one)) {
             wrong += &format!("{url}: the model has {:#?}\n", site.answers);
         }
@@ -84,15 +85,15 @@ fn nginx_sends_headers_by_level() {
 ";
     let start = "nginx -e stderr -p . -c \"$PWD/nginx.conf\" -g \"pid $PWD/nginx.pid;\"";
     let cases: &[Case] = &[
-        ("inherits.test/", Reply::Content, true),
-        ("own.test/", Reply::Content, false),
-        ("levels.test/", Reply::Content, true),
-        ("levels.test/lost/", Reply::Content, false),
-        ("levels.test/again/", Reply::Content, true),
+        ("inherits.test/", ResponseKind::Content, true),
+        ("own.test/", ResponseKind::Content, false),
+        ("levels.test/", ResponseKind::Content, true),
+        ("levels.test/lost/", ResponseKind::Content, false),
+        ("levels.test/again/", ResponseKind::Content, true),
         ("redirects.test/", TO_HTTPS, true),
         ("elsewhere.test/", ELSEWHERE, false),
         ("condition.test/", TO_HTTPS, true),
-        ("denied.test/", Reply::Refused, true),
+        ("denied.test/", ResponseKind::Refused, true),
         ("denied.test/x", ELSEWHERE, true),
     ];
     hold(ServerKind::Nginx, Part::Nginx, "nginx.conf", text, folder.path(), start, cases);
@@ -134,13 +135,13 @@ DirectoryIndex index.html
     );
     let start = "apache2 -k start -d \"$PWD\" -f \"$PWD/apache2.conf\" && sleep 0.3";
     let cases: &[Case] = &[
-        ("inherits.test/", Reply::Content, true),
-        ("unsets.test/", Reply::Content, false),
+        ("inherits.test/", ResponseKind::Content, true),
+        ("unsets.test/", ResponseKind::Content, false),
         ("redirects.test/", TO_HTTPS, true),
         ("rules.test/", TO_HTTPS, true),
         ("rules.test/other/x", ELSEWHERE, true),
-        ("rules.test/passed/", Reply::PassedOn, true),
-        ("passes.test/", Reply::PassedOn, true),
+        ("rules.test/passed/", ResponseKind::PassedOn, true),
+        ("passes.test/", ResponseKind::PassedOn, true),
     ];
     hold(ServerKind::Apache, Part::Apache, "apache2.conf", &text, folder.path(), start, cases);
 }
@@ -176,12 +177,12 @@ http://plain.test {
 ";
 
 const CADDY_CASES: &[Case] = &[
-    ("content.test/", Reply::Content, true),
+    ("content.test/", ResponseKind::Content, true),
     ("block.test/", TO_HTTPS, true),
-    ("block.test/passed/x", Reply::PassedOn, true),
-    ("plain.test/", Reply::Content, false),
+    ("block.test/passed/x", ResponseKind::PassedOn, true),
+    ("plain.test/", ResponseKind::Content, false),
     ("plain.test/other", ELSEWHERE, false),
-    ("plain.test/gone", Reply::Refused, false),
+    ("plain.test/gone", ResponseKind::Refused, false),
 ];
 
 #[test]

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 
-use super::automation::Drafts;
+use super::acme_policies::Drafts;
 use super::global::Options;
-use super::serve::Pairing;
+use super::http_app::Pairing;
 use super::site::Site;
-use super::{Lowering, token, via};
+use super::{Lowering, include_chain, token};
 use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity};
 use crate::server::caddy::config::{Automation, Config, Issuer, Loader};
 use crate::server::caddy::syntax::Word;
@@ -63,7 +63,7 @@ pub fn load(
                     config.loaders.push(loader(lowering, certificate, key, number));
                 }
             }
-            config.folders.extend(tls.folders.iter().map(|folder| (token(folder), via(folder))));
+            config.folders.extend(tls.folders.iter().map(|folder| (token(folder), include_chain(folder))));
         }
     }
     for site in sites {
@@ -118,7 +118,12 @@ pub fn tag(number: usize) -> Arc<str> {
 
 fn loader(lowering: &Lowering<'_>, certificate: &Word, key: &Word, number: usize) -> Loader {
     let located = |word: &Word| (token(word), lowering.locate(&word.text));
-    Loader { certificate: located(certificate), key: located(key), tags: vec![tag(number)], via: via(certificate) }
+    Loader {
+        certificate: located(certificate),
+        key: located(key),
+        tags: vec![tag(number)],
+        include_chain: include_chain(certificate),
+    }
 }
 
 /// Who gets certificates for the names of each site.

@@ -1,4 +1,4 @@
-//! How a server behaves around a handshake, whatever its configuration says: data in `rules/servers/conduct.toml`.
+//! How a server behaves around a handshake, whatever its configuration says: data in `rules/servers/behavior.toml`.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -43,7 +43,7 @@ pub enum KeepsApart {
 /// How a server behaves around a handshake.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Conduct {
+pub struct ServerBehavior {
     /// What a refused reload does to the running server.
     pub reload: Reload,
     /// Whether a client without a required certificate fails in the handshake, not only in the request.
@@ -88,13 +88,13 @@ pub struct Conduct {
     pub keeps_system_protocol_bounds: bool,
 }
 
-static CONDUCTS: LazyLock<HashMap<String, Conduct>> = LazyLock::new(|| {
-    toml::from_str(include_str!("../../rules/servers/conduct.toml")).expect("a test reads every embedded table")
+static CONDUCTS: LazyLock<HashMap<String, ServerBehavior>> = LazyLock::new(|| {
+    toml::from_str(include_str!("../../rules/servers/behavior.toml")).expect("a test reads every embedded table")
 });
 
-impl Conduct {
-    /// The conduct of a server.
-    pub fn of(part: Part) -> &'static Conduct {
+impl ServerBehavior {
+    /// How a server behaves.
+    pub fn of(part: Part) -> &'static ServerBehavior {
         let name = match part {
             Part::Nginx => "nginx",
             Part::Apache => "apache",
@@ -127,11 +127,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_server_has_its_conduct() {
-        assert_eq!(Conduct::of(Part::Apache).reload, Reload::Exits);
-        assert!(Conduct::of(Part::Nginx).refuses_unknown_alpn(Version::new(1, 22, 1)));
-        assert!(!Conduct::of(Part::Nginx).refuses_unknown_alpn(Version::new(1, 20, 0)));
-        assert!(Conduct::of(Part::Apache).refuses_unknown_alpn(Version::new(2, 4, 71)));
-        assert!(Conduct::of(Part::Caddy).refuses_unknown_alpn(Version::new(2, 6, 2)));
+    fn every_server_has_its_behavior() {
+        assert_eq!(ServerBehavior::of(Part::Apache).reload, Reload::Exits);
+        assert!(ServerBehavior::of(Part::Nginx).refuses_unknown_alpn(Version::new(1, 22, 1)));
+        assert!(!ServerBehavior::of(Part::Nginx).refuses_unknown_alpn(Version::new(1, 20, 0)));
+        assert!(ServerBehavior::of(Part::Apache).refuses_unknown_alpn(Version::new(2, 4, 71)));
+        assert!(ServerBehavior::of(Part::Caddy).refuses_unknown_alpn(Version::new(2, 6, 2)));
     }
 }

@@ -22,7 +22,7 @@ pub struct Objection {
 
 /// What a client holds against certificates beyond what OpenSSL does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Scruples {
+pub struct ClientPolicy {
     /// It wants certificates of publicly trusted authorities to be logged.
     pub wants_scts: bool,
     /// It wants a stapled response where the certificate promises one.

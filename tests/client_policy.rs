@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use shakedown::handshake::clients;
-use shakedown::pipeline::{self, Options, Question, TrustSource};
+use shakedown::pipeline::{self, HandshakeRequest, Options, TrustSource};
 use shakedown::source::Memory;
 use shakedown_testing::{NOW, recipe};
 
@@ -44,7 +44,7 @@ fn asked(chain: &[&str], key: &str, more: &str, is_public: bool) -> BTreeMap<Str
         ..Options::default()
     };
     let all = clients().iter().filter(|client| !client.is_old || client.name.starts_with("java-8"));
-    let question = Question { clients: all.cloned().collect(), ..Question::default() };
+    let question = HandshakeRequest { clients: all.cloned().collect(), ..HandshakeRequest::default() };
     let run = pipeline::handshake(&files, &[PathBuf::from("nginx.conf")], &options, &question).expect("a run");
     let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for row in &run.rows {
