@@ -5,6 +5,17 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::certificates::CertificatesArguments;
+use super::ciphers::CiphersArguments;
+use super::compare::CompareArguments;
+use super::completions::{CompletionsArguments, ManArguments};
+use super::demo::DemoArguments;
+use super::explain::ExplainArguments;
+use super::handshake::HandshakeArguments;
+use super::init::InitArguments;
+use super::lint::LintArguments;
+use super::rules::RulesArguments;
+use super::snapshot::SnapshotArguments;
 use crate::diagnostic::Severity;
 use crate::lint::{self, Level};
 use crate::model::ServerKind;
@@ -14,7 +25,7 @@ use crate::source::{Disk, Limits};
 
 /// Gives a web server's TLS configuration a shakedown before the reload.
 #[derive(Debug, Parser)]
-#[command(name = "shakedown", version, max_term_width = 100, after_help = examples::ALL)]
+#[command(name = "shakedown", version, max_term_width = 100, after_help = EXAMPLES)]
 pub struct Arguments {
     /// What to do.
     #[command(subcommand)]
@@ -50,487 +61,8 @@ pub enum Command {
     Demo(DemoArguments),
 }
 
-/// `compare`.
-#[derive(Debug, Args)]
-#[command(after_help = examples::COMPARE)]
-pub struct CompareArguments {
-    /// What was good: a file or folder, an archive (.tar, .tar.gz), git:REV[:PATH], or a snapshot (its name, or latest)
-    #[arg(value_name = "OLD")]
-    pub old: PathBuf,
-
-    /// What is to replace it, the same way
-    #[arg(value_name = "NEW")]
-    pub new: PathBuf,
-
-    /// Options that all commands share.
-    #[command(flatten)]
-    pub shared: Shared,
-
-    /// Options about the configuration.
-    #[command(flatten)]
-    pub target: TargetArguments,
-
-    /// Which server reads OLD, where the two differ
-    #[arg(long, value_enum, value_name = "SERVER", help_heading = TARGET)]
-    pub old_server: Option<Server>,
-
-    /// Which server reads NEW, where the two differ
-    #[arg(long, value_enum, value_name = "SERVER", help_heading = TARGET)]
-    pub new_server: Option<Server>,
-
-    /// The system that OLD is for, where the two differ
-    #[arg(long, value_name = "NAME", help_heading = TARGET)]
-    pub old_platform: Option<String>,
-
-    /// The system that NEW is for, where the two differ
-    #[arg(long, value_name = "NAME", help_heading = TARGET)]
-    pub new_platform: Option<String>,
-
-    /// The folder with snapshots
-    #[arg(long, value_name = "DIR", default_value = crate::cli::STORE, help_heading = TARGET)]
-    pub store: PathBuf,
-
-    /// A client by its name, or a file that describes one; may be given several times [default: all known ones]
-    #[arg(long, value_name = "NAME|FILE")]
-    pub client: Vec<String>,
-
-    /// A change that is meant: its kind, or its kind under one name; may be given several times
-    #[arg(long, value_name = "KIND[:HOST]", value_delimiter = ',')]
-    pub allow: Vec<String>,
-
-    /// What cannot be told makes the run fail too
-    #[arg(long)]
-    pub strict: bool,
-
-    /// How to show it
-    #[arg(long, value_enum, default_value_t = CompareFormat::Pretty)]
-    pub format: CompareFormat,
-}
-
-/// `snapshot`.
-#[derive(Debug, Args)]
-#[command(after_help = examples::SNAPSHOT)]
-pub struct SnapshotArguments {
-    /// What to do with snapshots.
-    #[command(subcommand)]
-    pub command: SnapshotCommand,
-
-    /// Options that all commands share.
-    #[command(flatten)]
-    pub shared: Shared,
-
-    /// The folder with snapshots
-    #[arg(long, value_name = "DIR", default_value = crate::cli::STORE, global = true)]
-    pub store: PathBuf,
-}
-
-/// What to do with snapshots.
-#[derive(Debug, Subcommand)]
-pub enum SnapshotCommand {
-    /// Keep a configuration with everything that it reads, if lint finds no error
-    Save {
-        /// A file or folder; none: the live configuration
-        #[arg(value_name = "PATH")]
-        path: Option<PathBuf>,
-
-        /// Keep private keys and passwords too, readable for the owner alone, instead of the fingerprints of keys
-        #[arg(long)]
-        with_keys: bool,
-
-        /// Call it good although lint finds errors
-        #[arg(long)]
-        allow_errors: bool,
-
-        /// Why it is kept
-        #[arg(long, value_name = "WORDS", default_value = "saved by hand")]
-        reason: String,
-
-        /// Options about the configuration.
-        #[command(flatten)]
-        target: Box<TargetArguments>,
-    },
-    /// List all, the newest first
-    List {
-        /// How to show them
-        #[arg(long, value_enum, default_value_t = Format::Pretty)]
-        format: Format,
-    },
-    /// Show what one holds
-    Show {
-        /// Its name, or latest
-        #[arg(value_name = "NAME", default_value = "latest")]
-        id: String,
-
-        /// How to show it
-        #[arg(long, value_enum, default_value_t = Format::Pretty)]
-        format: Format,
-    },
-    /// Remove all but the newest; the last good one always stays
-    Prune {
-        /// How many stay
-        #[arg(long, value_name = "N", default_value_t = 10)]
-        keep: usize,
-    },
-    /// Show what leads back to one, keep what is there, and go back; the server is not reloaded
-    Restore {
-        /// Its name, or latest
-        #[arg(value_name = "NAME", default_value = "latest")]
-        id: String,
-
-        /// Only show it
-        #[arg(long)]
-        dry_run: bool,
-    },
-}
-
-impl SnapshotCommand {
-    /// How failures are shown.
-    pub fn format(&self) -> LintFormat {
-        match self {
-            SnapshotCommand::List { format } | SnapshotCommand::Show { format, .. } => (*format).into(),
-            _ => LintFormat::Pretty,
-        }
-    }
-}
-
-/// How to show a comparison.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum CompareFormat {
-    /// For people, by name, the worst first
-    Pretty,
-    /// One line a change
-    Concise,
-    /// One JSON document
-    Json,
-    /// SARIF 2.1.0, for code scanning
-    Sarif,
-    /// Annotations of GitHub Actions
-    Github,
-    /// A table for the comment of a pull request
-    Markdown,
-}
-
-impl From<CompareFormat> for LintFormat {
-    fn from(format: CompareFormat) -> Self {
-        match format {
-            CompareFormat::Pretty | CompareFormat::Markdown => LintFormat::Pretty,
-            CompareFormat::Concise => LintFormat::Concise,
-            CompareFormat::Json => LintFormat::Json,
-            CompareFormat::Sarif => LintFormat::Sarif,
-            CompareFormat::Github => LintFormat::Github,
-        }
-    }
-}
-
-/// `certificates`.
-#[derive(Debug, Args)]
-#[command(after_help = examples::CERTIFICATES)]
-pub struct CertificatesArguments {
-    /// A file or folder; none: the live configuration of whatever server is installed; -: standard input
-    #[arg(value_name = "PATH")]
-    pub path: Option<PathBuf>,
-
-    /// Options that all commands share.
-    #[command(flatten)]
-    pub shared: Shared,
-
-    /// Options about the configuration.
-    #[command(flatten)]
-    pub target: TargetArguments,
-
-    /// How to show it
-    #[arg(long, value_enum, default_value_t = CertificatesFormat::Pretty)]
-    pub format: CertificatesFormat,
-}
-
-/// How to show certificates.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum CertificatesFormat {
-    /// A table for people
-    Pretty,
-    /// One JSON document
-    Json,
-    /// Prometheus' text format, for the textfile collector
-    Prometheus,
-}
-
-impl From<CertificatesFormat> for LintFormat {
-    fn from(format: CertificatesFormat) -> Self {
-        match format {
-            // A run that fails is written by the command itself: its metrics are others than those of lint.
-            CertificatesFormat::Pretty | CertificatesFormat::Prometheus => LintFormat::Pretty,
-            CertificatesFormat::Json => LintFormat::Json,
-        }
-    }
-}
-
-/// `explain`.
-#[derive(Debug, Args)]
-#[command(after_help = examples::EXPLAIN)]
-pub struct ExplainArguments {
-    /// The name of a rule, or the text of an error, also inside a log line or a whole output; -: standard input
-    #[arg(value_name = "NAME|TEXT", allow_hyphen_values = true)]
-    pub text: String,
-
-    /// A configuration to look for the causes in
-    #[arg(value_name = "PATH")]
-    pub path: Option<PathBuf>,
-
-    /// Options that all commands share.
-    #[command(flatten)]
-    pub shared: Shared,
-
-    /// Options about the configuration.
-    #[command(flatten)]
-    pub target: TargetArguments,
-
-    /// How to show it
-    #[arg(long, value_enum, default_value_t = Format::Pretty)]
-    pub format: Format,
-}
-
-/// `ciphers`.
-#[derive(Debug, Args)]
-pub struct CiphersArguments {
-    /// The cipher string, as behind `ssl_ciphers` or `SSLCipherSuite`
-    #[arg(allow_hyphen_values = true)]
-    pub string: String,
-
-    /// Options that all commands share.
-    #[command(flatten)]
-    pub shared: Shared,
-
-    /// The system whose library reads it, such as debian-12
-    #[arg(long, value_name = "NAME")]
-    pub platform: Option<String>,
-
-    /// TLS library, such as openssl-3.0.19, instead of the platform's
-    #[arg(long, value_name = "NAME", value_parser = library)]
-    pub tls_library: Option<TlsLibrary>,
-
-    /// OpenSSL's security level, instead of the platform's
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=5))]
-    pub security_level: Option<u8>,
-
-    /// How to show it
-    #[arg(long, value_enum, default_value_t = Format::Pretty)]
-    pub format: Format,
-}
-
-/// `demo`.
-#[derive(Debug, Args)]
-pub struct DemoArguments {
-    /// Options that all commands share.
-    #[command(flatten)]
-    pub shared: Shared,
-}
-
-/// `handshake`.
-#[derive(Debug, Args)]
-#[command(after_help = examples::HANDSHAKE)]
-pub struct HandshakeArguments {
-    /// A file or folder; none: the live configuration of whatever server is installed; -: standard input
-    #[arg(value_name = "PATH")]
-    pub path: Option<PathBuf>,
-
-    /// Options that all commands share.
-    #[command(flatten)]
-    pub shared: Shared,
-
-    /// Options about the configuration.
-    #[command(flatten)]
-    pub target: TargetArguments,
-
-    /// A client by its name, or a file that describes one; may be given several times
-    #[arg(long, value_name = "NAME|FILE")]
-    pub client: Vec<String>,
-
-    /// The name that the user wants to reach; may be given several times
-    #[arg(long, value_name = "NAME")]
-    pub host: Vec<String>,
-
-    /// The local address that is reached, such as 127.0.0.1:443; may be given several times
-    #[arg(long, value_name = "ADDRESS:PORT")]
-    pub listen: Vec<String>,
-
-    /// What cannot be told makes the run fail too
-    #[arg(long)]
-    pub strict: bool,
-
-    /// How to show it
-    #[arg(long, value_enum, default_value_t = Format::Pretty)]
-    pub format: Format,
-}
-
-/// `lint`.
-#[derive(Debug, Args)]
-#[command(after_help = examples::LINT)]
-pub struct LintArguments {
-    /// Files or folders; copies of machines, each a root of its own: folders with their etc/, archives of it (.tar,
-    /// .tar.gz); none: the live configuration of whatever server is installed; -: standard input
-    #[arg(value_name = "PATH")]
-    pub paths: Vec<PathBuf>,
-
-    /// Options that all commands share.
-    #[command(flatten)]
-    pub shared: Shared,
-
-    /// Options about the configuration.
-    #[command(flatten)]
-    pub target: TargetArguments,
-
-    /// How to show findings
-    #[arg(long, value_enum, default_value_t = LintFormat::Pretty, help_heading = OUTPUT)]
-    pub format: LintFormat,
-
-    /// Only these rules
-    #[arg(long, value_name = "NAMES", value_delimiter = ',', help_heading = RULES)]
-    pub select: Vec<String>,
-
-    /// Not these rules
-    #[arg(long, value_name = "NAMES", value_delimiter = ',', help_heading = RULES)]
-    pub ignore: Vec<String>,
-
-    /// Another severity for a rule: error, warning, info or off
-    #[arg(long, value_name = "NAME=LEVEL", value_parser = severity_of_rule, help_heading = RULES)]
-    pub severity: Vec<(String, Level)>,
-
-    /// Hold all sites against a recommendation: mozilla-modern, mozilla-intermediate or mozilla-old
-    #[arg(long, value_name = "NAME", help_heading = RULES)]
-    pub profile: Option<String>,
-
-    /// From which severity on findings make the run fail [default: warning]
-    #[arg(long, value_enum, value_name = "LEVEL", help_heading = GATE)]
-    pub fail_on: Option<Threshold>,
-
-    /// What could not be judged makes the run fail too
-    #[arg(long, help_heading = GATE)]
-    pub strict: bool,
-
-    /// Leave out findings that stand in this file
-    #[arg(long, value_name = "FILE", help_heading = GATE)]
-    pub baseline: Option<PathBuf>,
-
-    /// Leave out what a snapshot, an archive or a revision of git has already
-    #[arg(long, value_name = "SNAPSHOT|git:REV", conflicts_with_all = ["write_baseline", "fix", "unsafe_fixes", "diff", "add_ignores"], help_heading = GATE)]
-    pub since: Option<PathBuf>,
-
-    /// The folder with snapshots, for --since
-    #[arg(long, value_name = "DIR", default_value = crate::cli::STORE, help_heading = GATE)]
-    pub store: PathBuf,
-
-    /// Write all findings to a file that --baseline takes, and end well
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["fix", "unsafe_fixes", "diff", "baseline", "add_ignores"], help_heading = GATE)]
-    pub write_baseline: Option<PathBuf>,
-
-    /// Write a comment above each directive with a finding, so that it may stay: --add-ignores="why"
-    #[arg(
-        long,
-        value_name = "REASON",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "known before shakedown was run here",
-        conflicts_with_all = ["fix", "unsafe_fixes", "diff"],
-        help_heading = GATE
-    )]
-    pub add_ignores: Option<String>,
-
-    /// Repair what can be repaired without changing what works; site files may get another name
-    #[arg(long, help_heading = REPAIR)]
-    pub fix: bool,
-
-    /// Repair also what changes behaviour, and set modes and groups of keys and certificates
-    #[arg(long, help_heading = REPAIR)]
-    pub unsafe_fixes: bool,
-
-    /// Print what --fix (or --unsafe-fixes) would do as a patch, and change nothing
-    #[arg(long, conflicts_with = "format", help_heading = REPAIR)]
-    pub diff: bool,
-}
-
-/// `rules`.
-#[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
-pub struct RulesArguments {
-    /// What to do with them.
-    #[command(subcommand)]
-    pub command: Option<RulesCommand>,
-
-    /// Options that all commands share.
-    #[command(flatten)]
-    pub shared: Shared,
-
-    /// Read this file instead of the shakedown.toml that is found upward from here
-    #[arg(long, value_name = "FILE", conflicts_with = "isolated")]
-    pub config: Option<PathBuf>,
-
-    /// Read no shakedown.toml
-    #[arg(long)]
-    pub isolated: bool,
-
-    /// Show what a page of a rule of one's own may hold
-    #[arg(long)]
-    pub show_templates: bool,
-
-    /// How to show them
-    #[arg(long, value_enum, default_value_t = Format::Pretty)]
-    pub format: Format,
-}
-
-/// What to do with rules.
-#[derive(Debug, Subcommand)]
-pub enum RulesCommand {
-    /// Hold rules of one's own against the examples of their pages
-    Test {
-        /// A folder with one TOML file a rule
-        #[arg(value_name = "FOLDER")]
-        folder: PathBuf,
-
-        /// Options that all commands share.
-        #[command(flatten)]
-        shared: Shared,
-    },
-}
-
-/// `completions`.
-#[derive(Debug, Args)]
-pub struct CompletionsArguments {
-    /// The shell
-    #[arg(value_enum, value_name = "SHELL")]
-    pub shell: clap_complete::Shell,
-}
-
-/// `man`.
-#[derive(Debug, Args)]
-pub struct ManArguments {
-    /// Write the pages of all commands into this folder, instead of the main one to standard output
-    #[arg(long, value_name = "FOLDER")]
-    pub folder: Option<PathBuf>,
-}
-
-/// `init`.
-#[derive(Debug, Args)]
-pub struct InitArguments {
-    /// The folder that gets the files
-    #[arg(value_name = "FOLDER", default_value = ".")]
-    pub folder: PathBuf,
-
-    /// Write over a shakedown.toml that is there
-    #[arg(long)]
-    pub force: bool,
-
-    /// Write no hook for pre-commit
-    #[arg(long)]
-    pub no_hook: bool,
-
-    /// Options that all commands share.
-    #[command(flatten)]
-    pub shared: Shared,
-}
-
 /// What stands below the options: commands to begin with, by task.
-mod examples {
-    pub const ALL: &str = "\
+const EXAMPLES: &str = "\
 Before a reload, on the server:
   shakedown lint                                 the live configuration of this machine
   shakedown lint --diff /etc/nginx/nginx.conf    what repairs would change, as a patch
@@ -552,87 +84,6 @@ To see what it is about:
 
 Exit codes: 0 nothing at or above --fail-on, 1 findings, 2 the run could not be done.";
 
-    pub const LINT: &str = "\
-Look:
-  shakedown lint                                 the live configuration of this machine
-  shakedown lint sites-enabled/shop.conf         a part, inside the main file that includes it
-  shakedown lint --now +30d                      what breaks within a month
-  shakedown lint --root /mnt/snapshot            another machine's files
-  shakedown lint hosts/*/ archives/*.tar.gz      many machines', each below its own root
-
-Repair:
-  shakedown lint --diff nginx.conf               as a patch; nothing is written
-  shakedown lint --fix nginx.conf
-
-Live with what is there:
-  shakedown lint --write-baseline known.json .   then: shakedown lint --baseline known.json .
-  shakedown lint --add-ignores='why it may stay' nginx.conf
-
-For programs:
-  shakedown lint --format sarif --output-file shakedown.sarif .
-  shakedown lint --fail-on error --strict .
-
-Exit codes: 0 nothing at or above --fail-on, 1 findings, 2 the run could not be done.";
-
-    pub const CERTIFICATES: &str = "\
-Ask:
-  shakedown certificates                         the live configuration of this machine
-  shakedown certificates --now +30d nginx.conf   as it will stand in a month
-  shakedown certificates --format json /etc/nginx
-  shakedown certificates --format prometheus --output-file certificates.prom
-
-Exit codes: 0 listed, 2 the run could not be done.";
-
-    pub const EXPLAIN: &str = "\
-Ask:
-  shakedown explain certificate-expired          a rule's page
-  shakedown explain SSL_ERROR_RX_RECORD_TOO_LONG
-  shakedown explain 'PKIX path building failed' /etc/nginx
-                                                 which of its causes this configuration has
-  openssl s_client -connect HOST:443 </dev/null 2>&1 | shakedown explain -
-
-Exit codes: 0 explained, 1 nothing is known of the text, 2 no such rule, or the run could not be done.";
-
-    pub const COMPARE: &str = "\
-Before a reload:
-  shakedown compare latest /etc/nginx            with the last snapshot that was good
-  shakedown compare backup.tar.gz /etc/nginx     with a backup
-  shakedown compare --allow client-lost:old.example.com latest /etc/nginx
-
-In a repository:
-  shakedown compare git:origin/main nginx/       what a branch changes for clients
-  shakedown compare --format markdown git:HEAD~1 .
-
-A migration is a comparison too:
-  shakedown compare --old-platform debian-12 --new-platform debian-13 nginx.conf nginx.conf
-  shakedown compare /etc/apache2 /etc/caddy/Caddyfile
-
-Exit codes: 0 nothing got worse but what is allowed, 1 something did, 2 the run could not be done.";
-
-    pub const SNAPSHOT: &str = "\
-Keep what works, and go back to it:
-  shakedown snapshot save                        after a reload that went well
-  shakedown compare latest /etc/nginx            before the next one
-  shakedown snapshot restore && systemctl reload nginx
-                                                 within a minute, where it went wrong after all
-  shakedown snapshot restore --dry-run           only shows the way back
-
-Look after them:
-  shakedown snapshot list
-  shakedown snapshot prune --keep 20
-
-Exit codes: 0 done, 1 not saved because of errors, 2 the run could not be done.";
-
-    pub const HANDSHAKE: &str = "\
-Ask:
-  shakedown handshake /etc/nginx                 all clients and hosts, as a table
-  shakedown handshake --client java-8u161 --host www.example.com -v nginx.conf
-                                                 one of them, step by step
-  shakedown handshake --client mine.toml .       a client of one's own
-
-Exit codes: 0 all that must get through do, 1 some do not, or the server would not start, 2 the run could not be done.";
-}
-
 /// When this release was made, in seconds since 1970-01-01 UTC: the day that stands here (2026-11-25), or what those who build
 /// packages say of it.
 const BUILT: i64 = match option_env!("SOURCE_DATE_EPOCH") {
@@ -648,47 +99,9 @@ const fn seconds(digits: &str) -> i64 {
     }
 }
 
-const TARGET: &str = "The system that it is for";
-const BOUNDS: &str = "How much is read before a file is called hostile";
-const OUTPUT: &str = "Output";
-const RULES: &str = "Which rules";
-const GATE: &str = "What makes the run fail, and what may stay";
-const REPAIR: &str = "Repairs";
-
-/// How to show findings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LintFormat {
-    /// For people, with source frames
-    Pretty,
-    /// One line a finding
-    Concise,
-    /// One JSON document
-    Json,
-    /// One JSON object a line
-    Ndjson,
-    /// SARIF 2.1.0, for code scanning
-    Sarif,
-    /// Annotations of GitHub Actions
-    Github,
-    /// GitLab's code quality report
-    Gitlab,
-    /// JUnit's XML, as test reports take it
-    Junit,
-    /// Checkstyle's XML, as review tools take it
-    Checkstyle,
-    /// Prometheus' text format, for the textfile collector
-    Prometheus,
-}
-
-impl From<Format> for LintFormat {
-    fn from(format: Format) -> Self {
-        match format {
-            Format::Pretty => LintFormat::Pretty,
-            Format::Concise => LintFormat::Concise,
-            Format::Json => LintFormat::Json,
-        }
-    }
-}
+pub const TARGET: &str = "The system that it is for";
+pub const BOUNDS: &str = "How much is read before a file is called hostile";
+pub const OUTPUT: &str = "Output";
 
 /// Options that all commands share.
 #[derive(Debug, Default, Args)]
@@ -912,7 +325,7 @@ fn folder(text: &str) -> Result<PathBuf, String> {
     if path.is_dir() { Ok(path) } else { Err("write the path of a folder that is there".to_owned()) }
 }
 
-fn library(text: &str) -> Result<TlsLibrary, String> {
+pub fn library(text: &str) -> Result<TlsLibrary, String> {
     TlsLibrary::parse(text).ok_or_else(|| "write a library with its version, such as openssl-3.0.19".to_owned())
 }
 
@@ -925,7 +338,7 @@ fn definition(text: &str) -> Result<(String, Option<String>), String> {
     }
 }
 
-fn severity_of_rule(text: &str) -> Result<(String, Level), String> {
+pub fn severity_of_rule(text: &str) -> Result<(String, Level), String> {
     let (name, level) = text.split_once('=').ok_or("write NAME=LEVEL")?;
     let level = Level::parse(level).ok_or("the level is error, warning, info or off")?;
     Ok((name.to_owned(), level))

@@ -1,11 +1,68 @@
 //! `shakedown certificates`.
 
-use super::args::{CertificatesArguments, CertificatesFormat};
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::args::{Shared, TargetArguments};
 use super::hosts::Host;
+use super::lint::LintFormat;
 use super::{CLEAN, output, resolve, style};
 use crate::lint;
 use crate::pipeline::{self, Calendar, Failure};
 use crate::report;
+
+/// What stands below the options.
+const EXAMPLES: &str = "\
+Ask:
+  shakedown certificates                         the live configuration of this machine
+  shakedown certificates --now +30d nginx.conf   as it will stand in a month
+  shakedown certificates --format json /etc/nginx
+  shakedown certificates --format prometheus --output-file certificates.prom
+
+Exit codes: 0 listed, 2 the run could not be done.";
+
+/// `certificates`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct CertificatesArguments {
+    /// A file or folder; none: the live configuration of whatever server is installed; -: standard input
+    #[arg(value_name = "PATH")]
+    pub path: Option<PathBuf>,
+
+    /// Options that all commands share.
+    #[command(flatten)]
+    pub shared: Shared,
+
+    /// Options about the configuration.
+    #[command(flatten)]
+    pub target: TargetArguments,
+
+    /// How to show it
+    #[arg(long, value_enum, default_value_t = CertificatesFormat::Pretty)]
+    pub format: CertificatesFormat,
+}
+
+/// How to show certificates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CertificatesFormat {
+    /// A table for people
+    Pretty,
+    /// One JSON document
+    Json,
+    /// Prometheus' text format, for the textfile collector
+    Prometheus,
+}
+
+impl From<CertificatesFormat> for LintFormat {
+    fn from(format: CertificatesFormat) -> Self {
+        match format {
+            // A run that fails is written by the command itself: its metrics are others than those of lint.
+            CertificatesFormat::Pretty | CertificatesFormat::Prometheus => LintFormat::Pretty,
+            CertificatesFormat::Json => LintFormat::Json,
+        }
+    }
+}
 
 /// Runs the command.
 ///

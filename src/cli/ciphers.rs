@@ -1,10 +1,41 @@
 //! `shakedown ciphers`.
 
-use super::args::{CiphersArguments, Format};
+use clap::Args;
+
+use super::args::{Format, Shared, library};
 use super::{CLEAN, FINDINGS, output, style};
 use crate::pipeline::{self, Failure, Options};
+use crate::platform::TlsLibrary;
 use crate::report::ciphers;
 use crate::source::Disk;
+
+/// `ciphers`.
+#[derive(Debug, Args)]
+pub struct CiphersArguments {
+    /// The cipher string, as behind `ssl_ciphers` or `SSLCipherSuite`
+    #[arg(allow_hyphen_values = true)]
+    pub string: String,
+
+    /// Options that all commands share.
+    #[command(flatten)]
+    pub shared: Shared,
+
+    /// The system whose library reads it, such as debian-12
+    #[arg(long, value_name = "NAME")]
+    pub platform: Option<String>,
+
+    /// TLS library, such as openssl-3.0.19, instead of the platform's
+    #[arg(long, value_name = "NAME", value_parser = library)]
+    pub tls_library: Option<TlsLibrary>,
+
+    /// OpenSSL's security level, instead of the platform's
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=5))]
+    pub security_level: Option<u8>,
+
+    /// How to show it
+    #[arg(long, value_enum, default_value_t = Format::Pretty)]
+    pub format: Format,
+}
 
 /// Runs the command.
 ///

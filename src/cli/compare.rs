@@ -2,9 +2,12 @@
 
 use std::path::PathBuf;
 
-use super::args::{CompareArguments, CompareFormat};
+use clap::{Args, ValueEnum};
+
+use super::args::{Server, Shared, TARGET, TargetArguments};
 use super::handshake::client;
 use super::input::{self, Opened};
+use super::lint::LintFormat;
 use super::{CLEAN, FINDINGS, output, resolve, style};
 use crate::compare::{Effect, Kind};
 use crate::diagnostic::spelling;
@@ -12,6 +15,109 @@ use crate::lint;
 use crate::model::ServerKind;
 use crate::pipeline::{self, Candidate, Comparison, Failure, Matters, Options};
 use crate::report;
+
+/// What stands below the options.
+const EXAMPLES: &str = "\
+Before a reload:
+  shakedown compare latest /etc/nginx            with the last snapshot that was good
+  shakedown compare backup.tar.gz /etc/nginx     with a backup
+  shakedown compare --allow client-lost:old.example.com latest /etc/nginx
+
+In a repository:
+  shakedown compare git:origin/main nginx/       what a branch changes for clients
+  shakedown compare --format markdown git:HEAD~1 .
+
+A migration is a comparison too:
+  shakedown compare --old-platform debian-12 --new-platform debian-13 nginx.conf nginx.conf
+  shakedown compare /etc/apache2 /etc/caddy/Caddyfile
+
+Exit codes: 0 nothing got worse but what is allowed, 1 something did, 2 the run could not be done.";
+
+/// `compare`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct CompareArguments {
+    /// What was good: a file or folder, an archive (.tar, .tar.gz), git:REV[:PATH], or a snapshot (its name, or latest)
+    #[arg(value_name = "OLD")]
+    pub old: PathBuf,
+
+    /// What is to replace it, the same way
+    #[arg(value_name = "NEW")]
+    pub new: PathBuf,
+
+    /// Options that all commands share.
+    #[command(flatten)]
+    pub shared: Shared,
+
+    /// Options about the configuration.
+    #[command(flatten)]
+    pub target: TargetArguments,
+
+    /// Which server reads OLD, where the two differ
+    #[arg(long, value_enum, value_name = "SERVER", help_heading = TARGET)]
+    pub old_server: Option<Server>,
+
+    /// Which server reads NEW, where the two differ
+    #[arg(long, value_enum, value_name = "SERVER", help_heading = TARGET)]
+    pub new_server: Option<Server>,
+
+    /// The system that OLD is for, where the two differ
+    #[arg(long, value_name = "NAME", help_heading = TARGET)]
+    pub old_platform: Option<String>,
+
+    /// The system that NEW is for, where the two differ
+    #[arg(long, value_name = "NAME", help_heading = TARGET)]
+    pub new_platform: Option<String>,
+
+    /// The folder with snapshots
+    #[arg(long, value_name = "DIR", default_value = crate::cli::STORE, help_heading = TARGET)]
+    pub store: PathBuf,
+
+    /// A client by its name, or a file that describes one; may be given several times [default: all known ones]
+    #[arg(long, value_name = "NAME|FILE")]
+    pub client: Vec<String>,
+
+    /// A change that is meant: its kind, or its kind under one name; may be given several times
+    #[arg(long, value_name = "KIND[:HOST]", value_delimiter = ',')]
+    pub allow: Vec<String>,
+
+    /// What cannot be told makes the run fail too
+    #[arg(long)]
+    pub strict: bool,
+
+    /// How to show it
+    #[arg(long, value_enum, default_value_t = CompareFormat::Pretty)]
+    pub format: CompareFormat,
+}
+
+/// How to show a comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CompareFormat {
+    /// For people, by name, the worst first
+    Pretty,
+    /// One line a change
+    Concise,
+    /// One JSON document
+    Json,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+    /// Annotations of GitHub Actions
+    Github,
+    /// A table for the comment of a pull request
+    Markdown,
+}
+
+impl From<CompareFormat> for LintFormat {
+    fn from(format: CompareFormat) -> Self {
+        match format {
+            CompareFormat::Pretty | CompareFormat::Markdown => LintFormat::Pretty,
+            CompareFormat::Concise => LintFormat::Concise,
+            CompareFormat::Json => LintFormat::Json,
+            CompareFormat::Sarif => LintFormat::Sarif,
+            CompareFormat::Github => LintFormat::Github,
+        }
+    }
+}
 
 /// Runs the command.
 ///

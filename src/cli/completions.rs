@@ -1,12 +1,28 @@
 //! `shakedown completions` and `shakedown man`: both from the definition of the arguments.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use clap::CommandFactory;
+use clap::{Args, CommandFactory};
 
-use super::args::{Arguments, CompletionsArguments, ManArguments, Shared};
+use super::args::{Arguments, Shared};
 use super::{CLEAN, output};
 use crate::pipeline::Failure;
+
+/// `completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArguments {
+    /// The shell
+    #[arg(value_enum, value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
+}
+
+/// `man`.
+#[derive(Debug, Args)]
+pub struct ManArguments {
+    /// Write the pages of all commands into this folder, instead of the main one to standard output
+    #[arg(long, value_name = "FOLDER")]
+    pub folder: Option<PathBuf>,
+}
 
 /// Prints the completions of a shell.
 ///

@@ -2,11 +2,21 @@
 
 use std::path::{Path, PathBuf};
 
-use super::args::DemoArguments;
+use clap::Args;
+
+use super::args::Shared;
 use super::{CLEAN, output_by, style};
 use crate::pipeline::{self, Failure, Options, TrustSource};
 use crate::report;
 use crate::source::Memory;
+
+/// `demo`.
+#[derive(Debug, Args)]
+pub struct DemoArguments {
+    /// Options that all commands share.
+    #[command(flatten)]
+    pub shared: Shared,
+}
 
 macro_rules! demo {
     ($($path:literal,)*) => {

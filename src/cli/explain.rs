@@ -2,12 +2,50 @@
 
 use std::path::PathBuf;
 
-use super::args::{ExplainArguments, Format, standard_input};
+use clap::Args;
+
+use super::args::{Format, Shared, TargetArguments, standard_input};
 use super::{CLEAN, FINDINGS, output, resolve, style};
 use crate::lint::{self, errors};
 use crate::pipeline::{self, Failure};
 use crate::report;
 use crate::source::Limits;
+
+/// What stands below the options.
+const EXAMPLES: &str = "\
+Ask:
+  shakedown explain certificate-expired          a rule's page
+  shakedown explain SSL_ERROR_RX_RECORD_TOO_LONG
+  shakedown explain 'PKIX path building failed' /etc/nginx
+                                                 which of its causes this configuration has
+  openssl s_client -connect HOST:443 </dev/null 2>&1 | shakedown explain -
+
+Exit codes: 0 explained, 1 nothing is known of the text, 2 no such rule, or the run could not be done.";
+
+/// `explain`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct ExplainArguments {
+    /// The name of a rule, or the text of an error, also inside a log line or a whole output; -: standard input
+    #[arg(value_name = "NAME|TEXT", allow_hyphen_values = true)]
+    pub text: String,
+
+    /// A configuration to look for the causes in
+    #[arg(value_name = "PATH")]
+    pub path: Option<PathBuf>,
+
+    /// Options that all commands share.
+    #[command(flatten)]
+    pub shared: Shared,
+
+    /// Options about the configuration.
+    #[command(flatten)]
+    pub target: TargetArguments,
+
+    /// How to show it
+    #[arg(long, value_enum, default_value_t = Format::Pretty)]
+    pub format: Format,
+}
 
 /// Runs the command.
 ///

@@ -5,8 +5,8 @@ use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use super::args::{LintArguments, LintFormat};
 use super::hosts::Host;
+use super::lint::{LintArguments, LintFormat};
 use super::resolve::ResolvedLint;
 use super::{CLEAN, FAILED, lint, written};
 use crate::diagnostic::Unchecked;

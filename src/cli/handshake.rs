@@ -1,15 +1,64 @@
 //! `shakedown handshake`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::args::{Format, HandshakeArguments};
+use clap::Args;
+
+use super::args::{Format, Shared, TargetArguments};
 use super::{CLEAN, FINDINGS, output, output_by, resolve, style};
 use crate::diagnostic::spelling;
 use crate::handshake::{self, Client, Outcome};
 use crate::lint;
 use crate::pipeline::{self, Failure, HandshakeRequest, Handshakes, Options, Start};
 use crate::report;
+
+/// What stands below the options.
+const EXAMPLES: &str = "\
+Ask:
+  shakedown handshake /etc/nginx                 all clients and hosts, as a table
+  shakedown handshake --client java-8u161 --host www.example.com -v nginx.conf
+                                                 one of them, step by step
+  shakedown handshake --client mine.toml .       a client of one's own
+
+Exit codes: 0 all that must get through do, 1 some do not, or the server would not start, 2 the run could not be done.";
+
+/// `handshake`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct HandshakeArguments {
+    /// A file or folder; none: the live configuration of whatever server is installed; -: standard input
+    #[arg(value_name = "PATH")]
+    pub path: Option<PathBuf>,
+
+    /// Options that all commands share.
+    #[command(flatten)]
+    pub shared: Shared,
+
+    /// Options about the configuration.
+    #[command(flatten)]
+    pub target: TargetArguments,
+
+    /// A client by its name, or a file that describes one; may be given several times
+    #[arg(long, value_name = "NAME|FILE")]
+    pub client: Vec<String>,
+
+    /// The name that the user wants to reach; may be given several times
+    #[arg(long, value_name = "NAME")]
+    pub host: Vec<String>,
+
+    /// The local address that is reached, such as 127.0.0.1:443; may be given several times
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Vec<String>,
+
+    /// What cannot be told makes the run fail too
+    #[arg(long)]
+    pub strict: bool,
+
+    /// How to show it
+    #[arg(long, value_enum, default_value_t = Format::Pretty)]
+    pub format: Format,
+}
 
 /// Runs the command.
 ///

@@ -2,12 +2,34 @@
 
 use std::path::{Path, PathBuf};
 
-use super::args::InitArguments;
+use clap::Args;
+
+use super::args::Shared;
 use super::{CLEAN, output};
 use crate::config::{self, Found};
 use crate::model::ServerKind;
 use crate::pipeline::{self, Failure, Options, main_file};
 use crate::source::{Disk, FileKind, FileSystem};
+
+/// `init`.
+#[derive(Debug, Args)]
+pub struct InitArguments {
+    /// The folder that gets the files
+    #[arg(value_name = "FOLDER", default_value = ".")]
+    pub folder: PathBuf,
+
+    /// Write over a shakedown.toml that is there
+    #[arg(long)]
+    pub force: bool,
+
+    /// Write no hook for pre-commit
+    #[arg(long)]
+    pub no_hook: bool,
+
+    /// Options that all commands share.
+    #[command(flatten)]
+    pub shared: Shared,
+}
 
 /// What pre-commit reads.
 const HOOKS: &str = ".pre-commit-config.yaml";

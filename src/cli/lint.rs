@@ -1,17 +1,168 @@
 //! `shakedown lint`.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::args::{LintArguments, LintFormat};
+use clap::{Args, ValueEnum};
+
+use super::args::{Format, OUTPUT, Shared, TargetArguments, Threshold, severity_of_rule};
 use super::progress::Progress;
 use super::resolve::{self, ResolvedLint};
 use super::{CLEAN, FINDINGS, output, output_by, style};
 use super::{fleet, input};
 use crate::diagnostic::{FileAction, Safety};
+use crate::lint::Level;
 use crate::pipeline::{self, Changed, Failure, Run};
 use crate::source::{Disk, FileSystem};
 use crate::{fix, report};
+
+const RULES: &str = "Which rules";
+const GATE: &str = "What makes the run fail, and what may stay";
+const REPAIR: &str = "Repairs";
+
+/// What stands below the options.
+const EXAMPLES: &str = "\
+Look:
+  shakedown lint                                 the live configuration of this machine
+  shakedown lint sites-enabled/shop.conf         a part, inside the main file that includes it
+  shakedown lint --now +30d                      what breaks within a month
+  shakedown lint --root /mnt/snapshot            another machine's files
+  shakedown lint hosts/*/ archives/*.tar.gz      many machines', each below its own root
+
+Repair:
+  shakedown lint --diff nginx.conf               as a patch; nothing is written
+  shakedown lint --fix nginx.conf
+
+Live with what is there:
+  shakedown lint --write-baseline known.json .   then: shakedown lint --baseline known.json .
+  shakedown lint --add-ignores='why it may stay' nginx.conf
+
+For programs:
+  shakedown lint --format sarif --output-file shakedown.sarif .
+  shakedown lint --fail-on error --strict .
+
+Exit codes: 0 nothing at or above --fail-on, 1 findings, 2 the run could not be done.";
+
+/// `lint`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct LintArguments {
+    /// Files or folders; copies of machines, each a root of its own: folders with their etc/, archives of it (.tar,
+    /// .tar.gz); none: the live configuration of whatever server is installed; -: standard input
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+
+    /// Options that all commands share.
+    #[command(flatten)]
+    pub shared: Shared,
+
+    /// Options about the configuration.
+    #[command(flatten)]
+    pub target: TargetArguments,
+
+    /// How to show findings
+    #[arg(long, value_enum, default_value_t = LintFormat::Pretty, help_heading = OUTPUT)]
+    pub format: LintFormat,
+
+    /// Only these rules
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', help_heading = RULES)]
+    pub select: Vec<String>,
+
+    /// Not these rules
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', help_heading = RULES)]
+    pub ignore: Vec<String>,
+
+    /// Another severity for a rule: error, warning, info or off
+    #[arg(long, value_name = "NAME=LEVEL", value_parser = severity_of_rule, help_heading = RULES)]
+    pub severity: Vec<(String, Level)>,
+
+    /// Hold all sites against a recommendation: mozilla-modern, mozilla-intermediate or mozilla-old
+    #[arg(long, value_name = "NAME", help_heading = RULES)]
+    pub profile: Option<String>,
+
+    /// From which severity on findings make the run fail [default: warning]
+    #[arg(long, value_enum, value_name = "LEVEL", help_heading = GATE)]
+    pub fail_on: Option<Threshold>,
+
+    /// What could not be judged makes the run fail too
+    #[arg(long, help_heading = GATE)]
+    pub strict: bool,
+
+    /// Leave out findings that stand in this file
+    #[arg(long, value_name = "FILE", help_heading = GATE)]
+    pub baseline: Option<PathBuf>,
+
+    /// Leave out what a snapshot, an archive or a revision of git has already
+    #[arg(long, value_name = "SNAPSHOT|git:REV", conflicts_with_all = ["write_baseline", "fix", "unsafe_fixes", "diff", "add_ignores"], help_heading = GATE)]
+    pub since: Option<PathBuf>,
+
+    /// The folder with snapshots, for --since
+    #[arg(long, value_name = "DIR", default_value = crate::cli::STORE, help_heading = GATE)]
+    pub store: PathBuf,
+
+    /// Write all findings to a file that --baseline takes, and end well
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["fix", "unsafe_fixes", "diff", "baseline", "add_ignores"], help_heading = GATE)]
+    pub write_baseline: Option<PathBuf>,
+
+    /// Write a comment above each directive with a finding, so that it may stay: --add-ignores="why"
+    #[arg(
+        long,
+        value_name = "REASON",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "known before shakedown was run here",
+        conflicts_with_all = ["fix", "unsafe_fixes", "diff"],
+        help_heading = GATE
+    )]
+    pub add_ignores: Option<String>,
+
+    /// Repair what can be repaired without changing what works; site files may get another name
+    #[arg(long, help_heading = REPAIR)]
+    pub fix: bool,
+
+    /// Repair also what changes behaviour, and set modes and groups of keys and certificates
+    #[arg(long, help_heading = REPAIR)]
+    pub unsafe_fixes: bool,
+
+    /// Print what --fix (or --unsafe-fixes) would do as a patch, and change nothing
+    #[arg(long, conflicts_with = "format", help_heading = REPAIR)]
+    pub diff: bool,
+}
+
+/// How to show findings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LintFormat {
+    /// For people, with source frames
+    Pretty,
+    /// One line a finding
+    Concise,
+    /// One JSON document
+    Json,
+    /// One JSON object a line
+    Ndjson,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+    /// Annotations of GitHub Actions
+    Github,
+    /// GitLab's code quality report
+    Gitlab,
+    /// JUnit's XML, as test reports take it
+    Junit,
+    /// Checkstyle's XML, as review tools take it
+    Checkstyle,
+    /// Prometheus' text format, for the textfile collector
+    Prometheus,
+}
+
+impl From<Format> for LintFormat {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Pretty => LintFormat::Pretty,
+            Format::Concise => LintFormat::Concise,
+            Format::Json => LintFormat::Json,
+        }
+    }
+}
 
 /// Runs the command.
 ///

@@ -25,7 +25,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 
-use self::args::{Arguments, Color, Command, LintFormat, RulesCommand, Shared};
+use self::args::{Arguments, Color, Command, Shared};
+use self::lint::LintFormat;
+use self::rules::RulesCommand;
 use crate::pipeline::Failure;
 use crate::report::{self, Style};
 

@@ -4,7 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::args::{LintArguments, LintFormat, TargetArguments, Threshold};
+use super::args::{TargetArguments, Threshold};
+use super::lint::{LintArguments, LintFormat};
 use crate::config::{self, Config};
 use crate::diagnostic::spelling;
 use crate::lint::{self, Rules};

@@ -1,14 +1,60 @@
 //! `shakedown rules`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::args::{Format, RulesArguments, RulesCommand, Shared};
+use clap::{Args, Subcommand};
+
+use super::args::{Format, Shared};
 use super::{CLEAN, output, resolve, style};
 use crate::config;
 use crate::lint::Rules;
 use crate::pipeline::Failure;
 use crate::report;
 use crate::source::Disk;
+
+/// `rules`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct RulesArguments {
+    /// What to do with them.
+    #[command(subcommand)]
+    pub command: Option<RulesCommand>,
+
+    /// Options that all commands share.
+    #[command(flatten)]
+    pub shared: Shared,
+
+    /// Read this file instead of the shakedown.toml that is found upward from here
+    #[arg(long, value_name = "FILE", conflicts_with = "isolated")]
+    pub config: Option<PathBuf>,
+
+    /// Read no shakedown.toml
+    #[arg(long)]
+    pub isolated: bool,
+
+    /// Show what a page of a rule of one's own may hold
+    #[arg(long)]
+    pub show_templates: bool,
+
+    /// How to show them
+    #[arg(long, value_enum, default_value_t = Format::Pretty)]
+    pub format: Format,
+}
+
+/// What to do with rules.
+#[derive(Debug, Subcommand)]
+pub enum RulesCommand {
+    /// Hold rules of one's own against the examples of their pages
+    Test {
+        /// A folder with one TOML file a rule
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
+
+        /// Options that all commands share.
+        #[command(flatten)]
+        shared: Shared,
+    },
+}
 
 /// What a page of a rule of one's own may hold.
 const TEMPLATES: &str = include_str!("../../rules/templates.toml");

@@ -3,7 +3,10 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use super::args::{Format, SnapshotArguments, SnapshotCommand, TargetArguments};
+use clap::{Args, Subcommand};
+
+use super::args::{Format, Shared, TargetArguments};
+use super::lint::LintFormat;
 use super::{CLEAN, FINDINGS, output, resolve};
 use crate::diagnostic::Severity;
 use crate::lint;
@@ -12,6 +15,107 @@ use crate::pipeline::{Failure, Options};
 use crate::snapshot::{self, Change, Gathered, Manifest, Plan, Store, StoreError};
 use crate::source::Disk;
 use crate::{fix, report};
+
+/// What stands below the options.
+const EXAMPLES: &str = "\
+Keep what works, and go back to it:
+  shakedown snapshot save                        after a reload that went well
+  shakedown compare latest /etc/nginx            before the next one
+  shakedown snapshot restore && systemctl reload nginx
+                                                 within a minute, where it went wrong after all
+  shakedown snapshot restore --dry-run           only shows the way back
+
+Look after them:
+  shakedown snapshot list
+  shakedown snapshot prune --keep 20
+
+Exit codes: 0 done, 1 not saved because of errors, 2 the run could not be done.";
+
+/// `snapshot`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct SnapshotArguments {
+    /// What to do with snapshots.
+    #[command(subcommand)]
+    pub command: SnapshotCommand,
+
+    /// Options that all commands share.
+    #[command(flatten)]
+    pub shared: Shared,
+
+    /// The folder with snapshots
+    #[arg(long, value_name = "DIR", default_value = crate::cli::STORE, global = true)]
+    pub store: PathBuf,
+}
+
+/// What to do with snapshots.
+#[derive(Debug, Subcommand)]
+pub enum SnapshotCommand {
+    /// Keep a configuration with everything that it reads, if lint finds no error
+    Save {
+        /// A file or folder; none: the live configuration
+        #[arg(value_name = "PATH")]
+        path: Option<PathBuf>,
+
+        /// Keep private keys and passwords too, readable for the owner alone, instead of the fingerprints of keys
+        #[arg(long)]
+        with_keys: bool,
+
+        /// Call it good although lint finds errors
+        #[arg(long)]
+        allow_errors: bool,
+
+        /// Why it is kept
+        #[arg(long, value_name = "WORDS", default_value = "saved by hand")]
+        reason: String,
+
+        /// Options about the configuration.
+        #[command(flatten)]
+        target: Box<TargetArguments>,
+    },
+    /// List all, the newest first
+    List {
+        /// How to show them
+        #[arg(long, value_enum, default_value_t = Format::Pretty)]
+        format: Format,
+    },
+    /// Show what one holds
+    Show {
+        /// Its name, or latest
+        #[arg(value_name = "NAME", default_value = "latest")]
+        id: String,
+
+        /// How to show it
+        #[arg(long, value_enum, default_value_t = Format::Pretty)]
+        format: Format,
+    },
+    /// Remove all but the newest; the last good one always stays
+    Prune {
+        /// How many stay
+        #[arg(long, value_name = "N", default_value_t = 10)]
+        keep: usize,
+    },
+    /// Show what leads back to one, keep what is there, and go back; the server is not reloaded
+    Restore {
+        /// Its name, or latest
+        #[arg(value_name = "NAME", default_value = "latest")]
+        id: String,
+
+        /// Only show it
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+impl SnapshotCommand {
+    /// How failures are shown.
+    pub fn format(&self) -> LintFormat {
+        match self {
+            SnapshotCommand::List { format } | SnapshotCommand::Show { format, .. } => (*format).into(),
+            _ => LintFormat::Pretty,
+        }
+    }
+}
 
 fn failed(error: StoreError) -> Failure {
     Failure::new(error.to_string())
