@@ -136,8 +136,8 @@ fn by_effect<T: Copy>(all: &[T], effect: impl Fn(T) -> Effect) -> Vec<(Effect, V
 fn signers(end: End<'_, '_>) -> BTreeSet<&'static str> {
     let Some(binding) = end.binding else { return BTreeSet::new() };
     let set = end.side.scope.deployment.credentials(binding.credentials);
-    let leafs = set.pairs.iter().filter_map(|pair| end.side.scope.leaf(pair));
-    leafs.map(|leaf| if leaf.key.kind == crate::pki::KeyKind::Rsa { "aRSA" } else { "aECDSA" }).collect()
+    let leaves = set.pairs.iter().filter_map(|pair| end.side.scope.leaf(pair));
+    leaves.map(|leaf| if leaf.key.kind == crate::pki::KeyKind::Rsa { "aRSA" } else { "aECDSA" }).collect()
 }
 
 /// Whether a suite is weak by today's measure: broken, without forward secrecy, or without authenticated encryption.
