@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::args::{Shared, TargetArguments};
+use super::format::LintFormat;
 use super::hosts::Host;
-use super::lint::LintFormat;
 use super::{CLEAN, output, resolve, style};
 use crate::lint;
 use crate::pipeline::{self, Calendar, Failure};
@@ -54,12 +54,12 @@ pub enum CertificatesFormat {
     Prometheus,
 }
 
-impl From<CertificatesFormat> for LintFormat {
-    fn from(format: CertificatesFormat) -> Self {
-        match format {
-            // A run that fails is written by the command itself: its metrics are others than those of lint.
-            CertificatesFormat::Pretty | CertificatesFormat::Prometheus => LintFormat::Pretty,
-            CertificatesFormat::Json => LintFormat::Json,
+impl CertificatesFormat {
+    /// How a failure is written. The command itself writes that of metrics: they are others than those of lint.
+    pub fn failure(self) -> LintFormat {
+        match self {
+            CertificatesFormat::Prometheus => LintFormat::default(),
+            other => LintFormat::of(&other),
         }
     }
 }

@@ -7,7 +7,6 @@ use clap::{Args, ValueEnum};
 use super::args::{Server, Shared, TARGET, TargetArguments};
 use super::handshake::client;
 use super::input::{self, Opened};
-use super::lint::LintFormat;
 use super::{CLEAN, FINDINGS, output, resolve, style};
 use crate::compare::{Effect, Kind};
 use crate::diagnostic::spelling;
@@ -105,18 +104,6 @@ pub enum CompareFormat {
     Github,
     /// A table for the comment of a pull request
     Markdown,
-}
-
-impl From<CompareFormat> for LintFormat {
-    fn from(format: CompareFormat) -> Self {
-        match format {
-            CompareFormat::Pretty | CompareFormat::Markdown => LintFormat::Pretty,
-            CompareFormat::Concise => LintFormat::Concise,
-            CompareFormat::Json => LintFormat::Json,
-            CompareFormat::Sarif => LintFormat::Sarif,
-            CompareFormat::Github => LintFormat::Github,
-        }
-    }
 }
 
 /// Runs the command.

@@ -5,13 +5,13 @@ use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use super::format::Lines;
 use super::hosts::Host;
-use super::lint::{LintArguments, LintFormat};
+use super::lint::LintArguments;
 use super::resolve::ResolvedLint;
 use super::{CLEAN, FAILED, lint, written};
 use crate::diagnostic::Unchecked;
 use crate::pipeline::{self, Failure, Run};
-use crate::report;
 use crate::source::Disk;
 
 /// Whether each target is judged for itself.
@@ -21,7 +21,7 @@ use crate::source::Disk;
 pub fn is_wanted(arguments: &LintArguments, disk: &Disk, asked: &ResolvedLint) -> Result<bool, Failure> {
     let changes = arguments.fix || arguments.unsafe_fixes || arguments.diff || arguments.add_ignores.is_some();
     let is_of_one = changes || arguments.write_baseline.is_some() || arguments.since.is_some();
-    if arguments.format == LintFormat::Ndjson && !is_of_one {
+    if arguments.format.lines.is_some_and(|lines| lines.is_for_one) && !is_of_one {
         return Ok(true);
     }
     if arguments.target.root.is_some() {
@@ -46,12 +46,12 @@ pub fn is_wanted(arguments: &LintArguments, disk: &Disk, asked: &ResolvedLint) -
 pub fn run(arguments: &LintArguments, disk: &Disk, asked: &ResolvedLint) -> Result<u8, Failure> {
     let here = [PathBuf::from("/")];
     let paths: &[PathBuf] = if asked.paths.is_empty() { &here } else { &asked.paths };
-    if is_of_lines(arguments.format) {
+    if let Some(Lines { target, failed, .. }) = arguments.format.lines {
         let mut out = Output::open(arguments)?;
         let mut worst = CLEAN;
         let judge = |path: &Path| match look(path, disk, asked) {
-            Ok(run) => (lint::code(&run, asked), lines(arguments.format, path, &run)),
-            Err(failure) => (FAILED, failed_line(arguments.format, path, &failure)),
+            Ok(run) => (lint::code(&run, asked), target(path, &run)),
+            Err(failure) => (FAILED, failed(path, &failure)),
         };
         each(paths, judge, |_, (code, text)| {
             worst = worst.max(code);
@@ -100,41 +100,6 @@ fn look(path: &Path, disk: &Disk, asked: &ResolvedLint) -> Result<Run, Failure> 
         Some(host) => pipeline::lint(&*host.files, &host.paths, &host.apply_to(&asked.options)),
         None if asked.paths.is_empty() => pipeline::lint(disk, &[], &asked.options),
         None => pipeline::lint(disk, &[path.to_path_buf()], &asked.options),
-    }
-}
-
-/// Whether a format is a line for each finding or target.
-fn is_of_lines(format: LintFormat) -> bool {
-    matches!(format, LintFormat::Concise | LintFormat::Ndjson | LintFormat::Github)
-}
-
-fn lines(format: LintFormat, path: &Path, run: &Run) -> Result<String, Failure> {
-    Ok(match format {
-        LintFormat::Ndjson => {
-            let line = report::ndjson::target(path, run).map_err(lint::unwritable)?;
-            report::spelled(line, report::spelled_in_json)
-        }
-        LintFormat::Github => report::github::github(run),
-        _ => {
-            let mut lines = Vec::new();
-            report::concise(run, &mut lines).map_err(lint::unwritable)?;
-            String::from_utf8_lossy(&lines).into_owned()
-        }
-    })
-}
-
-/// What is said of a target that could not be looked at: in lines of findings nothing, since none stands for it.
-fn failed_line(format: LintFormat, path: &Path, failure: &Failure) -> Result<String, Failure> {
-    match format {
-        LintFormat::Ndjson => {
-            let line = report::ndjson::failed_target(path, failure).map_err(lint::unwritable)?;
-            Ok(report::spelled(line, report::spelled_in_json))
-        }
-        LintFormat::Github => Ok(report::github::failure(failure)),
-        _ => {
-            eprintln!("error: {}: {}", path.display(), failure.message);
-            Ok(String::new())
-        }
     }
 }
 

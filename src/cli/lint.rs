@@ -1,11 +1,11 @@
 //! `shakedown lint`.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
-use super::args::{Format, OUTPUT, Shared, TargetArguments, Threshold, severity_of_rule};
+use super::args::{OUTPUT, Shared, TargetArguments, Threshold, severity_of_rule};
+use super::format::{LintFormat, Report, unwritable};
 use super::progress::Progress;
 use super::resolve::{self, ResolvedLint};
 use super::{CLEAN, FINDINGS, output, output_by, style};
@@ -61,7 +61,7 @@ pub struct LintArguments {
     pub target: TargetArguments,
 
     /// How to show findings
-    #[arg(long, value_enum, default_value_t = LintFormat::Pretty, help_heading = OUTPUT)]
+    #[arg(long, value_enum, default_value_t = LintFormat::default(), help_heading = OUTPUT)]
     pub format: LintFormat,
 
     /// Only these rules
@@ -127,41 +127,6 @@ pub struct LintArguments {
     /// Print what --fix (or --unsafe-fixes) would do as a patch, and change nothing
     #[arg(long, conflicts_with = "format", help_heading = REPAIR)]
     pub diff: bool,
-}
-
-/// How to show findings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LintFormat {
-    /// For people, with source frames
-    Pretty,
-    /// One line a finding
-    Concise,
-    /// One JSON document
-    Json,
-    /// One JSON object a line
-    Ndjson,
-    /// SARIF 2.1.0, for code scanning
-    Sarif,
-    /// Annotations of GitHub Actions
-    Github,
-    /// GitLab's code quality report
-    Gitlab,
-    /// JUnit's XML, as test reports take it
-    Junit,
-    /// Checkstyle's XML, as review tools take it
-    Checkstyle,
-    /// Prometheus' text format, for the textfile collector
-    Prometheus,
-}
-
-impl From<Format> for LintFormat {
-    fn from(format: Format) -> Self {
-        match format {
-            Format::Pretty => LintFormat::Pretty,
-            Format::Concise => LintFormat::Concise,
-            Format::Json => LintFormat::Json,
-        }
-    }
 }
 
 /// Runs the command.
@@ -307,44 +272,16 @@ fn plural(count: usize) -> &'static str {
     if count == 1 { "" } else { "s" }
 }
 
-pub(super) fn unwritable(error: impl std::fmt::Display) -> Failure {
-    Failure::new(format!("cannot write the report: {error}"))
-}
-
 /// Shows a run in the wanted format.
 pub(super) fn show(run: &Run, arguments: &LintArguments) -> Result<(), Failure> {
     let shared = &arguments.shared;
-    let text = match arguments.format {
-        LintFormat::Pretty => {
+    match arguments.format.report {
+        Report::Streamed(write) => {
             let style = style(shared, &std::io::stdout());
-            return output_by(shared, |out| report::pretty(run, style, out));
+            output_by(shared, |out| write(run, style, out))
         }
-        LintFormat::Concise => return output_by(shared, |out| report::concise(run, out)),
-        LintFormat::Json => return output_by(shared, |out| json(&report::json::document(run), out)),
-        LintFormat::Sarif => return output_by(shared, |out| json(&report::sarif::document(run), out)),
-        LintFormat::Ndjson => {
-            let first = run.targets.first().map_or(Path::new("/"), |target| &target.path);
-            report::ndjson::target(first, run).map_err(unwritable)?
-        }
-        LintFormat::Github => report::github::github(run),
-        LintFormat::Gitlab => report::gitlab::gitlab(run).map_err(unwritable)?,
-        LintFormat::Junit => report::junit::junit(run).map_err(unwritable)?,
-        LintFormat::Checkstyle => report::checkstyle::checkstyle(run).map_err(unwritable)?,
-        LintFormat::Prometheus => report::prometheus::prometheus(run),
-    };
-    let text = match arguments.format {
-        LintFormat::Ndjson | LintFormat::Gitlab => report::spelled(text, report::spelled_in_json),
-        LintFormat::Junit | LintFormat::Checkstyle => report::spelled(text, report::spelled_in_xml),
-        _ => text,
-    };
-    output(shared, text.as_bytes())
-}
-
-/// Writes a JSON document while it is made.
-fn json(document: &impl serde::Serialize, out: &mut dyn Write) -> std::io::Result<()> {
-    let mut out = report::Spelling::new(out, report::spelled_in_json);
-    serde_json::to_writer_pretty(&mut out, document)?;
-    out.write_all(b"\n")
+        Report::Text(text) => output(shared, text(run)?.as_bytes()),
+    }
 }
 
 /// What remains decides the exit code.

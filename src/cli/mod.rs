@@ -9,6 +9,7 @@ mod demo;
 mod examples;
 mod explain;
 mod fleet;
+mod format;
 mod handshake;
 mod hosts;
 mod init;
@@ -26,7 +27,7 @@ use std::process::ExitCode;
 use clap::{Parser, ValueEnum};
 
 use self::args::{Arguments, Color, Command, Shared};
-use self::lint::LintFormat;
+use self::format::LintFormat;
 use self::rules::RulesCommand;
 use crate::pipeline::Failure;
 use crate::report::{self, Style};
@@ -63,7 +64,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Err(error) => {
             let _ = error.print();
             let format = format_of(&words);
-            if error.use_stderr() && !matches!(format, LintFormat::Pretty | LintFormat::Concise) {
+            if error.use_stderr() && !format.is_for_people() {
                 let told = error.to_string();
                 let first = told.lines().next().unwrap_or_default().trim_start_matches("error: ");
                 failed(&Failure::new(first).help("see --help"), &Shared::default(), format);
@@ -74,19 +75,19 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let quiet = Shared::default();
     let (shared, format) = match &arguments.command {
         Command::Lint(lint) => (&lint.shared, lint.format),
-        Command::Handshake(handshake) => (&handshake.shared, handshake.format.into()),
+        Command::Handshake(handshake) => (&handshake.shared, LintFormat::of(&handshake.format)),
         Command::Snapshot(snapshot) => (&snapshot.shared, snapshot.command.format()),
-        Command::Compare(compare) => (&compare.shared, compare.format.into()),
-        Command::Certificates(certificates) => (&certificates.shared, certificates.format.into()),
-        Command::Explain(explain) => (&explain.shared, explain.format.into()),
-        Command::Ciphers(ciphers) => (&ciphers.shared, ciphers.format.into()),
+        Command::Compare(compare) => (&compare.shared, LintFormat::of(&compare.format)),
+        Command::Certificates(certificates) => (&certificates.shared, certificates.format.failure()),
+        Command::Explain(explain) => (&explain.shared, LintFormat::of(&explain.format)),
+        Command::Ciphers(ciphers) => (&ciphers.shared, LintFormat::of(&ciphers.format)),
         Command::Rules(rules) => match &rules.command {
-            Some(RulesCommand::Test { shared, .. }) => (shared, LintFormat::Pretty),
-            None => (&rules.shared, rules.format.into()),
+            Some(RulesCommand::Test { shared, .. }) => (shared, LintFormat::default()),
+            None => (&rules.shared, LintFormat::of(&rules.format)),
         },
-        Command::Init(init) => (&init.shared, LintFormat::Pretty),
-        Command::Completions(_) | Command::Man(_) => (&quiet, LintFormat::Pretty),
-        Command::Demo(demo) => (&demo.shared, LintFormat::Pretty),
+        Command::Init(init) => (&init.shared, LintFormat::default()),
+        Command::Completions(_) | Command::Man(_) => (&quiet, LintFormat::default()),
+        Command::Demo(demo) => (&demo.shared, LintFormat::default()),
     };
     // Fails only where a pool exists already, and then that one serves.
     let threads = shared.jobs.map_or(0, usize::from);
@@ -113,20 +114,11 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 
 /// Says why a run could not be done, in machine formats as one document where the report was wanted.
 fn failed(failure: &Failure, shared: &Shared, format: LintFormat) {
-    let document = match format {
-        LintFormat::Pretty | LintFormat::Concise => {
-            let _ = write!(std::io::stderr(), "{}", report::failure(failure, style(shared, &std::io::stderr())));
-            return;
-        }
-        LintFormat::Json => serde_json::to_string_pretty(&report::json::error(failure)).unwrap_or_default(),
-        LintFormat::Ndjson => report::ndjson::failure(failure).unwrap_or_default(),
-        LintFormat::Sarif => report::sarif::failure(failure).unwrap_or_default(),
-        LintFormat::Github => report::github::failure(failure),
-        LintFormat::Gitlab => report::gitlab::failure(failure).unwrap_or_default(),
-        LintFormat::Junit => report::junit::failure(failure).unwrap_or_default(),
-        LintFormat::Checkstyle => report::checkstyle::failure(failure).unwrap_or_default(),
-        LintFormat::Prometheus => report::prometheus::failure(),
+    let Some(document) = format.failure else {
+        let _ = write!(std::io::stderr(), "{}", report::failure(failure, style(shared, &std::io::stderr())));
+        return;
     };
+    let document = document(failure);
     if output(shared, document.as_bytes()).is_err() || shared.output_file.is_some() {
         // Nobody may look into the file.
         let _ = write!(std::io::stderr(), "{}", report::failure(failure, style(shared, &std::io::stderr())));
@@ -138,7 +130,7 @@ fn format_of(arguments: &[OsString]) -> LintFormat {
     let words: Vec<&str> = arguments.iter().filter_map(|one| one.to_str()).collect();
     let spaced = words.windows(2).find(|pair| pair[0] == "--format").map(|pair| pair[1]);
     let named = spaced.or_else(|| words.iter().find_map(|word| word.strip_prefix("--format=")));
-    named.and_then(|name| LintFormat::from_str(name, false).ok()).unwrap_or(LintFormat::Pretty)
+    named.and_then(|name| LintFormat::from_str(name, false).ok()).unwrap_or_default()
 }
 
 /// Writes the report where the user wants it. A reader that went away (`| head`) is no failure.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::args::{TargetArguments, Threshold};
-use super::lint::{LintArguments, LintFormat};
+use super::lint::LintArguments;
 use crate::config::{self, Config};
 use crate::diagnostic::spelling;
 use crate::lint::{self, Rules};
@@ -143,7 +143,7 @@ pub fn lint(files: &Disk, arguments: &LintArguments) -> Result<ResolvedLint, Fai
     let named = config.as_ref().and_then(|config| config.baseline.clone());
     let named = named.filter(|path| files.metadata(path).is_ok_and(|found| found.kind == FileKind::Regular));
     let baseline = arguments.baseline.clone().or(named).filter(|_| arguments.write_baseline.is_none());
-    let is_for_people = matches!(arguments.format, LintFormat::Pretty | LintFormat::Concise);
+    let is_for_people = arguments.format.is_for_people();
     options.without_fingerprints = is_for_people && arguments.since.is_none() && arguments.write_baseline.is_none();
     options.baseline = baseline.map(|path| known(files, &path)).transpose()?;
     if let Some(config) = config {

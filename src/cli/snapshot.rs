@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 
 use super::args::{Format, Shared, TargetArguments};
-use super::lint::LintFormat;
+use super::format::LintFormat;
 use super::{CLEAN, FINDINGS, output, resolve};
 use crate::diagnostic::Severity;
 use crate::lint;
@@ -111,8 +111,8 @@ impl SnapshotCommand {
     /// How failures are shown.
     pub fn format(&self) -> LintFormat {
         match self {
-            SnapshotCommand::List { format } | SnapshotCommand::Show { format, .. } => (*format).into(),
-            _ => LintFormat::Pretty,
+            SnapshotCommand::List { format } | SnapshotCommand::Show { format, .. } => LintFormat::of(format),
+            _ => LintFormat::default(),
         }
     }
 }
