@@ -283,7 +283,7 @@ fn ours(case: &Case) -> (Vec<(u32, usize)>, u32) {
     let asked =
         Verifier { anchors: &anchors, now: NOW, host: Some(&case.host), security_level: case.level, cn_fallback: true };
     let verdict = asked.verify(&sent);
-    (verdict.errors.iter().map(|error| (error.code, error.depth)).collect(), verdict.code())
+    (verdict.errors.iter().map(|fault| (fault.error.code(), fault.depth)).collect(), verdict.code())
 }
 
 /// What `s_client` says, after `openssl verify` has said the same of the first error.

@@ -11,6 +11,7 @@ use crate::diagnostic::spelling;
 use crate::handshake::{self, Client, Outcome};
 use crate::lint;
 use crate::pipeline::{self, Failure, HandshakeRequest, Handshakes, Options, Start};
+use crate::pki::VerifyError;
 use crate::report;
 
 /// What stands below the options.
@@ -150,7 +151,7 @@ fn code(run: &Handshakes, question: &HandshakeRequest, is_strict: bool, trust_is
     }
     // An authority that nobody named may well be one that the clients know.
     let gets_through = |row: &&pipeline::Row| match &*row.handshake.outcome {
-        Outcome::Agreed(_) if !trust_is_given => row.verdict.errors.iter().all(|error| matches!(error.code, 18..=20)),
+        Outcome::Agreed(_) if !trust_is_given => row.verdict.all(VerifyError::is_mended_by_an_anchor),
         _ => row.connects() != Some(false),
     };
     let current = |row: &&pipeline::Row| !question.clients[row.client].is_old;

@@ -8,7 +8,7 @@ use super::probe::Probe;
 use super::side::ServerSide;
 use crate::handshake::{Agreed, Client, Decisive, Handshake, Objection, Outcome, hangs_on_answer};
 use crate::model::{Binding, Endpoint};
-use crate::pki::verify_name;
+use crate::pki::VerifyError;
 use crate::source::Span;
 use crate::tls::Protocol;
 use crate::tls::cipher::{CipherSuite, Encryption};
@@ -54,8 +54,8 @@ pub struct ClientPair<'a, 's> {
 /// What a client gets on one side.
 struct Met {
     handshake: Handshake,
-    /// The codes of what it holds against the certificate, where it came so far.
-    errors: Vec<u32>,
+    /// What it holds against the certificate, where it came so far.
+    errors: Vec<VerifyError>,
     /// What it refuses that OpenSSL takes.
     objections: Vec<Objection>,
 }
@@ -66,7 +66,7 @@ impl Met {
     fn connects(&self, is_lenient: bool) -> Option<bool> {
         match &*self.handshake.outcome {
             Outcome::Agreed(_) => {
-                let is_trusted = self.errors.iter().all(|code| is_lenient && matches!(code, 18..=20));
+                let is_trusted = self.errors.iter().all(|error| is_lenient && error.is_mended_by_an_anchor());
                 Some(is_trusted && self.objections.is_empty())
             }
             Outcome::Failed(_) => Some(false),
@@ -79,7 +79,7 @@ impl Met {
         match self.handshake.cause() {
             Some(cause) => (cause.code.replace('-', " "), cause.message.clone()),
             None => {
-                let names = || self.errors.iter().map(|code| verify_name(*code).to_owned());
+                let names = || self.errors.iter().map(|error| error.text().to_owned());
                 let brief = names().chain(self.objections.iter().map(|one| one.code.replace('-', " ")));
                 let exact = names().chain(self.objections.iter().map(|one| one.message.to_owned()));
                 (brief.collect::<Vec<_>>().join(", "), exact.collect::<Vec<_>>().join(", "))
@@ -188,8 +188,8 @@ impl ClientPair<'_, '_> {
             let verdict = side.verdict(&handshake, &self.probe.name, client, order);
             let all_is_public = side.scope.trust_is_public;
             objections = side.scope.predictor.objections(&handshake, client, &verdict, all_is_public);
-            errors.extend(verdict.errors.iter().map(|error| error.code));
-            errors.retain(|code| self.checks_name || !matches!(code, 62 | 64));
+            errors.extend(verdict.errors.iter().map(|fault| fault.error));
+            errors.retain(|error| self.checks_name || !error.is_name_mismatch());
             errors.dedup();
         }
         Met { handshake, errors, objections }

@@ -8,7 +8,7 @@
 use super::client::Client;
 use super::outcome::Agreed;
 use crate::model::{ServerKind, Stapling};
-use crate::pki::{Anchors, Certificate, KeyKind, Verdict};
+use crate::pki::{Anchors, Certificate, KeyKind, Verdict, VerifyError};
 use crate::tls::Protocol;
 
 /// Why a client refuses what OpenSSL takes.
@@ -62,8 +62,8 @@ const ENCIPHERING: u16 = 1 << 2;
 pub fn objections(client: &Client, leaf: &Certificate, verdict: &Verdict, answering: Answering<'_>) -> Vec<Objection> {
     let scruples = &client.scruples;
     let path = &verdict.path;
-    let breaks_off = verdict.errors.iter().any(|error| matches!(error.code, 18..=21));
-    let is_public = !breaks_off && path.last().is_some_and(|top| answering.all_is_public || Anchors::is_public(top));
+    let is_untrusted = verdict.any(VerifyError::is_untrusted);
+    let is_public = !is_untrusted && path.last().is_some_and(|top| answering.all_is_public || Anchors::is_public(top));
     let below_anchor = || path.iter().take(path.len().max(2) - 1);
     let mut found = Vec::new();
     let mut object = |holds: bool, code: &'static str, message: &'static str| {

@@ -18,7 +18,7 @@ use crate::model::{
     Transport, Unmatched,
 };
 use crate::pki::loading::Strength;
-use crate::pki::{Anchors, Certificate, PemStore, Verdict, Verifier};
+use crate::pki::{Anchors, Certificate, PemStore, Verdict, Verifier, VerifyError};
 use crate::platform::{SystemTls, TlsLibraryKind};
 use crate::source::Span;
 
@@ -406,7 +406,7 @@ impl<'a> Predictor<'a> {
         let verifier =
             Verifier { anchors, now, host: Some(host), security_level: client.level, cn_fallback: client.cn_fallback };
         let verdict = verifier.verify(sent);
-        let breaks_off = verdict.errors.iter().any(|error| matches!(error.code, 20 | 21));
+        let breaks_off = verdict.any(VerifyError::is_incomplete);
         if !client.fetches_intermediates || !breaks_off {
             return verdict;
         }

@@ -14,7 +14,7 @@ use crate::model::{
     Found, ListenUse, NameKind, PolicyId, Service, Setting, Site, SiteId, Token, Transport,
 };
 use crate::pki::loading::Strength;
-use crate::pki::{self, Anchors, Certificate, Chain, Key, PemFile, PemStore, Sent, Verdict, Verifier};
+use crate::pki::{self, Anchors, Certificate, Chain, Key, PemFile, PemStore, Sent, Verdict, Verifier, VerifyError};
 use crate::platform::{SystemTls, TlsLibraryKind};
 use crate::source::{Sources, Span};
 use crate::tls::cipher::{self, CipherLibrary, Expansion};
@@ -172,8 +172,8 @@ impl<'a> ServedCredential<'a> {
     /// Who stands behind the certificate. Absent where the path breaks off.
     pub fn authority(&self, scope: &RuleContext<'a>) -> Option<Authority> {
         let verdict = self.verdict(scope)?;
-        let breaks_off = verdict.errors.iter().any(|error| matches!(error.code, 20 | 21));
-        let is_untrusted = verdict.errors.iter().any(|error| matches!(error.code, 18 | 19));
+        let breaks_off = verdict.any(VerifyError::is_incomplete);
+        let is_untrusted = verdict.any(VerifyError::is_self_signed);
         let top = verdict.path.last().filter(|_| !breaks_off)?;
         let is_public = !is_untrusted && (scope.trust_is_public || Anchors::is_public(top));
         Some(if is_public { Authority::Public } else { Authority::Private })

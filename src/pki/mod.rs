@@ -15,6 +15,7 @@ mod pem;
 mod revocation;
 mod signature;
 mod verify;
+mod verify_error;
 
 pub use anchors::Anchors;
 pub use certificate::{Certificate, GeneralSubtree, Hash, KeyKind, Malformation, NameConstraints, PublicKey};
@@ -24,4 +25,5 @@ pub use key::{Key, KeyFault, without_secrets};
 pub use library::{PemStore, passwords_in};
 pub use pem::holds_key;
 pub use revocation::{OcspResponse, Revocations};
-pub use verify::{Verdict, Verifier, VerifyError, name as verify_name};
+pub use verify::{Verdict, Verifier, VerifyFault};
+pub use verify_error::VerifyError;

@@ -10,51 +10,15 @@ use std::sync::Arc;
 use super::anchors::Anchors;
 use super::certificate::{Certificate, GeneralSubtree};
 use super::name::Wildcards;
+use super::verify_error::VerifyError;
 
-/// An error of `X509_verify_cert`, by its number in `openssl/x509_vfy.h`.
+/// An error and the certificate that it is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct VerifyError {
-    /// The number that OpenSSL prints.
-    pub code: u32,
+pub struct VerifyFault {
+    /// What is wrong.
+    pub error: VerifyError,
     /// The certificate: 0 is the leaf.
     pub depth: usize,
-}
-
-impl VerifyError {
-    /// OpenSSL's words for it.
-    pub fn name(self) -> &'static str {
-        name(self.code)
-    }
-}
-
-/// OpenSSL's words for a code; `ok` for 0.
-pub fn name(code: u32) -> &'static str {
-    match code {
-        0 => "ok",
-        7 => "certificate signature failure",
-        9 => "certificate is not yet valid",
-        10 => "certificate has expired",
-        18 => "self-signed certificate",
-        19 => "self-signed certificate in certificate chain",
-        20 => "unable to get local issuer certificate",
-        21 => "unable to verify the first certificate",
-        25 => "path length constraint exceeded",
-        26 => "unsuitable certificate purpose",
-        30 => "authority and subject key identifier mismatch",
-        31 => "authority and issuer serial number mismatch",
-        32 => "key usage does not include certificate signing",
-        34 => "unhandled critical extension",
-        47 => "permitted subtree violation",
-        48 => "excluded subtree violation",
-        62 => "hostname mismatch",
-        64 => "IP address mismatch",
-        66 => "EE certificate key too weak",
-        67 => "CA certificate key too weak",
-        68 => "CA signature digest algorithm too weak",
-        76 => "subject signature algorithm and issuer public key algorithm mismatch",
-        79 => "invalid CA certificate",
-        _ => "another error",
-    }
 }
 
 /// What a client knows and asks.
@@ -75,20 +39,35 @@ pub struct Verifier<'a> {
 #[derive(Clone, Debug, Default)]
 pub struct Verdict {
     /// All errors in the order in which OpenSSL meets them.
-    pub errors: Vec<VerifyError>,
+    pub errors: Vec<VerifyFault>,
     /// The path that was built, leaf first.
     pub path: Vec<Arc<Certificate>>,
 }
 
 impl Verdict {
-    /// The number in the line `Verify return code`: the last error that was met.
+    /// The number in the line `Verify return code`: the last error that was met, or 0 (`X509_V_OK`).
     pub fn code(&self) -> u32 {
-        self.errors.last().map_or(0, |error| error.code)
+        self.errors.last().map_or(0, |fault| fault.error.code())
+    }
+
+    /// The words in that line.
+    pub fn text(&self) -> &'static str {
+        self.errors.last().map_or("ok", |fault| fault.error.text())
     }
 
     /// The first error: what a client that stops there reports.
     pub fn first(&self) -> Option<VerifyError> {
-        self.errors.first().copied()
+        self.errors.first().map(|fault| fault.error)
+    }
+
+    /// Whether an error is of a kind.
+    pub fn any(&self, is_so: impl Fn(VerifyError) -> bool) -> bool {
+        self.errors.iter().any(|fault| is_so(fault.error))
+    }
+
+    /// Whether all errors are of a kind.
+    pub fn all(&self, is_so: impl Fn(VerifyError) -> bool) -> bool {
+        self.errors.iter().all(|fault| is_so(fault.error))
     }
 }
 
@@ -104,7 +83,7 @@ impl Verifier<'_> {
         let Some(leaf) = sent.first() else { return Verdict::default() };
         let mut run = Run { asked: self, errors: Vec::new(), path: vec![Arc::clone(leaf)], untrusted: 1 };
         if !run.is_strong_key(leaf) {
-            run.fail(66, 0);
+            run.fail(VerifyError::EeKeyTooSmall, 0);
         }
         run.build(sent);
         run.check_extensions();
@@ -118,15 +97,15 @@ impl Verifier<'_> {
 
 struct Run<'a> {
     asked: &'a Verifier<'a>,
-    errors: Vec<VerifyError>,
+    errors: Vec<VerifyFault>,
     path: Vec<Arc<Certificate>>,
     /// How many of the path came from the server.
     untrusted: usize,
 }
 
 impl Run<'_> {
-    fn fail(&mut self, code: u32, depth: usize) {
-        self.errors.push(VerifyError { code, depth });
+    fn fail(&mut self, error: VerifyError, depth: usize) {
+        self.errors.push(VerifyFault { error, depth });
     }
 
     fn is_valid_now(&self, certificate: &Certificate) -> bool {
@@ -140,7 +119,7 @@ impl Run<'_> {
         candidates: impl Iterator<Item = &'c Arc<Certificate>>,
     ) -> Option<Arc<Certificate>> {
         let mut best: Option<&Arc<Certificate>> = None;
-        for candidate in candidates.filter(|candidate| likely_issued(candidate, of) == 0) {
+        for candidate in candidates.filter(|candidate| likely_issued(candidate, of)) {
             if self.is_valid_now(candidate) {
                 return Some(Arc::clone(candidate));
             }
@@ -191,13 +170,13 @@ impl Run<'_> {
         }
         let last = self.path.len() - 1;
         // An error that was met before is told again in place of the general ones: only the key of the leaf can be one.
-        let before = self.errors.last().map(|error| error.code);
-        let code = match (appears_self_signed(&self.path[last]), last) {
-            (true, 0) => before.unwrap_or(18),
-            (true, _) => before.unwrap_or(19),
-            (false, _) => before.unwrap_or(20),
+        let before = self.errors.last().map(|fault| fault.error);
+        let error = match (appears_self_signed(&self.path[last]), last) {
+            (true, 0) => before.unwrap_or(VerifyError::DepthZeroSelfSignedCert),
+            (true, _) => before.unwrap_or(VerifyError::SelfSignedCertInChain),
+            (false, _) => before.unwrap_or(VerifyError::UnableToGetIssuerCertLocally),
         };
-        self.fail(code, last);
+        self.fail(error, last);
     }
 
     /// Critical extensions, authorities, purposes, path lengths (`check_extensions`).
@@ -207,20 +186,20 @@ impl Run<'_> {
         for at in 0..count {
             let certificate = Arc::clone(&self.path[at]);
             if certificate.has_unknown_critical {
-                self.fail(34, at);
+                self.fail(VerifyError::UnhandledCriticalExtension, at);
             }
             if at > 0 {
                 let kind = authority_kind(&certificate);
                 if kind == 0 || (at + 1 < count && kind != 1) {
-                    self.fail(79, at);
+                    self.fail(VerifyError::InvalidCa, at);
                 }
             }
             if !serves(&certificate, at > 0) {
-                self.fail(26, at);
+                self.fail(VerifyError::InvalidPurpose, at);
             }
             let limit = certificate.basic_constraints.and_then(|(_, length)| length);
             if at > 1 && limit.is_some_and(|limit| below > limit) {
-                self.fail(25, at);
+                self.fail(VerifyError::PathLengthExceeded, at);
             }
             if at > 0 && !certificate.is_self_issued() {
                 below += 1;
@@ -242,10 +221,10 @@ impl Run<'_> {
         let Some(least) = self.least_bits() else { return };
         for at in 0..self.path.len() {
             if at > 0 && self.path[at].key.security_bits() < least {
-                self.fail(67, at);
+                self.fail(VerifyError::CaKeyTooSmall, at);
             }
             if at + 1 < self.path.len() && self.path[at].digest_bits() < least {
-                self.fail(68, at);
+                self.fail(VerifyError::CaMdTooWeak, at);
             }
         }
     }
@@ -253,7 +232,8 @@ impl Run<'_> {
     fn check_host(&mut self) {
         let Some(host) = self.asked.host else { return };
         if !self.path[0].matches(host, self.asked.cn_fallback, Wildcards::Partial) {
-            self.fail(if host.parse::<IpAddr>().is_ok() { 64 } else { 62 }, 0);
+            let is_address = host.parse::<IpAddr>().is_ok();
+            self.fail(if is_address { VerifyError::IpAddressMismatch } else { VerifyError::HostnameMismatch }, 0);
         }
     }
 
@@ -262,10 +242,10 @@ impl Run<'_> {
         let last = self.path.len() - 1;
         let mut issuer = Arc::clone(&self.path[last]);
         let mut at = last;
-        if likely_issued(&issuer, &issuer) != 0 {
+        if !likely_issued(&issuer, &issuer) {
             // The path is not whole: its last certificate vouches for the one below and is not looked at itself.
             match at {
-                0 => self.fail(21, 0),
+                0 => self.fail(VerifyError::UnableToVerifyLeafSignature, 0),
                 _ => at -= 1,
             }
         }
@@ -274,17 +254,17 @@ impl Run<'_> {
             // The signature of the top on itself says nothing.
             if !Arc::ptr_eq(&subject, &issuer) {
                 if forbids(&issuer, CERTIFICATE_SIGNING) {
-                    self.fail(32, at + 1);
+                    self.fail(VerifyError::KeyusageNoCertsign, at + 1);
                 }
                 if subject.is_signed_by(&issuer) == Some(false) {
-                    self.fail(7, at);
+                    self.fail(VerifyError::CertSignatureFailure, at);
                 }
             }
             if self.asked.now < subject.not_before {
-                self.fail(9, at);
+                self.fail(VerifyError::CertNotYetValid, at);
             }
             if self.asked.now > subject.not_after {
-                self.fail(10, at);
+                self.fail(VerifyError::CertHasExpired, at);
             }
             if at == 0 {
                 return;
@@ -303,9 +283,9 @@ impl Run<'_> {
             }
             for above in (at + 1..self.path.len()).rev() {
                 let Some(constraints) = &self.path[above].name_constraints else { continue };
-                let code = violation(&certificate, &constraints.permitted, &constraints.excluded, at == 0);
-                if let Some(code) = code {
-                    self.fail(code, at);
+                let error = violation(&certificate, &constraints.permitted, &constraints.excluded, at == 0);
+                if let Some(error) = error {
+                    self.fail(error, at);
                 }
             }
         }
@@ -322,31 +302,23 @@ fn forbids(certificate: &Certificate, bits: u16) -> bool {
     certificate.key_usage.is_some_and(|usage| usage & bits == 0)
 }
 
-/// Why `issuer` cannot have issued `subject`, 0 where it can: names, key identifiers, kinds of keys; no signature
+/// Whether `issuer` can have issued `subject`: names, key identifiers, kinds of keys; no signature
 /// (`ossl_x509_likely_issued`).
-fn likely_issued(issuer: &Certificate, subject: &Certificate) -> u32 {
-    if issuer.subject_name != subject.issuer_name {
-        return 29;
-    }
-    if let (Some(wanted), Some(found)) = (&subject.authority_key, &issuer.subject_key)
-        && wanted != found
-    {
-        return 30;
-    }
-    if let Some((serial, name)) = &subject.authority_serial
-        && (*serial != issuer.serial || *name != issuer.issuer_name)
-    {
-        return 31;
-    }
-    if !subject.is_signed_with(&issuer.key.kind) {
-        return 76;
-    }
-    0
+fn likely_issued(issuer: &Certificate, subject: &Certificate) -> bool {
+    let keys_fit = match (&subject.authority_key, &issuer.subject_key) {
+        (Some(wanted), Some(found)) => wanted == found,
+        _ => true,
+    };
+    let serial = subject.authority_serial.as_ref();
+    issuer.subject_name == subject.issuer_name
+        && keys_fit
+        && serial.is_none_or(|(serial, name)| *serial == issuer.serial && *name == issuer.issuer_name)
+        && subject.is_signed_with(&issuer.key.kind)
 }
 
 /// Whether a certificate says of itself that it signed itself; its signature is not looked at (`EXFLAG_SS`).
 fn appears_self_signed(certificate: &Certificate) -> bool {
-    likely_issued(certificate, certificate) == 0
+    likely_issued(certificate, certificate)
 }
 
 /// How a certificate is an authority: 0 not at all, 1 by its constraints, 3 as a root of version 1, 4 by its key usage alone
@@ -373,13 +345,13 @@ fn serves(certificate: &Certificate, is_authority: bool) -> bool {
     if is_authority { authority_kind(certificate) != 0 } else { !forbids(certificate, TLS_USES) }
 }
 
-/// The code of the first constraint that a certificate breaks (`NAME_CONSTRAINTS_check` and `_check_CN`).
+/// The error of the first constraint that a certificate breaks (`NAME_CONSTRAINTS_check` and `_check_CN`).
 fn violation(
     certificate: &Certificate,
     permitted: &[GeneralSubtree],
     excluded: &[GeneralSubtree],
     is_leaf: bool,
-) -> Option<u32> {
+) -> Option<VerifyError> {
     let mut names: Vec<GeneralSubtree> = Vec::new();
     if !certificate.subject_name.is_empty() {
         names.push(GeneralSubtree::Directory(certificate.subject_name.clone()));
@@ -394,10 +366,10 @@ fn violation(
     for name in &names {
         let mut of_kind = permitted.iter().filter(|tree| tree.is_kind_of(name)).peekable();
         if of_kind.peek().is_some() && !of_kind.any(|tree| tree.holds(name)) {
-            return Some(47);
+            return Some(VerifyError::PermittedViolation);
         }
         if excluded.iter().any(|tree| tree.is_kind_of(name) && tree.holds(name)) {
-            return Some(48);
+            return Some(VerifyError::ExcludedViolation);
         }
     }
     None

@@ -13,7 +13,7 @@ use super::json::{self, Location, TOOL, Target, Tool, WireFinding, WireUnjudged}
 use super::{Style, plain, pretty};
 use crate::handshake::{Agreed, Outcome};
 use crate::pipeline::{HandshakeRequest, Handshakes, Row, Start};
-use crate::pki::verify_name;
+use crate::pki::VerifyFault;
 
 #[derive(Debug, Serialize)]
 struct Document<'r> {
@@ -186,11 +186,12 @@ fn wire<'r>(
         .certificate
         .as_ref()
         .map(|(sha256, path)| WireCertificate { file: path.to_string_lossy(), sha256: hex(sha256) });
-    let error = |code, depth| WireError { code, name: verify_name(code), depth };
+    let error =
+        |fault: &VerifyFault| WireError { code: fault.error.code(), name: fault.error.text(), depth: fault.depth };
     let verify = agreed.map(|_| WireVerify {
         code: row.verdict.code(),
-        name: verify_name(row.verdict.code()),
-        errors: row.verdict.errors.iter().map(|one| error(one.code, one.depth)).collect(),
+        name: row.verdict.text(),
+        errors: row.verdict.errors.iter().map(error).collect(),
     });
     WireHandshake {
         listen: &run.listens[row.listen],
@@ -230,7 +231,7 @@ fn cell(row: &Row) -> String {
             Some(objection) => format!("✗ {}", objection.code.replace('-', " ")),
             None => brief(agreed),
         },
-        (Outcome::Agreed(_), Some(error)) => format!("✗ {}", error.name()),
+        (Outcome::Agreed(_), Some(error)) => format!("✗ {}", error.text()),
         (Outcome::Failed(cause), _) => format!("✗ {}", cause.code.replace('-', " ")),
         (Outcome::Unknown(cause), _) => format!("? {}", cause.message),
     }
@@ -260,7 +261,8 @@ fn words(row: &Row) -> String {
         Outcome::Agreed(agreed) => {
             let group = agreed.group.map(|group| format!(" {group}")).unwrap_or_default();
             let objections = row.objections.iter().map(|one| one.message);
-            let errors: Vec<&str> = row.verdict.errors.iter().map(|error| error.name()).chain(objections).collect();
+            let errors: Vec<&str> =
+                row.verdict.errors.iter().map(|fault| fault.error.text()).chain(objections).collect();
             let verdict = if errors.is_empty() { "verified".to_owned() } else { format!("✗ {}", errors.join(", ")) };
             format!("{} {}{group}, {verdict}", agreed.protocol, agreed.cipher)
         }

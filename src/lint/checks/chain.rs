@@ -7,7 +7,7 @@ use crate::diagnostic::{Edit, Fix, Problem, Safety};
 use crate::lint::{Reporter, RuleContext, ServedCredential};
 use crate::model::{Change, Token};
 use crate::pki::loading::{Cause, Strength};
-use crate::pki::{Certificate, Chain, PemFile, Verifier};
+use crate::pki::{Certificate, Chain, PemFile, Verifier, VerifyError};
 use crate::source::Span;
 
 /// Writes the certificates of a file in another order, what stands around the blocks kept where it is.
@@ -169,7 +169,9 @@ pub fn expired<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &m
         sink.report(if file.is_secret() { problem } else { problem.related(block.head, format!("block {}", at + 1)) });
     }
     // An anchor that the user named is what clients would end at: they look at its dates too.
-    if let Some((token, _, anchor)) = verdict(scope, one, if super::clock::is_wrong(scope) { &[10] } else { &[9, 10] })
+    let (ended, early) = (VerifyError::CertHasExpired, VerifyError::CertNotYetValid);
+    let errors: &[VerifyError] = if super::clock::is_wrong(scope) { &[ended] } else { &[early, ended] };
+    if let Some((token, _, anchor)) = verdict(scope, one, errors)
         && scope.trust_is_given
         && scope.anchors.contains(anchor)
     {
@@ -193,7 +195,7 @@ pub fn expires_first<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, si
         }
         let sent: Vec<Arc<Certificate>> = chain.sent.iter().map(|(_, one)| Arc::clone(one)).collect();
         let later = Verifier { anchors: scope.anchors, now: end + 1, host: None, security_level: 0, cn_fallback: true };
-        let ends = later.verify(&sent).errors.iter().any(|error| error.code == 10);
+        let ends = later.verify(&sent).any(|error| error == VerifyError::CertHasExpired);
         if ends {
             let problem = Problem::new("certificate-chain-expires-before-leaf", token.span)
                 .with("subject", certificate.short_name())
@@ -233,17 +235,17 @@ pub fn old_root<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &
 fn verdict<'u, 'a>(
     scope: &RuleContext<'a>,
     one: &'u ServedCredential<'a>,
-    codes: &[u32],
+    errors: &[VerifyError],
 ) -> Option<(&'a Token, usize, &'u Arc<Certificate>)> {
     let (token, _, chain) = one.chain(scope)?;
     let verdict = one.verdict(scope).filter(|_| chain.leaf_behind.is_none())?;
-    let error = verdict.errors.iter().find(|error| codes.contains(&error.code))?;
-    Some((token, error.depth, verdict.path.get(error.depth)?))
+    let fault = verdict.errors.iter().find(|fault| errors.contains(&fault.error))?;
+    Some((token, fault.depth, verdict.path.get(fault.depth)?))
 }
 
 /// `certificate-wrong-usage`.
 pub fn wrong_usage<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &mut Reporter) {
-    if let Some((token, depth, certificate)) = verdict(scope, one, &[26]) {
+    if let Some((token, depth, certificate)) = verdict(scope, one, &[VerifyError::InvalidPurpose]) {
         let problem = Problem::new("certificate-wrong-usage", token.span).case(if depth > 0 { "issuer" } else { "" });
         sink.report(problem.with("subject", certificate.short_name()).with("path", &*token.text));
     }
@@ -251,7 +253,9 @@ pub fn wrong_usage<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink
 
 /// `certificate-chain-invalid-authority`.
 pub fn invalid_authority<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &mut Reporter) {
-    if let Some((token, _, certificate)) = verdict(scope, one, &[79, 32]) {
+    if let Some((token, _, certificate)) =
+        verdict(scope, one, &[VerifyError::InvalidCa, VerifyError::KeyusageNoCertsign])
+    {
         let problem = Problem::new("certificate-chain-invalid-authority", token.span);
         sink.report(problem.with("subject", certificate.short_name()).with("path", &*token.text));
     }
@@ -259,7 +263,9 @@ pub fn invalid_authority<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>
 
 /// `certificate-name-constraints-violated`.
 pub fn names_violated<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &mut Reporter) {
-    if let Some((token, _, certificate)) = verdict(scope, one, &[47, 48]) {
+    if let Some((token, _, certificate)) =
+        verdict(scope, one, &[VerifyError::PermittedViolation, VerifyError::ExcludedViolation])
+    {
         let problem = Problem::new("certificate-name-constraints-violated", token.span);
         let problem = problem.with("subject", certificate.short_name()).with("path", &*token.text);
         sink.report(problem.with("names", certificate.names().join(", ")));
@@ -268,7 +274,7 @@ pub fn names_violated<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, s
 
 /// `certificate-path-length-exceeded`.
 pub fn path_length<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &mut Reporter) {
-    if let Some((token, _, certificate)) = verdict(scope, one, &[25]) {
+    if let Some((token, _, certificate)) = verdict(scope, one, &[VerifyError::PathLengthExceeded]) {
         let problem = Problem::new("certificate-path-length-exceeded", token.span);
         sink.report(problem.with("subject", certificate.short_name()).with("path", &*token.text));
     }

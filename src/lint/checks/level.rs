@@ -3,7 +3,7 @@
 use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity};
 use crate::lint::{Reporter, RuleContext, ServedCredential, is_host};
 use crate::model::{Change, Credential, Credentials, NameKind, OriginKind, Site, SiteId, Token};
-use crate::pki::{Chain, KeyKind, Verifier};
+use crate::pki::{Chain, KeyKind, Verifier, VerifyError};
 use crate::source::Span;
 
 fn is_written(pair: &Credential) -> bool {
@@ -121,7 +121,7 @@ fn bundles_hold(scope: &RuleContext<'_>, written: Span) -> bool {
         let asked =
             Verifier { anchors: scope.anchors, now: scope.now, host: None, security_level: 0, cn_fallback: true };
         // Trust may be of one's own: a path that ends at a certificate that signed itself is as good as it was.
-        Some(asked.verify(&sent).errors.iter().all(|error| matches!(error.code, 18 | 19)))
+        Some(asked.verify(&sent).all(VerifyError::is_self_signed))
     };
     let is_meant = |pair: &&Credential| {
         let chain = pair.chain.as_ref().and_then(|chain| chain.get());

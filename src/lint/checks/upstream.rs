@@ -15,7 +15,7 @@ use crate::model::{
     UpstreamTarget, UpstreamTransport, UpstreamVerification,
 };
 use crate::pki::loading::{self, Loader, Part, Strength};
-use crate::pki::{self, Anchors, Certificate, PemFile, Verifier};
+use crate::pki::{self, Anchors, Certificate, PemFile, Verifier, VerifyError};
 use crate::platform::TlsLibraryKind;
 use crate::source::Span;
 use crate::tls::cipher::CipherLibrary;
@@ -436,7 +436,7 @@ pub fn untrusted(scope: &RuleContext<'_>, sink: &mut Reporter) {
             let verifier =
                 Verifier { anchors: &anchors, now: scope.now, host: None, security_level: 0, cn_fallback: true };
             let verdict = verifier.verify(&chain);
-            if verdict.errors.iter().any(|error| matches!(error.code, 2 | 7 | 18..=21)) {
+            if verdict.any(VerifyError::is_unvouched) {
                 let problem = Problem::new("proxy-trusted-ca-missing", token.span).with("path", &*token.text);
                 let problem = problem.with("subject", chain[0].short_name());
                 sink.report(problem.related(upstream.at, "requests are sent on here"));
