@@ -376,8 +376,8 @@ fn suppress_superseded(scope: &RuleContext<'_>, problems: Vec<Problem>) -> Vec<P
 
 /// Whether the page says that the server does not start with a problem.
 pub fn stops(scope: &RuleContext<'_>, problem: &Problem) -> bool {
-    let text = |rule: &'static Rule| rule.brief().text(scope.deployment.server.name(), problem.case);
-    find(problem.rule.as_str()).is_some_and(|rule| text(rule).contains("{no-start}"))
+    let server = scope.deployment.server.name();
+    find(problem.rule.as_str()).is_some_and(|rule| rule.brief().stops(server, problem.case))
 }
 
 /// How bad a problem is by itself or by its page.

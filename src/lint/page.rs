@@ -69,6 +69,9 @@ pub enum Fixability {
 pub struct Words {
     /// The fault and its effect on a client.
     pub text: String,
+    /// Whether the server does not start then, and refuses a reload: the text says so with `{no-start}`.
+    #[serde(default)]
+    pub stops: bool,
     /// What stands under the token.
     pub caption: String,
     /// Exactly what to write.
@@ -83,6 +86,8 @@ pub struct Words {
 pub struct Case {
     /// Instead of the main text.
     pub text: Option<String>,
+    /// Instead of the main answer, where the text here says otherwise.
+    pub stops: Option<bool>,
     /// Instead of the main caption.
     pub caption: Option<String>,
     /// Instead of the main help; empty for none.
@@ -103,6 +108,8 @@ pub struct ServerWords {
     pub not_when: Option<String>,
     /// Instead of the main text.
     pub text: Option<String>,
+    /// Instead of the main answer, where the text here says otherwise.
+    pub stops: Option<bool>,
     /// Instead of the main caption.
     pub caption: Option<String>,
     /// Instead of the main help; empty for none.
@@ -236,7 +243,7 @@ pub struct Message {
     pub note: Option<Arc<str>>,
     /// How bad this case is.
     pub severity: Severity,
-    /// Whether the server does not start then, and refuses a reload: the text says so.
+    /// Whether the server does not start then, and refuses a reload.
     pub stops: bool,
 }
 
@@ -264,19 +271,18 @@ impl Page {
         let own = self.words.get(server);
         let cases = [own.and_then(|own| own.case.get(case)), self.case.get(case)];
         let of_case = |pick: fn(&Case) -> Option<&String>| cases.into_iter().flatten().find_map(pick);
-        let fill = |words: &String| Arc::from(fill(words, server, arguments));
-        let text = of_case(|case| case.text.as_ref()).or(own.and_then(|own| own.text.as_ref())).unwrap_or(&main.text);
+        let fill = |words: &str| -> Arc<str> { Arc::from(fill(words, server, arguments)) };
         let caption = of_case(|case| case.caption.as_ref()).or(own.and_then(|own| own.caption.as_ref()));
         let help = of_case(|case| case.help.as_ref()).or(own.and_then(|own| own.help.as_ref())).or(main.help.as_ref());
         let note = of_case(|case| case.note.as_ref()).or(own.and_then(|own| own.note.as_ref())).or(main.note.as_ref());
         let severity = cases.into_iter().flatten().find_map(|case| case.severity);
         Message {
-            text: fill(text),
+            text: fill(self.text(server, case)),
             caption: fill(caption.unwrap_or(&main.caption)),
-            help: help.map(fill).filter(|words: &Arc<str>| !words.is_empty()),
-            note: note.map(fill).filter(|words: &Arc<str>| !words.is_empty()),
+            help: help.map(|words| fill(words)).filter(|words| !words.is_empty()),
+            note: note.map(|words| fill(words)).filter(|words| !words.is_empty()),
             severity: severity.or(own.and_then(|own| own.severity)).unwrap_or(self.severity),
-            stops: text.contains("{no-start}"),
+            stops: self.stops(server, case),
         }
     }
 
@@ -286,6 +292,14 @@ impl Page {
         let of_case = own.and_then(|own| own.case.get(case)?.text.as_ref());
         let of_case = of_case.or(self.case.get(case).and_then(|case| case.text.as_ref()));
         of_case.or(own.and_then(|own| own.text.as_ref())).unwrap_or(&self.message.text)
+    }
+
+    /// Whether the server does not start with a case: found as the text is.
+    pub fn stops(&self, server: &str, case: &str) -> bool {
+        let own = self.words.get(server);
+        let of_case = own.and_then(|own| own.case.get(case)?.stops);
+        let of_case = of_case.or(self.case.get(case).and_then(|case| case.stops));
+        of_case.or(own.and_then(|own| own.stops)).unwrap_or(self.message.stops)
     }
 }
 
@@ -350,6 +364,21 @@ mod tests {
             assert_eq!(format!("{whole:?}"), format!("{brief:?}"), "{}", rule.name);
             for server in ["nginx", "apache", "caddy"] {
                 assert_eq!(rule.speaks_of(server), whole.servers.iter().any(|one| one == server), "{}", rule.name);
+            }
+        }
+    }
+
+    #[test]
+    fn a_page_stops_the_server_exactly_where_its_words_say_so() {
+        for rule in crate::lint::rules() {
+            let page = Page::parse_brief(&rule.source).expect("a page without examples");
+            for server in &page.servers {
+                let own = page.words.get(server).into_iter().flat_map(|own| own.case.keys());
+                let cases = page.case.keys().chain(own).map(String::as_str);
+                for case in std::iter::once("").chain(cases) {
+                    let says = page.text(server, case).contains("{no-start}");
+                    assert_eq!(page.stops(server, case), says, "{}, case `{case}` for {server}", rule.name);
+                }
             }
         }
     }
