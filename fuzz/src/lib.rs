@@ -11,7 +11,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
-use shakedown::diagnostic::{Edit, Fix, Safety};
+use shakedown::diagnostic::{Edit, Fix, Safety, UncheckedReason};
 use shakedown::model::ServerKind;
 use shakedown::pipeline::{self, Options, TrustSource};
 use shakedown::platform::{self, Part};
@@ -295,7 +295,7 @@ pub fn fixes(data: &[u8]) {
     };
     let paths = [PathBuf::from(main)];
     let Ok(run) = pipeline::lint(&files, &paths, &options) else { return };
-    assert!(!run.unjudged.iter().any(|one| one.reason.contains("defect")), "{:?}", run.unjudged);
+    assert!(!run.unjudged.iter().any(|one| matches!(one.reason, UncheckedReason::Defect(_))), "{:?}", run.unjudged);
     for finding in &run.findings {
         sound(&run.sources, finding.primary.span);
         finding.related.iter().for_each(|label| sound(&run.sources, label.span));

@@ -73,7 +73,7 @@ pub fn run(arguments: &LintArguments, disk: &Disk, asked: &ResolvedLint) -> Resu
                 },
                 Err(failure) => {
                     let reason = format!("{}: {}", path.display(), failure.message);
-                    failed.push(Unchecked { what: "target".into(), reason, at: None });
+                    failed.push(Unchecked { what: "target".into(), reason: reason.into(), at: None });
                     last = Some(failure);
                 }
             }

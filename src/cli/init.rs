@@ -7,6 +7,7 @@ use clap::Args;
 use super::args::Shared;
 use super::{CLEAN, output};
 use crate::config::{self, Found};
+use crate::diagnostic::{Unchecked, UncheckedReason};
 use crate::model::ServerKind;
 use crate::pipeline::{self, Failure, Options, main_file};
 use crate::source::{Disk, FileKind, FileSystem};
@@ -131,7 +132,8 @@ fn certificates_missing(files: &Disk, folder: &Path, mains: &[(PathBuf, ServerKi
         return false;
     }
     let run = pipeline::lint(files, &paths, &Options { certificates_elsewhere: true, ..Options::default() });
-    run.is_ok_and(|run| run.unjudged.iter().any(|one| one.reason.starts_with("not at hand")))
+    let is_missing = |one: &Unchecked| one.what != "include" && matches!(one.reason, UncheckedReason::NotAtHand(_));
+    run.is_ok_and(|run| run.unjudged.iter().any(is_missing))
 }
 
 /// The repository that a folder lies in.

@@ -4,9 +4,11 @@
 //! gave it words. Neither knows how it will be shown.
 
 mod file_fix;
+mod reason;
 pub mod spelling;
 
 pub use file_fix::{FileAction, FileFix};
+pub use reason::UncheckedReason;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -226,7 +228,7 @@ pub struct Unchecked {
     /// What was not judged, a kebab-case noun or a rule's name.
     pub what: Cow<'static, str>,
     /// Why not, and what would help.
-    pub reason: String,
+    pub reason: UncheckedReason,
     /// Where, if there is a place.
     pub at: Option<Span>,
 }

@@ -12,7 +12,7 @@ use super::page::Message;
 use super::scope::{Reporter, RuleContext, ServedCredential};
 use super::served::downgrade_unreached;
 use super::{Check, Rule, Settings, find, rule_name};
-use crate::diagnostic::{Finding, Fix, Label, Problem, RuleName, Severity, Unchecked};
+use crate::diagnostic::{Finding, Fix, Label, Problem, RuleName, Severity, Unchecked, UncheckedReason};
 use crate::model::{EndpointId, SiteId};
 use crate::source::{FileId, Sources, Span};
 
@@ -75,14 +75,17 @@ pub fn run(scope: &RuleContext<'_>, settings: &Settings, most: usize) -> LintRes
     let mut findings: Vec<Finding> = said.collect();
     sort(scope, &mut findings);
     findings.extend(
-        sink.unjudged.iter().filter(|one| is_defect(one)).map(|one| defect(RuleName(one.what.clone()), &one.reason)),
+        sink.unjudged
+            .iter()
+            .filter(|one| is_defect(one))
+            .map(|one| defect(RuleName(one.what.clone()), one.reason.text())),
     );
     if is_cut {
         let reason = format!("there are more than {most}: the rest is left out (see --max-findings)");
-        sink.unjudged.push(Unchecked { what: "findings".into(), reason, at: None });
+        sink.unjudged.push(Unchecked { what: "findings".into(), reason: reason.into(), at: None });
     }
     let mut seen = HashSet::new();
-    sink.unjudged.retain(|one| seen.insert((one.what.clone(), one.reason.clone(), one.at)));
+    sink.unjudged.retain(|one| seen.insert((one.what.clone(), one.reason.text().to_owned(), one.at)));
     LintResult { findings, unjudged: sink.unjudged }
 }
 
@@ -185,7 +188,7 @@ fn guarded(rule: &Rule, sink: &mut Reporter, look: impl FnOnce(&mut Reporter)) {
         Err(payload) => {
             let text = payload.downcast_ref::<String>().map(String::as_str);
             let text = text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("no reason given");
-            let reason = format!("the check failed ({text}): {DEFECT}");
+            let reason = UncheckedReason::Defect(format!("the check failed ({text}): {DEFECT}"));
             sink.unjudged.push(Unchecked { what: rule.name.clone(), reason, at: None });
         }
     }
@@ -195,7 +198,7 @@ fn guarded(rule: &Rule, sink: &mut Reporter, look: impl FnOnce(&mut Reporter)) {
 const DEFECT: &str = "this is a defect of shakedown, please report it";
 
 fn is_defect(one: &Unchecked) -> bool {
-    one.at.is_none() && one.reason.ends_with(DEFECT)
+    matches!(one.reason, UncheckedReason::Defect(_))
 }
 
 /// A check that failed inside, as a finding of its rule at the beginning of the first text: no format leaves it out, and no
@@ -561,7 +564,7 @@ mod tests {
         assert_eq!(sink.problems.iter().map(|one| one.rule.as_str()).collect::<Vec<_>>(), ["certificate-expired"]);
         let [defect] = &sink.unjudged[..] else { panic!("{:?}", sink.unjudged) };
         assert_eq!(defect.what, "certificate-expired");
-        assert!(defect.reason.contains("index out of bounds") && defect.reason.contains("defect of shakedown"));
+        assert!(defect.reason.text().contains("index out of bounds") && defect.reason.text().contains(DEFECT));
         assert!(is_defect(defect));
     }
 }

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Failure, Loaded, Options, Reading, TargetInfo, load};
-use crate::diagnostic::Unchecked;
+use crate::diagnostic::{Unchecked, UncheckedReason};
 use crate::lint::ServedCredential;
 use crate::model::{
     Credential, Deployment, PolicyId, Setting, SiteId, TlsPolicy, Token, UpstreamAuthorities, UpstreamPolicy,
     UpstreamTransport, Value, VerifyMode,
 };
 use crate::pki::{self, BlockKind, Certificate, Chain, OcspResponse, PemFile};
-use crate::source::{FileSystem, Mapped, Sources, Span};
+use crate::source::{FileSystem, Mapped, ReadError, Sources, Span};
 
 /// What something with a last day is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -192,7 +192,11 @@ impl<'l> Found<'l> {
             for pair in &set.pairs {
                 if let Value::Unknown(reason) = &pair.certificate.value {
                     let at = Some(pair.certificate.origin.place);
-                    self.unjudged.push(Unchecked { what: "certificate".into(), reason: reason.0.to_string(), at });
+                    self.unjudged.push(Unchecked {
+                        what: "certificate".into(),
+                        reason: reason.0.to_string().into(),
+                        at,
+                    });
                 }
             }
         }
@@ -340,7 +344,7 @@ impl<'l> Found<'l> {
     /// Everything in a folder whose files are named by hash. Links to one file may have several names there: it comes once.
     fn folder(&mut self, role: Role, named: &Named<'_>) {
         if let Err(error) = self.files.list(named.path) {
-            self.open(named, &error.to_string());
+            self.unread(named, &error);
         }
         let mut seen = BTreeSet::new();
         for path in super::certificates::hashed(self.files, named.path) {
@@ -387,7 +391,7 @@ impl<'l> Found<'l> {
             Value::Known(known) => Some(known),
             Value::Unknown(reason) => {
                 let at = Some(setting.origin.place);
-                self.unjudged.push(Unchecked { what: "certificate".into(), reason: reason.0.to_string(), at });
+                self.unjudged.push(Unchecked { what: "certificate".into(), reason: reason.0.to_string().into(), at });
                 None
             }
         }
@@ -400,7 +404,7 @@ impl<'l> Found<'l> {
         match found {
             Some(Ok(file)) => Some(file),
             Some(Err(error)) => {
-                self.open(named, &error.to_string());
+                self.unread(named, error);
                 None
             }
             None => None,
@@ -410,6 +414,12 @@ impl<'l> Found<'l> {
     /// Says that a file could not be looked into.
     fn open(&mut self, named: &Named<'_>, why: &str) {
         let reason = format!("{}: {why}", named.path.display());
+        self.unjudged.push(Unchecked { what: "certificate".into(), reason: reason.into(), at: Some(named.at) });
+    }
+
+    /// Says that a file could not be read.
+    fn unread(&mut self, named: &Named<'_>, error: &ReadError) {
+        let reason = UncheckedReason::of(error, format!("{}: {error}", named.path.display()));
         self.unjudged.push(Unchecked { what: "certificate".into(), reason, at: Some(named.at) });
     }
 

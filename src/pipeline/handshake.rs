@@ -190,8 +190,7 @@ pub(super) fn own_anchors(
 
 pub(super) fn start(deployment: &Deployment, causes: &[Finding], unjudged: &[Unchecked]) -> Start {
     let is_needed = |one: &Unchecked| {
-        matches!(&*one.what, "certificate" | "key")
-            && ["permission denied", "not at hand"].iter().any(|words| one.reason.starts_with(words))
+        matches!(&*one.what, "certificate" | "key") && one.reason.is_hidden()
             || matches!(&*one.what, "include" | "template")
     };
     match (causes.is_empty(), deployment.fragment || unjudged.iter().any(is_needed)) {

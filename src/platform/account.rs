@@ -56,6 +56,8 @@ pub enum AccessResult {
     Open,
     /// This step shuts out: the index of a folder of the trail, or none for the file itself.
     Shut(Option<usize>),
+    /// It cannot be told: the file is hidden from us.
+    Hidden,
     /// It cannot be told, and why.
     Unknown(&'static str),
 }
@@ -181,7 +183,7 @@ impl Account {
             Some(Some(false)) => AccessResult::Shut(None),
             Some(None) => AccessResult::Unknown(LIST),
             None if self.is_root() => AccessResult::Open,
-            None => AccessResult::Unknown("permission denied"),
+            None => AccessResult::Hidden,
         }
     }
 }

@@ -166,7 +166,7 @@ pub fn table(calendar: &Calendar, now: i64, style: Style) -> String {
     if !style.quiet {
         for one in &calendar.unjudged {
             let place = one.at.map(|at| format!("{}: ", place(calendar, at))).unwrap_or_default();
-            let _ = writeln!(out, "not looked into: {}{}", plain(&place), plain(&one.reason));
+            let _ = writeln!(out, "not looked into: {}{}", plain(&place), plain(one.reason.text()));
         }
     }
     out

@@ -188,7 +188,7 @@ fn show(out: &mut String, run: &Run, cause: &Cause, style: Style) {
         let _ = writeln!(out, "     and {more} more");
     }
     for one in found.unjudged.iter().take(MOST) {
-        let _ = writeln!(out, "     not judged: {}: {}", plain(&one.what), plain(&one.reason));
+        let _ = writeln!(out, "     not judged: {}: {}", plain(&one.what), plain(one.reason.text()));
     }
     if cause.outside.is_none() && found.findings.is_empty() && found.unjudged.is_empty() {
         out.push_str("     not here\n");

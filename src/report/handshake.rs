@@ -303,7 +303,7 @@ pub fn table(run: &Handshakes, question: &HandshakeRequest, style: Style) -> Str
             let _ = writeln!(out, "{}", plain(note));
         }
         for one in &run.unjudged {
-            let _ = writeln!(out, "not judged: {}: {}", one.what, plain(&one.reason));
+            let _ = writeln!(out, "not judged: {}: {}", one.what, plain(one.reason.text()));
         }
     }
     out

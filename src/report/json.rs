@@ -249,5 +249,5 @@ pub(super) fn link(page: &lint::Page) -> Option<&str> {
 
 pub(super) fn unjudged(sources: &Sources, one: &Unchecked) -> WireUnjudged {
     let location = one.at.map(|at| location(sources, at, ""));
-    WireUnjudged { what: one.what.to_string(), reason: one.reason.clone(), location }
+    WireUnjudged { what: one.what.to_string(), reason: one.reason.to_string(), location }
 }

@@ -389,7 +389,7 @@ fn summary(out: &mut String, run: &Run, style: Style) {
     }
     let mut reasons: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     for one in &run.unjudged {
-        *reasons.entry((&one.what, &one.reason)).or_default() += 1;
+        *reasons.entry((&one.what, one.reason.text())).or_default() += 1;
     }
     let most = if style.verbose { usize::MAX } else { 5 };
     for ((what, reason), count) in reasons.iter().take(most) {

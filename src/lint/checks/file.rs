@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::diagnostic::{Edit, Fix, Problem, Safety, Unchecked};
+use crate::diagnostic::{Edit, Fix, Problem, Safety, Unchecked, UncheckedReason};
 use crate::lint::{Reporter, RuleContext, ServedCredential};
 use crate::model::{Binding, Change, Endpoint, EndpointId, NameKind, Setting, SiteId, Token, Transport};
 use crate::pki::loading::{self, Cause};
@@ -24,7 +24,7 @@ fn opened<'a>(
         crate::model::Value::Known((token, path)) => scope.library.get(path).map(|found| (token, found)),
         crate::model::Value::Unknown(reason) => {
             let at = Some(file.origin.place);
-            sink.unjudged.push(Unchecked { what: what.into(), reason: reason.0.to_string(), at });
+            sink.unjudged.push(Unchecked { what: what.into(), reason: reason.0.to_string().into(), at });
             None
         }
     }
@@ -41,7 +41,7 @@ fn readable<'a>(
     match found {
         Ok(file) => return Some((token, file)),
         Err(error) if error.is_hidden() => {
-            let reason = error.hidden(&token.text);
+            let reason = UncheckedReason::hidden(error, &token.text);
             sink.unjudged.push(Unchecked { what: what.into(), reason, at: Some(token.span) });
         }
         Err(error) => {
@@ -322,7 +322,7 @@ pub fn mismatch<'a>(scope: &RuleContext<'a>, one: &ServedCredential<'a>, sink: &
         None => {
             let reason = format!("the public half of a key of kind {} cannot be derived here", key.kind.name());
             let what = "certificate-key-mismatch".into();
-            sink.unjudged.push(Unchecked { what, reason, at: Some(key_token.span) });
+            sink.unjudged.push(Unchecked { what, reason: reason.into(), at: Some(key_token.span) });
             return;
         }
     }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity, Unchecked, spelling};
+use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity, Unchecked, UncheckedReason, spelling};
 use crate::handshake::openssl::command::CommandFault;
 use crate::handshake::openssl::{Context, Dh, Fault};
 use crate::lint::{Reporter, RuleContext};
@@ -235,7 +235,7 @@ fn named_file(
         Some(Ok(file)) if lacks(file) => sink.report(problem),
         Some(Err(error)) if error.is_hidden() => sink.unjudged.push(Unchecked {
             what: problem.rule.to_string().into(),
-            reason: error.hidden(&token.text),
+            reason: UncheckedReason::hidden(error, &token.text),
             at: Some(token.span),
         }),
         Some(Err(error)) => sink.report(problem.case("not-readable").with("reason", error.to_string())),

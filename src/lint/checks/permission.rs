@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::diagnostic::{Edit, FileAction, FileFix, Fix, Problem, Safety, Unchecked};
+use crate::diagnostic::{Edit, FileAction, FileFix, Fix, Problem, Safety, Unchecked, UncheckedReason};
 use crate::lint::scope::is_private_name;
 use crate::lint::{Permissions, Reader, Reporter, RuleContext, ServedCredential, is_host};
 use crate::model::{NamedFile, SiteId, Token};
@@ -73,9 +73,13 @@ fn unreadable(scope: &RuleContext<'_>, rule: &'static str, token: &Token, path: 
             problem.file_fix = (case.is_empty()).then(|| admit(permissions, reader, step, rule)).flatten();
             sink.report(problem);
         }
+        AccessResult::Hidden => {
+            let reason = UncheckedReason::hidden(&ReadError::Forbidden, &token.text);
+            sink.unjudged.push(Unchecked { what: rule.into(), reason, at: Some(token.span) });
+        }
         AccessResult::Unknown(why) => {
             let reason = format!("{why}: {} (run as root to judge it)", token.text);
-            sink.unjudged.push(Unchecked { what: rule.into(), reason, at: Some(token.span) });
+            sink.unjudged.push(Unchecked { what: rule.into(), reason: reason.into(), at: Some(token.span) });
         }
     }
 }
@@ -117,7 +121,7 @@ fn close(permissions: &Permissions, step: &Step) -> Option<Box<FileFix>> {
 
 fn unknown_user(rule: &'static str, reader: &Reader, token: &Token, sink: &mut Reporter) {
     let reason = format!("the user {} is not in /etc/passwd: name who reads with --run-as", reader.account.name);
-    sink.unjudged.push(Unchecked { what: rule.into(), reason, at: Some(token.span) });
+    sink.unjudged.push(Unchecked { what: rule.into(), reason: reason.into(), at: Some(token.span) });
 }
 
 /// Every file that is read at start, each word once.
@@ -160,7 +164,7 @@ pub fn key_readable_by_others(scope: &RuleContext<'_>, sink: &mut Reporter) {
         };
         let Some(end) = &trail.end else {
             if let Some(error) = trail.broken.as_ref().filter(|error| **error == ReadError::Forbidden) {
-                let reason = error.hidden(&one.token.text);
+                let reason = UncheckedReason::hidden(error, &one.token.text);
                 sink.unjudged.push(Unchecked { what: "key-file-permissions".into(), reason, at: Some(one.token.span) });
             }
             continue;
@@ -283,7 +287,7 @@ pub fn unreadable_by_worker<'a>(scope: &RuleContext<'a>, one: &ServedCredential<
         let found = ways.find_map(|(trail, wish)| match worker.account.passage(trail, wish) {
             AccessResult::Shut(Some(at)) => Some((trail.folders.get(at)?, Access::Search)),
             AccessResult::Shut(None) => Some((trail.end.as_ref()?, wish)),
-            AccessResult::Open | AccessResult::Unknown(_) => None,
+            AccessResult::Open | AccessResult::Hidden | AccessResult::Unknown(_) => None,
         });
         if let Some((step, wish)) = found {
             let case = if wish == Access::Search { "folder" } else { "" };

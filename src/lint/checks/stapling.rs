@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::diagnostic::{Fix, Problem, Safety, Unchecked};
+use crate::diagnostic::{Fix, Problem, Safety, Unchecked, UncheckedReason};
 use crate::lint::{Reporter, RuleContext, ServedCredential};
 use crate::model::{Change, ServerKind, Setting, Site, SiteId, Stapling, VerifyMode};
 use crate::pki::{Certificate, OcspResponse};
@@ -175,7 +175,7 @@ pub fn file_expired(scope: &RuleContext<'_>, id: SiteId, site: &Site, sink: &mut
     let response = match response(scope, path) {
         Ok(response) => response,
         Err(error) if error.is_hidden() => {
-            let reason = error.hidden(&token.text);
+            let reason = UncheckedReason::hidden(&error, &token.text);
             sink.unjudged.push(Unchecked { what: "stapling-file-expired".into(), reason, at: Some(token.span) });
             return;
         }

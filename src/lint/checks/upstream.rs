@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::validity::{date, span};
 use super::{cipher, client_certificate};
-use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity, Unchecked};
+use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity, Unchecked, UncheckedReason};
 use crate::lint::{Reporter, RuleContext};
 use crate::model::{
     Address, Change, Endpoint, OriginKind, Token, Transport, Upstream, UpstreamAuthorities, UpstreamPolicy,
@@ -143,7 +143,7 @@ fn readable<'s>(
         Ok(_) => sink.report(problem().case(kind)),
         Err(error) if error.is_hidden() => sink.unjudged.push(Unchecked {
             what: "upstream file".into(),
-            reason: error.hidden(&token.text),
+            reason: UncheckedReason::hidden(error, &token.text),
             at: Some(token.span),
         }),
         // A server that looks while reading says so by itself.

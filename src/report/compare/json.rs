@@ -109,7 +109,7 @@ pub fn json(run: &Comparison) -> serde_json::Result<String> {
     let within = [("old", &run.old), ("new", &run.new)].into_iter().flat_map(|(name, half)| {
         half.unjudged.iter().map(move |one| WireUnjudged {
             what: &one.what,
-            reason: &one.reason,
+            reason: one.reason.text(),
             host: None,
             side: Some(name),
             location: one.at.map(|at| json::location(&half.sources, at, "")),

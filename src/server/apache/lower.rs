@@ -448,7 +448,7 @@ impl<'a> Lowering<'a> {
             let token = word.token(text, file);
             if self.is_open(&token.text) {
                 let reason = format!("`{}` hangs on a variable that nothing defines", token.text);
-                self.unjudged.push(Unchecked { what: "address".into(), reason, at: Some(token.span) });
+                self.unjudged.push(Unchecked { what: "address".into(), reason: reason.into(), at: Some(token.span) });
                 continue;
             }
             if self.tells_undefined(&token, "site") {
@@ -509,7 +509,7 @@ impl<'a> Lowering<'a> {
         let Some(first) = tokens.first() else { return };
         if self.is_open(&first.text) {
             let reason = format!("`{}` hangs on a variable that nothing defines", first.text);
-            self.unjudged.push(Unchecked { what: "listen".into(), reason, at: Some(first.span) });
+            self.unjudged.push(Unchecked { what: "listen".into(), reason: reason.into(), at: Some(first.span) });
             self.unjudged_sockets = true;
             return;
         }

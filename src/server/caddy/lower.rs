@@ -32,7 +32,7 @@ use super::config::Config;
 use super::include::{Loaded, Reading};
 use super::json::Value;
 use super::syntax::Word;
-use crate::diagnostic::{Problem, Unchecked};
+use crate::diagnostic::{Problem, Unchecked, UncheckedReason};
 use crate::model::{Deployment, FrameId, Token};
 use crate::platform::Platform;
 use crate::source::Span;
@@ -133,7 +133,7 @@ impl<'a> Lowering<'a> {
         self.problems.push(problem);
     }
 
-    fn not_judged(&mut self, what: &'static str, reason: impl Into<String>, at: Span) {
+    fn not_judged(&mut self, what: &'static str, reason: impl Into<UncheckedReason>, at: Span) {
         self.unjudged.push(Unchecked { what: what.into(), reason: reason.into(), at: Some(at) });
     }
 }

@@ -31,7 +31,7 @@ use self::place::Place;
 use super::directives::{self, Context};
 use super::include::{Included, Loaded, LoadedFile, path_of};
 use super::syntax::Word;
-use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity, Unchecked};
+use crate::diagnostic::{Edit, Fix, Problem, Safety, Severity, Unchecked, UncheckedReason};
 use crate::model::{Deployment, Frame, FrameId, FrameKind, Frames, Name, RunAs, ServerKind, Service, Token};
 use crate::platform::{Platform, TlsLibrary, Version};
 use crate::server::backup;
@@ -536,6 +536,7 @@ impl<'a> Lowering<'a> {
             Some(Included::Files(targets)) => targets,
             Some(Included::NoPrefix) => {
                 let reason = format!("`{}` is relative to the folder of a main file that is not at hand", written());
+                let reason = UncheckedReason::NotAtHand(reason);
                 out.unjudged.push(Unchecked { what: "include".into(), reason, at: Some(at) });
                 return;
             }
@@ -637,7 +638,7 @@ impl<'a> Lowering<'a> {
             }
             ReadError::Forbidden | ReadError::Elsewhere => out.unjudged.push(Unchecked {
                 what: "include".into(),
-                reason: format!("{}: {error}", path.display()),
+                reason: UncheckedReason::of(error, format!("{}: {error}", path.display())),
                 at: Some(at),
             }),
         }
@@ -707,7 +708,7 @@ impl<'a> Lowering<'a> {
             match &fault {
                 ListenFault::Address(token) if token.text.contains('$') => out.unjudged.push(Unchecked {
                     what: "listen".into(),
-                    reason: format!("`{}` hangs on a variable", token.text),
+                    reason: format!("`{}` hangs on a variable", token.text).into(),
                     at: Some(token.span),
                 }),
                 ListenFault::Address(token) => {

@@ -63,7 +63,7 @@ impl Reader<'_> {
             _ => {
                 let shown = String::from_utf8_lossy(value);
                 let reason = format!("whether `{shown}` is there is not known: its section is passed over");
-                self.out.unjudged.push(Unchecked { what: "condition".into(), reason, at: Some(at) });
+                self.out.unjudged.push(Unchecked { what: "condition".into(), reason: reason.into(), at: Some(at) });
                 None
             }
         }
@@ -97,7 +97,7 @@ impl Reader<'_> {
             let reason = "settings of TLS are passed over: what their section asks for is not in the files; \
                           --define NAME defines a name"
                 .to_owned();
-            self.out.unjudged.push(Unchecked { what: "condition".into(), reason, at: Some(line) });
+            self.out.unjudged.push(Unchecked { what: "condition".into(), reason: reason.into(), at: Some(line) });
         } else {
             self.out.passed_over.extend(hosts);
         }

@@ -11,7 +11,7 @@ use foldhash::{HashMap, HashMapExt, HashSet};
 use rayon::prelude::*;
 
 use super::{Loaded, Reader, Statement};
-use crate::diagnostic::{Edit, FileAction, FileFix, Fix, Problem, Safety, Unchecked};
+use crate::diagnostic::{Edit, FileAction, FileFix, Fix, Problem, Safety, Unchecked, UncheckedReason};
 use crate::model::{Frame, FrameKind};
 use crate::pki;
 use crate::server::apache::syntax::{self, Line, Word};
@@ -176,7 +176,7 @@ impl Reader<'_> {
         let written = word.value(&text);
         let shown = String::from_utf8_lossy(&written).into_owned();
         let at = word.span(statement.text);
-        let unjudged = |reason: String| Unchecked { what: "include".into(), reason, at: Some(at) };
+        let unjudged = |reason: String| Unchecked { what: "include".into(), reason: reason.into(), at: Some(at) };
         if written.windows(2).any(|pair| pair == b"${") {
             self.out.unjudged.push(unjudged(format!("`{shown}` hangs on a variable that nothing defines")));
             return;
@@ -329,7 +329,7 @@ impl Reader<'_> {
             }
             ReadError::Missing if optional => {}
             ReadError::Missing | ReadError::Dangling { .. } if self.fragment => {
-                let reason = format!("{} is not at hand", path.display());
+                let reason = UncheckedReason::NotAtHand(format!("{} is not at hand", path.display()));
                 self.out.unjudged.push(Unchecked { what: "include".into(), reason, at: Some(at) });
             }
             ReadError::Missing | ReadError::Dangling { .. } => {
@@ -346,7 +346,7 @@ impl Reader<'_> {
                 self.out.problems.push(problem.case("unreadable"));
             }
             ReadError::Forbidden | ReadError::Elsewhere => {
-                let reason = format!("{}: {error}", path.display());
+                let reason = UncheckedReason::of(error, format!("{}: {error}", path.display()));
                 self.out.unjudged.push(Unchecked { what: "include".into(), reason, at: Some(at) });
             }
         }

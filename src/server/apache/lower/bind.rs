@@ -292,7 +292,7 @@ fn bind(
     let (default, _) = members.first()?;
     if let Address::Host(host) = &listen.address {
         let reason = format!("only the machine itself can resolve `{host}`");
-        deployment.unjudged.push(Unchecked { what: "listen".into(), reason, at });
+        deployment.unjudged.push(Unchecked { what: "listen".into(), reason: reason.into(), at });
     }
     let default_site = deployment.site(default.site);
     let (before_name, default_credentials) = (default_site.policy, default_site.credentials);

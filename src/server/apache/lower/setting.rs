@@ -171,7 +171,11 @@ fn engine(lowering: &mut Lowering<'_>, said: &DirectiveRef<'_>, first: &Token, l
         }
         _ if lowering.is_open(&first.text) => {
             let reason = format!("`{}` hangs on a variable that nothing defines", first.text);
-            lowering.unjudged.push(Unchecked { what: "tls".into(), reason: reason.clone(), at: Some(first.span) });
+            lowering.unjudged.push(Unchecked {
+                what: "tls".into(),
+                reason: reason.clone().into(),
+                at: Some(first.span),
+            });
             level.engine = Some(Setting::unknown(reason, said.origin()));
             return;
         }
@@ -297,7 +301,7 @@ fn server_name(lowering: &mut Lowering<'_>, said: &DirectiveRef<'_>, first: &Tok
     };
     if lowering.is_open(rest) {
         let reason = format!("`{}` hangs on a variable that nothing defines", first.text);
-        lowering.unjudged.push(Unchecked { what: "server-name".into(), reason, at: Some(first.span) });
+        lowering.unjudged.push(Unchecked { what: "server-name".into(), reason: reason.into(), at: Some(first.span) });
         return;
     }
     lowering.tells_undefined(first, "name");
@@ -333,7 +337,11 @@ fn aliases(lowering: &mut Lowering<'_>, said: &DirectiveRef<'_>, level: &mut Lev
         }
         if lowering.is_open(&token.text) {
             let reason = format!("`{}` hangs on a variable that nothing defines", token.text);
-            lowering.unjudged.push(Unchecked { what: "server-name".into(), reason, at: Some(token.span) });
+            lowering.unjudged.push(Unchecked {
+                what: "server-name".into(),
+                reason: reason.into(),
+                at: Some(token.span),
+            });
             continue;
         }
         lowering.tells_undefined(&token, "name");

@@ -12,7 +12,7 @@ use super::Text;
 use super::arguments::{Arguments, Filled};
 use super::parser::Parser;
 use super::piece::Piece;
-use crate::diagnostic::{Problem, Severity, Unchecked};
+use crate::diagnostic::{Problem, Severity, Unchecked, UncheckedReason};
 use crate::model::{Frame, FrameId, FrameKind};
 use crate::server::caddy::syntax::Word;
 use crate::source::{self, ReadError, Span};
@@ -56,7 +56,7 @@ impl Parser<'_> {
             self.enter(&import, &arguments, from, vec![(words, node)], nesting);
         } else if pattern.is_open() {
             let reason = format!("`{}` hangs on a variable that is not given (see --define)", pattern.text);
-            self.unjudged.push(Unchecked { what: "import".into(), reason, at: Some(pattern.span) });
+            self.unjudged.push(Unchecked { what: "import".into(), reason: reason.into(), at: Some(pattern.span) });
         } else {
             let targets = self.files_of(&import, &pattern);
             self.enter(&import, &arguments, from, targets, nesting);
@@ -94,7 +94,7 @@ impl Parser<'_> {
                     targets.push((self.files.files[index].text.clone(), node));
                 }
                 Err(ReadError::Forbidden) => {
-                    let reason = format!("permission denied: {located}");
+                    let reason = UncheckedReason::PermissionDenied(format!("permission denied: {located}"));
                     self.unjudged.push(Unchecked { what: "import".into(), reason, at: Some(pattern.span) });
                 }
                 Err(error) => {
@@ -103,7 +103,11 @@ impl Parser<'_> {
                         error if error.is_missing() && super::super::directives::is_snippet_like(text) => {
                             if reading.fragment {
                                 let reason = format!("the snippet `{text}` is defined elsewhere");
-                                self.unjudged.push(Unchecked { what: "import".into(), reason, at: Some(pattern.span) });
+                                self.unjudged.push(Unchecked {
+                                    what: "import".into(),
+                                    reason: reason.into(),
+                                    at: Some(pattern.span),
+                                });
                                 continue;
                             }
                             problem("snippet")

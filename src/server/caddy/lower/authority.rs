@@ -6,11 +6,11 @@
 use std::path::{Path, PathBuf};
 
 use super::Lowering;
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Problem, UncheckedReason};
 use crate::model::Token;
 use crate::pki::{Block, BlockKind, PemFile, PemStore, loading};
 use crate::server::caddy::syntax::has_placeholder;
-use crate::source::Sources;
+use crate::source::{ReadError, Sources};
 
 /// Who reads a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -23,13 +23,14 @@ pub enum Reader {
     Pool,
 }
 
-/// Why a file will not do: the case of the rule, and the reason of the system where it has one.
-pub type Fault = (&'static str, String);
-
-/// The case of a file that may not be read here, which is no fault.
-const FORBIDDEN: &str = "forbidden";
-/// Stands for the path as it is written, in what is said of a file that several may name differently.
-const PLACE: &str = "{path}";
+/// What is to be said of a file.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// It is hidden from us, which is no fault of it.
+    Hidden(ReadError),
+    /// It will not do: the case of the rule, and the reason of the system where it has one.
+    Case(&'static str, String),
+}
 
 /// Holds a file against what Caddy does with it when it starts.
 pub fn check(lowering: &mut Lowering<'_>, token: &Token, path: PathBuf, reader: Reader) {
@@ -44,11 +45,14 @@ pub fn check(lowering: &mut Lowering<'_>, token: &Token, path: PathBuf, reader: 
     let known = lowering.authorities.get(&key).cloned();
     let found = known.unwrap_or_else(|| read(lowering, &key.0, reader));
     lowering.authorities.insert(key, found.clone());
-    let Some((case, reason)) = found else { return };
-    if case == FORBIDDEN {
-        let reason = reason.replace(PLACE, &token.text);
-        return lowering.not_judged("client-ca-unusable", reason, token.span);
-    }
+    let (case, reason) = match found {
+        Some(Fault::Case(case, reason)) => (case, reason),
+        Some(Fault::Hidden(error)) => {
+            let reason = UncheckedReason::hidden(&error, &token.text);
+            return lowering.not_judged("client-ca-unusable", reason, token.span);
+        }
+        None => return,
+    };
     let problem = Problem::new("client-ca-unusable", token.span).case(case).with("path", &*token.text);
     lowering.problem(problem.with("reason", reason));
 }
@@ -59,13 +63,13 @@ fn read(lowering: &Lowering<'_>, path: &Path, reader: Reader) -> Option<Fault> {
     match library.get(path)? {
         Ok(file) => {
             let is_new = lowering.reading.version.at_least(2, 8, 0);
-            fault(file, reader, is_new).map(|case| (case, String::new()))
+            fault(file, reader, is_new).map(|case| Fault::Case(case, String::new()))
         }
-        Err(error) if error.is_hidden() => Some((FORBIDDEN, error.hidden(PLACE))),
+        Err(error) if error.is_hidden() => Some(Fault::Hidden(error.clone())),
         // What is missing here may lie on the server: the file system says so where it is only asked.
         Err(error) => match files.metadata(path) {
-            Err(hidden) if hidden.is_hidden() => Some((FORBIDDEN, hidden.hidden(PLACE))),
-            _ => Some(("not-readable", error.to_string())),
+            Err(hidden) if hidden.is_hidden() => Some(Fault::Hidden(hidden)),
+            _ => Some(Fault::Case("not-readable", error.to_string())),
         },
     }
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{Lowering, include_chain, token};
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Problem, UncheckedReason};
 use crate::model::{
     Address, Credential, Origin, ProtocolChoice, Setting, Token, UpstreamAuthorities, UpstreamPolicy, UpstreamTarget,
     UpstreamTransport, UpstreamVerification,
@@ -186,7 +186,7 @@ fn read_at_start(lowering: &mut Lowering<'_>, tls: &ProxyTls) {
         match lowering.reading.files.metadata(path) {
             Ok(_) => {}
             Err(error) if error.is_hidden() => {
-                lowering.not_judged("upstream file", error.hidden(&token.text), token.span);
+                lowering.not_judged("upstream file", UncheckedReason::hidden(&error, &token.text), token.span);
             }
             Err(error) => {
                 let problem = Problem::new("proxy-scheme-conflict", token.span).case("trust");

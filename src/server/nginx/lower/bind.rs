@@ -246,7 +246,11 @@ impl Sockets {
             for listen in &asked.sockets {
                 if let Address::Host(host) = &listen.address {
                     let reason = format!("only the machine itself can resolve `{host}`");
-                    deployment.unjudged.push(Unchecked { what: "listen".into(), reason, at: Some(asked.span) });
+                    deployment.unjudged.push(Unchecked {
+                        what: "listen".into(),
+                        reason: reason.into(),
+                        at: Some(asked.span),
+                    });
                 }
                 let service = deployment.site(site).service;
                 let at = self.socket(listen, &asked, service);

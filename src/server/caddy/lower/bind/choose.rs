@@ -208,7 +208,11 @@ impl<'a> Chooser<'a> {
             Some(name) => format!("the certificate of {name} is managed by Caddy, and its storage is not at hand"),
             None => "certificates are got when a client first asks for a name".to_owned(),
         };
-        self.unjudged.push(Unchecked { what: "managed-certificate".into(), reason: reason.clone(), at: Some(at.span) });
+        self.unjudged.push(Unchecked {
+            what: "managed-certificate".into(),
+            reason: reason.clone().into(),
+            at: Some(at.span),
+        });
         let origin = Origin::default_for(at.span);
         let file = || Setting::unknown(reason.clone(), origin);
         Credential { certificate: file(), key: Some(file()), chain: None, by_name: None }
