@@ -7,8 +7,8 @@ use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 use rayon::prelude::*;
 
 use super::frontend_fixes::add_frontend_fix;
-use super::missing_semicolon::missing_semicolon;
 use super::page::Message;
+use super::precedence::{relations, suppress_superseded};
 use super::scope::{Reporter, RuleContext, ServedCredential};
 use super::served::downgrade_unreached;
 use super::{Check, Rule, Settings, find, rule_name};
@@ -222,23 +222,17 @@ pub fn defect(rule: RuleName, reason: &str) -> Finding {
 /// What fills the placeholders of a problem's words.
 type Arguments = Vec<(&'static str, String)>;
 
-/// Rules whose problems have one cause, wherever they bite.
-const ONE_CAUSE: &[&str] = &["ssl-module-not-loaded"];
-
-/// Rules whose problems at one place are several faults where their words differ.
-const APART: &[&str] = &["site-file-not-included"];
-
 /// What tells one fault from another: rule, case, place, and for some the words.
 type Key<'p> = (&'p str, &'static str, Span, &'p [(&'static str, String)]);
 
 fn key<'p>(scope: &RuleContext<'_>, problem: &'p Problem) -> Key<'p> {
     let rule = problem.rule.as_str();
-    if ONE_CAUSE.contains(&rule) {
+    if relations(problem).is_some_and(|own| own.one_cause) {
         return (rule, problem.case, Span::new(FileId(0), 0, 0), &[]);
     }
     // What a macro says is one place, however often it is used, and one fault as long as its words are the same.
     let place = scope.sources.resolve_span(problem.at).span;
-    let is_told_apart = APART.contains(&rule) || place != problem.at;
+    let is_told_apart = relations(problem).is_some_and(|own| own.told_apart) || place != problem.at;
     (rule, problem.case, place, if is_told_apart { &problem.arguments } else { &[] })
 }
 
@@ -271,7 +265,7 @@ fn join(first: &mut Problem, other: &mut Problem) {
     if severity_of(other) > severity_of(first) {
         first.severity = other.severity;
     }
-    if ONE_CAUSE.contains(&first.rule.as_str()) {
+    if relations(first).is_some_and(|own| own.one_cause) {
         first.related.push(Label::new(other.at, "and this"));
     }
     for label in std::mem::take(&mut other.related) {
@@ -285,96 +279,6 @@ fn join(first: &mut Problem, other: &mut Problem) {
     if first.file_fix != other.file_fix {
         first.file_fix = None;
     }
-}
-
-/// Where two rules speak of one fault, the more exact one speaks alone. Left: who speaks; right: who is silent at the
-/// same place.
-const SUPERSEDES: &[(&str, &[&str])] = &[
-    ("syntax-error", &["unknown-directive", "invalid-argument", "directive-not-allowed-here"]),
-    (
-        "certificate-chain-order",
-        &[
-            "certificate-key-mismatch",
-            "certificate-is-ca",
-            "certificate-name-mismatch",
-            "certificate-chain-incomplete",
-            "certificate-chain-misordered",
-            "certificate-wrong-usage",
-            "certificate-untrusted-root",
-        ],
-    ),
-    ("certificate-self-signed", &["certificate-untrusted-root", "certificate-chain-incomplete", "certificate-is-ca"]),
-    ("certificate-key-mismatch", &["same-type-certificates"]),
-    ("certificate-malformed", &["certificate-wrong-usage"]),
-    ("certificate-chain-incomplete", &["certificate-untrusted-root", "stapling-issuer-missing"]),
-    ("must-staple-without-stapling", &["must-staple-first-handshake"]),
-    ("certificate-chain-invalid-authority", &["certificate-wrong-usage"]),
-    ("certificate-expired", &["certificate-expires-soon"]),
-    ("unknown-group", &["narrow-groups"]),
-    ("certificate-file-missing", &["no-certificate", "certificate-unparseable"]),
-    ("key-file-missing", &["key-unparseable"]),
-    ("proxy-scheme-conflict", &["proxy-file-unusable"]),
-    ("no-protocol", &["modern-protocol-missing"]),
-    (
-        "mixed-tls-and-plain-listener",
-        &["certificate-inherited-from-default-site", "certificate-name-mismatch", "no-certificate"],
-    ),
-    ("plain-http-on-tls-port", &["no-certificate", "certificate-tag-unknown"]),
-    ("listen-without-tls", &["certificate-tag-unknown"]),
-    ("certificate-inherited-from-default-site", &["certificate-name-mismatch"]),
-    ("directive-unknown-in-version", &["invalid-argument", "narrow-groups"]),
-    ("ambiguous-site", &["automation-policy-conflict", "shadowed-site", "loaded-certificate-disables-management"]),
-    ("catch-all-certificate-hijacks-site", &["certificate-name-mismatch"]),
-    ("certificate-bom", &["certificate-unparseable", "certificate-chain-order", "key-unparseable"]),
-];
-
-/// How a socket is written.
-const SOCKETS: &[&str] = &["mixed-tls-and-plain-listener", "plain-http-on-tls-port"];
-
-/// What a text lacks cannot be said where a part of it was not understood.
-const ABSENCES: &[&str] = &["no-certificate", "no-key", "acme-impossible-name", "wildcard-needs-dns-challenge"];
-const NOT_UNDERSTOOD: &[&str] = &[
-    "syntax-error",
-    "unknown-directive",
-    "invalid-argument",
-    "directive-not-allowed-here",
-    "directive-removed",
-    "include-missing",
-    "include-cycle",
-];
-
-/// Leaves out what another problem at the same place says better. What stops the server is never left out for what does not;
-/// there, how a socket is written is what is left out.
-fn suppress_superseded(scope: &RuleContext<'_>, problems: Vec<Problem>) -> Vec<Problem> {
-    let mut quiet: HashMap<(&'static str, Span), bool> = HashMap::new();
-    for problem in &problems {
-        let stops = stops(scope, problem);
-        let others = match SUPERSEDES.iter().find(|(rule, _)| *rule == problem.rule.as_str()) {
-            Some((_, others)) => others,
-            None if problem.rule.as_str() == "no-certificate" && stops => SOCKETS,
-            None => continue,
-        };
-        for other in others {
-            *quiet.entry((*other, problem.at)).or_default() |= stops;
-        }
-    }
-    let is_one_of = |problem: &Problem, names: &[&str]| names.contains(&problem.rule.as_str());
-    let problems = missing_semicolon(scope, problems);
-    let doubtful: HashSet<FileId> = problems
-        .iter()
-        .filter(|one| one.severity.is_none() && is_one_of(one, NOT_UNDERSTOOD))
-        .map(|one| one.at.file)
-        .collect();
-    // Sockets may stand where the module is asked for.
-    let lacks_module = problems.iter().any(|one| one.rule.as_str() == "ssl-module-not-loaded");
-    let is_quiet = |problem: &Problem| {
-        if lacks_module && problem.rule.as_str() == "site-without-listener" {
-            return true;
-        }
-        quiet.get(&(problem.rule.as_str(), problem.at)).is_some_and(|by| *by || !stops(scope, problem))
-            || is_one_of(problem, ABSENCES) && doubtful.contains(&problem.at.file)
-    };
-    problems.into_iter().filter(|problem| !is_quiet(problem)).collect()
 }
 
 /// Whether the page says that the server does not start with a problem.

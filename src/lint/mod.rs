@@ -11,6 +11,7 @@ mod machine;
 mod missing_semicolon;
 pub mod page;
 mod permissions;
+pub mod precedence;
 mod profile;
 mod rules;
 mod scope;

@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock};
 use serde::Deserialize;
 
 use super::Template;
+use super::precedence::Relations;
 use crate::diagnostic::Severity;
 
 /// A page of `rules/lint/`.
@@ -37,6 +38,9 @@ pub struct Page {
     /// Numbers that the rule reads.
     #[serde(default)]
     pub parameters: BTreeMap<String, i64>,
+    /// How it stands to other rules.
+    #[serde(default)]
+    pub relations: Relations,
     /// The words of the main case.
     pub message: Words,
     /// Other cases; what they leave out is the main one's.
