@@ -29,11 +29,9 @@ use clap::{Parser, ValueEnum};
 use self::args::{Arguments, Color, Command, Shared};
 use self::format::LintFormat;
 use self::rules::RulesCommand;
-use crate::pipeline::Failure;
+use crate::pipeline::{self, Failure};
 use crate::report::{self, Style};
 
-/// Stack of a worker in bytes: blocks within blocks, as deep as options allow, are walked one in another.
-const STACK: usize = 16 << 20;
 /// Where snapshots are kept, unless another folder is named.
 const STORE: &str = "/var/lib/shakedown";
 
@@ -91,7 +89,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     };
     // Fails only where a pool exists already, and then that one serves.
     let threads = shared.jobs.map_or(0, usize::from);
-    let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).stack_size(STACK).build_global();
+    let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).stack_size(pipeline::STACK).build_global();
     let done = match &arguments.command {
         Command::Lint(lint) => lint::run(lint),
         Command::Handshake(handshake) => handshake::run(handshake),

@@ -13,6 +13,9 @@ use crate::platform::{self, Platform, SystemTls};
 use crate::server::{self, Completeness, Input, ParsedConfig, Root};
 use crate::source::{Elsewhere, FileSystem, Metered, Sources, Span, Text};
 
+/// Stack of a worker in bytes: blocks within blocks, as deep as options allow, are walked one in another.
+pub const STACK: usize = 16 << 20;
+
 /// One configuration, read and understood.
 pub struct Reading {
     /// As given on the command line.
@@ -110,16 +113,36 @@ pub fn load(files: &dyn FileSystem, paths: &[PathBuf], options: &Options) -> Res
 
 /// The same, with what clients trust from elsewhere.
 ///
+/// Files are read side by side. Where all together are too many, all are read again one after another, so that which of them
+/// are left out does not hang on chance.
+///
 /// # Errors
 /// As [`load`], and those of `trust`.
 pub fn load_with(
     files: &dyn FileSystem,
     paths: &[PathBuf],
     options: &Options,
-    trust: impl FnOnce() -> Result<Trusted, Failure> + Send,
+    trust: impl Fn() -> Result<Trusted, Failure> + Send + Sync,
 ) -> Result<Loaded, Failure> {
+    let beside = Metered::new(files, &options.limits);
+    let loaded = load_from(&beside, paths, options, &trust);
+    if !beside.is_exhausted() {
+        return loaded;
+    }
+    // One worker takes up its work in the order in which it is written down.
+    let Ok(alone) = rayon::ThreadPoolBuilder::new().num_threads(1).stack_size(STACK).build() else { return loaded };
+    drop(loaded);
     let metered = Metered::new(files, &options.limits);
-    let files: &dyn FileSystem = &metered;
+    alone.install(|| load_from(&metered, paths, options, &trust))
+}
+
+/// Loads from files of which no more is read than may be.
+fn load_from(
+    files: &dyn FileSystem,
+    paths: &[PathBuf],
+    options: &Options,
+    trust: &(impl Fn() -> Result<Trusted, Failure> + Send + Sync),
+) -> Result<Loaded, Failure> {
     let live = if paths.is_empty() { target::live(files, options)? } else { Vec::new() };
     let targets = paths.iter().chain(&live).map(|path| target::resolve(files, path, options));
     let targets = targets.collect::<Result<Vec<_>, _>>()?;

@@ -33,7 +33,7 @@ pub use self::explain::{Found, found};
 pub use self::fixing::{Changed, Fixed, fix};
 pub use self::handshake::{HandshakeRequest, Handshakes, Row, Start, handshake};
 pub use self::ignoring::{Added, add_ignores};
-pub use self::load::{Loaded, Reading, load};
+pub use self::load::{Loaded, Reading, STACK, load};
 pub use self::suppress::{By, Suppressed};
 pub use self::target::{installed, main_file, main_of};
 use crate::compare;

@@ -15,7 +15,10 @@ use crate::source::{FileId, FileSystem, Limits, ReadError, Sources, Text};
 /// Files by the path that the configuration leads to.
 #[derive(Debug, Default)]
 pub struct PemStore {
-    files: HashMap<OsString, Result<PemFile, ReadError>>,
+    /// Where each stands in `files`.
+    places: HashMap<OsString, usize>,
+    /// In the order in which they were asked for.
+    files: Vec<Result<PemFile, ReadError>>,
     /// Each certificate once: authorities stand in many files.
     certificates: HashMap<[u8; 32], Arc<Certificate>>,
 }
@@ -52,7 +55,7 @@ impl PemStore {
         }
         let mut seen: HashSet<OsString> = HashSet::new();
         let mut is_new =
-            |path: &OsStr| !self.files.contains_key(path) && !seen.contains(path) && seen.insert(path.to_os_string());
+            |path: &OsStr| !self.places.contains_key(path) && !seen.contains(path) && seen.insert(path.to_os_string());
         let wanted: Vec<PathBuf> = paths.into_iter().filter(|path| is_new(path.as_os_str())).collect();
         let read: Vec<Result<_, ReadError>> = wanted
             .par_iter()
@@ -85,18 +88,19 @@ impl PemStore {
                 }
                 parsed
             });
-            self.files.insert(path.into_os_string(), entry);
+            self.places.insert(path.into_os_string(), self.files.len());
+            self.files.push(entry);
         }
     }
 
     /// The file at a path that was asked for.
     pub fn get(&self, path: &Path) -> Option<&Result<PemFile, ReadError>> {
-        self.files.get(path.as_os_str())
+        self.places.get(path.as_os_str()).and_then(|at| self.files.get(*at))
     }
 
-    /// All files that could be read.
+    /// All files that could be read, in the order in which they were asked for.
     pub fn iter(&self) -> impl Iterator<Item = &PemFile> {
-        self.files.values().filter_map(|found| found.as_ref().ok())
+        self.files.iter().filter_map(|found| found.as_ref().ok())
     }
 }
 

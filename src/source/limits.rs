@@ -3,7 +3,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use super::archive::Bounds;
 use super::filesystem::{FileSystem, Layer, ReadError};
@@ -59,48 +59,83 @@ impl Limits {
     }
 }
 
-/// Counts the words of a configuration while its files are read, several at once.
+/// Counts the words of a configuration, file after file in the order in which they are included: what is left out hangs on
+/// nothing else.
 #[derive(Debug)]
 pub struct WordCount {
     limit: usize,
-    counted: AtomicUsize,
+    counted: usize,
 }
 
 impl WordCount {
     /// None yet.
     pub fn new(limits: &Limits) -> WordCount {
-        WordCount { limit: limits.words, counted: AtomicUsize::new(0) }
+        WordCount { limit: limits.words, counted: 0 }
     }
 
     /// Adds those of a file.
     ///
     /// # Errors
     /// Where that makes too many; then they do not count.
-    pub fn add(&self, words: usize) -> Result<(), ReadError> {
-        let limit = self.limit;
-        let sum = |before: usize| before.checked_add(words).filter(|sum| *sum <= limit);
-        let added = self.counted.fetch_update(Ordering::Relaxed, Ordering::Relaxed, sum);
-        added.map(|_| ()).map_err(|_| ReadError::TooManyWords { limit })
+    pub fn add(&mut self, words: usize) -> Result<(), ReadError> {
+        if words > self.left() {
+            return Err(ReadError::TooManyWords { limit: self.limit });
+        }
+        self.counted += words;
+        Ok(())
     }
 
     /// How many more there may be.
     pub fn left(&self) -> usize {
-        self.limit.saturating_sub(self.counted.load(Ordering::Relaxed))
+        self.limit.saturating_sub(self.counted)
+    }
+
+    /// For texts that are cut side by side before it is their turn to count.
+    pub fn ahead(&self) -> Ahead {
+        Ahead { left: AtomicUsize::new(self.left()) }
+    }
+}
+
+/// Keeps what is cut ahead from needing more memory than what may count. Which texts are kept hangs on chance; one that is
+/// not is cut once more when it counts.
+#[derive(Debug)]
+pub struct Ahead {
+    left: AtomicUsize,
+}
+
+impl Ahead {
+    /// Whether a text of so many words is to be kept until it is its turn.
+    pub fn keeps(&self, words: usize) -> bool {
+        let rest = |left: usize| left.checked_sub(words);
+        self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, rest).is_ok()
     }
 }
 
 /// A file system of which a run reads no more than it may, all together: a thousand links to one large file are a thousand
 /// files to whoever reads them.
+///
+/// Where several read at once, which of them is refused hangs on chance: whether any is does not.
 pub struct Metered<'a> {
     lower: &'a dyn FileSystem,
     limit: u64,
     read: AtomicU64,
+    is_exhausted: AtomicBool,
 }
 
 impl<'a> Metered<'a> {
     /// Nothing is read yet.
     pub fn new(lower: &'a dyn FileSystem, limits: &Limits) -> Self {
-        Metered { lower, limit: limits.whole, read: AtomicU64::new(0) }
+        Metered { lower, limit: limits.whole, read: AtomicU64::new(0), is_exhausted: AtomicBool::new(false) }
+    }
+
+    /// Whether something was not read since all together has a limit.
+    pub fn is_exhausted(&self) -> bool {
+        self.is_exhausted.load(Ordering::Relaxed)
+    }
+
+    fn refuse(&self) -> ReadError {
+        self.is_exhausted.store(true, Ordering::Relaxed);
+        ReadError::Exhausted { limit: self.limit }
     }
 }
 
@@ -110,13 +145,12 @@ impl Layer for Metered<'_> {
     }
 
     fn read(&self, path: &Path, limit: u64) -> Result<Arc<[u8]>, ReadError> {
-        let exhausted = ReadError::Exhausted { limit: self.limit };
         if self.read.load(Ordering::Relaxed) >= self.limit {
-            return Err(exhausted);
+            return Err(self.refuse());
         }
         let bytes = self.lower.read(path, limit)?;
         let before = self.read.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        if before + bytes.len() as u64 > self.limit { Err(exhausted) } else { Ok(bytes) }
+        if before + bytes.len() as u64 > self.limit { Err(self.refuse()) } else { Ok(bytes) }
     }
 }
 
@@ -130,18 +164,25 @@ mod tests {
         let mut files = Memory::new();
         files.insert("a", *b"12345");
         files.insert("b", *b"67890");
-        let metered: &dyn FileSystem = &Metered::new(&files, &Limits { whole: 9, ..Limits::default() });
+        let meter = Metered::new(&files, &Limits { whole: 9, ..Limits::default() });
+        let metered: &dyn FileSystem = &meter;
         assert!(metered.read(Path::new("a"), 5).is_ok());
+        assert!(!meter.is_exhausted());
         assert_eq!(metered.read(Path::new("b"), 5), Err(ReadError::Exhausted { limit: 9 }));
+        assert!(meter.is_exhausted());
         let enough: &dyn FileSystem = &Metered::new(&files, &Limits { whole: 10, ..Limits::default() });
         assert!(enough.read(Path::new("a"), 5).is_ok() && enough.read(Path::new("b"), 5).is_ok());
     }
 
     #[test]
     fn words_are_counted_together() {
-        let count = WordCount::new(&Limits { words: 10, ..Limits::default() });
-        assert_eq!((count.add(6), count.left()), (Ok(()), 4));
+        let mut count = WordCount::new(&Limits { words: 10, ..Limits::default() });
+        assert_eq!(count.add(6), Ok(()));
+        assert_eq!(count.left(), 4);
+        let ahead = count.ahead();
+        assert!(ahead.keeps(3) && !ahead.keeps(2) && ahead.keeps(1));
         assert_eq!(count.add(5), Err(ReadError::TooManyWords { limit: 10 }));
-        assert_eq!((count.add(4), count.left()), (Ok(()), 0));
+        assert_eq!(count.add(4), Ok(()));
+        assert_eq!(count.left(), 0);
     }
 }

@@ -24,7 +24,7 @@ pub use disk::Disk;
 pub use filesystem::{Entry, FileKind, FileSystem, Layer, Metadata, ReadError};
 pub use git::Git;
 pub use glob::{Pattern, expand, has_wildcard};
-pub use limits::{Limits, Metered, WordCount};
+pub use limits::{Ahead, Limits, Metered, WordCount};
 pub use map::{FileId, Place, Position, Segment, SourceFile, Sources, Span, Text, contains, occurrences};
 pub use mapped::{Elsewhere, Mapped};
 pub use memory::{Memory, Overlay};

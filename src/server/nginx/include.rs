@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use super::syntax::{self, SyntaxFault, Tree};
 use crate::pki;
 use crate::server::Root;
-use crate::source::{self, FileId, FileSystem, Limits, ReadError, Sources, Text, WordCount};
+use crate::source::{self, Ahead, FileId, FileSystem, Limits, ReadError, Sources, Text, WordCount};
 
 /// One parsed file.
 pub struct LoadedFile {
@@ -74,6 +74,27 @@ impl Parsed {
     }
 }
 
+/// A text that was cut beside others: its words count once those of all before it do.
+struct Cut {
+    words: usize,
+    /// Absent where too much was cut ahead: then it is cut again should it count.
+    parsed: Option<Parsed>,
+}
+
+impl Cut {
+    fn of(bytes: &[u8], limits: &Limits, ahead: &Ahead) -> Cut {
+        let tree = syntax::parse_within(bytes, limits);
+        let words = tree.words.len();
+        Cut { words, parsed: ahead.keeps(words).then(|| Parsed::of(tree, bytes)) }
+    }
+
+    /// The directives, now that it is its turn.
+    fn counted(self, bytes: &[u8], limits: &Limits, count: &mut WordCount) -> Result<Parsed, ReadError> {
+        count.add(self.words)?;
+        Ok(self.parsed.unwrap_or_else(|| Parsed::of(syntax::parse_within(bytes, limits), bytes)))
+    }
+}
+
 /// How many files one worker takes at a time.
 const AT_ONCE: usize = 256;
 
@@ -107,18 +128,20 @@ impl Loaded {
     ) -> Loaded {
         let mut loaded = Loaded { files: Vec::new(), roots: roots.len(), prefix };
         let mut known: HashMap<PathBuf, Result<usize, ReadError>> = HashMap::new();
-        let count = WordCount::new(limits);
-        let parse = |bytes: &[u8]| {
-            let tree = syntax::parse_within(bytes, limits);
-            count.add(tree.words.len()).map(|()| Parsed::of(tree, bytes))
-        };
+        let mut count = WordCount::new(limits);
+        let ahead = count.ahead();
         let faulty = |root: &Root, fault| Parsed::of(Tree::of_fault(&root.bytes, fault), &root.bytes);
-        let whole = |root: &Root| match root.text {
-            Text::Unread { size, limit } => faulty(root, SyntaxFault::TooLarge(size, limit)),
-            _ => parse(&root.bytes).unwrap_or_else(|_| faulty(root, SyntaxFault::TooManyWords(limits.words))),
-        };
-        let parsed: Vec<Parsed> = roots.par_iter().map(whole).collect();
-        for (root, tree) in roots.into_iter().zip(parsed) {
+        let cut =
+            |root: &Root| (!matches!(root.text, Text::Unread { .. })).then(|| Cut::of(&root.bytes, limits, &ahead));
+        let cuts: Vec<Option<Cut>> = roots.par_iter().map(cut).collect();
+        for (root, cut) in roots.into_iter().zip(cuts) {
+            let tree = match (&root.text, cut) {
+                (Text::Unread { size, limit }, _) => faulty(&root, SyntaxFault::TooLarge(*size, *limit)),
+                (_, Some(cut)) => cut
+                    .counted(&root.bytes, limits, &mut count)
+                    .unwrap_or_else(|_| faulty(&root, SyntaxFault::TooManyWords(limits.words))),
+                (_, None) => faulty(&root, SyntaxFault::TooManyWords(limits.words)),
+            };
             known.insert(root.path.clone(), Ok(loaded.files.len()));
             loaded.add(sources, root, tree);
         }
@@ -135,6 +158,7 @@ impl Loaded {
                     missing.push(path.clone());
                 }
             }
+            let ahead = count.ahead();
             let read: Vec<Result<_, ReadError>> = missing
                 .par_iter()
                 .map(|path| {
@@ -143,12 +167,16 @@ impl Loaded {
                         // nginx would choke on it, and no word of it may be told.
                         return Err(ReadError::Other("it holds a private key and is no configuration".into()));
                     }
-                    let tree = parse(&bytes)?;
-                    Ok((bytes, tree))
+                    let cut = Cut::of(&bytes, limits, &ahead);
+                    Ok((bytes, cut))
                 })
                 .collect();
             for (path, result) in missing.into_iter().zip(read) {
-                let entry = match result {
+                let counted = result.and_then(|(bytes, cut)| {
+                    let tree = cut.counted(&bytes, limits, &mut count)?;
+                    Ok((bytes, tree))
+                });
+                let entry = match counted {
                     Ok((bytes, tree)) => {
                         loaded.add(sources, Root { path: path.clone(), bytes, text: Text::File }, tree);
                         Ok(loaded.files.len() - 1)

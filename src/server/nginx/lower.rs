@@ -13,21 +13,21 @@ mod listen;
 mod name;
 mod place;
 mod setting;
+mod turn;
 mod upstream;
 mod variable;
 mod webroot;
 mod zone;
 
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use rayon::prelude::*;
+use foldhash::HashSet;
 
 use self::level::{Defaults, Level};
 use self::listen::{ListenDirective, ListenFault};
 use self::place::Place;
+use self::turn::{Checked, Counts, Turn};
 use super::directives::{self, Context};
 use super::include::{Included, Loaded, LoadedFile, path_of};
 use super::syntax::Word;
@@ -82,6 +82,8 @@ struct Collected {
     servers: Vec<Box<ServerDraft>>,
     problems: Vec<Problem>,
     unjudged: Vec<Unchecked>,
+    /// Whether it is collected in reading order.
+    turn: Turn,
 }
 
 impl Collected {
@@ -173,12 +175,8 @@ struct Lowering<'a> {
     foreign_module: bool,
     frames: Mutex<Frames>,
     /// Files whose directives were already held against the table in this context.
-    checked: Mutex<HashSet<(usize, Context)>>,
-    inclusions: Mutex<usize>,
-    /// Words that were looked at, those of a file as often as it is included.
-    words: AtomicUsize,
-    /// Directives that were held against others of their block.
-    compared: AtomicUsize,
+    checked: Mutex<HashSet<Checked>>,
+    counts: Counts,
 }
 
 /// How many directives most blocks have at most.
@@ -220,9 +218,7 @@ pub fn collect(
         foreign_module: loads_foreign_module(loaded),
         frames: Mutex::default(),
         checked: Mutex::default(),
-        inclusions: Mutex::new(0),
-        words: AtomicUsize::new(0),
-        compared: AtomicUsize::new(0),
+        counts: Counts::default(),
     };
     let mut collected = Collected::default();
     for file in &loaded.files {
@@ -353,7 +349,7 @@ impl<'a> Lowering<'a> {
         if self.is_template(file) {
             return;
         }
-        let is_new = self.checked.lock().map(|mut seen| seen.insert((index, context))).unwrap_or(true);
+        let is_new = self.is_to_check(index, context, &mut out.turn);
         // A fragment of one or more server blocks' inside: give it a block to stand in.
         let inside_of = match context {
             Context::Server => Some(Service::Http),
@@ -417,7 +413,8 @@ impl<'a> Lowering<'a> {
         if check {
             directives::check_duplicates(tree, &all, &file.bytes, file.id, self.reader(context), &mut out.problems);
             if way.opens {
-                out.problems.extend(self.duplicates(file, &all, self.reader(context), way));
+                let found = self.duplicates(file, &all, self.reader(context), way, &out.turn);
+                out.problems.extend(found);
             }
         }
         for index in all {
@@ -552,18 +549,14 @@ impl<'a> Lowering<'a> {
             out.problems.extend(backup::problem(inside, &written(), &paths, false));
         }
         // Those that are refused are counted too: each is a problem of its own.
-        let count = self.inclusions.lock().map(|mut count| {
-            *count += targets.len();
-            *count
-        });
-        if count.unwrap_or(0) > self.limits.includes {
+        if !self.count_inclusions(targets.len(), &out.turn) {
             let limit = self.limits.includes.to_string();
             out.problems.push(Problem::new("include-cycle", at).case("too-many").with("limit", limit));
             return;
         }
         let words: usize = targets.iter().flatten().map(|index| self.loaded.files[*index].tree().words.len()).sum();
-        let limit = self.limits.words_again();
-        if self.words.fetch_add(words, Ordering::Relaxed).saturating_add(words) > limit {
+        if !self.count_words(words, &out.turn) {
+            let limit = self.limits.words_again();
             let problem = Problem::new("include-cycle", at).case("too-many-words").with("limit", limit.to_string());
             out.problems.push(problem);
             return;
@@ -590,21 +583,19 @@ impl<'a> Lowering<'a> {
             depth: way.depth,
             opens: false,
         };
-        if found.len() >= 16 && way.files.len() <= 2 && matches!(scope, Scope::Section(Service::Http)) {
+        let is_of_sites = found.len() >= 16 && way.files.len() <= 2 && matches!(scope, Scope::Section(Service::Http));
+        if is_of_sites && matches!(out.turn, Turn::InOrder) {
             // Many site files: each for itself, put together in order. Not within one another: a worker that waits takes
             // up another file on the same stack.
-            let parts: Vec<Collected> = found
-                .par_iter()
-                .map(|index| {
-                    let mut part = Collected::default();
-                    self.file(*index, context, &enter(*index), &mut part, &mut Scope::Section(Service::Http));
-                    part
-                })
-                .collect();
-            parts.into_iter().for_each(|part| out.append(part));
-            return;
+            let files: Vec<(usize, IncludePath)> = found.iter().map(|index| (*index, enter(*index))).collect();
+            if self.beside(&files, context, out) {
+                return;
+            }
         }
         for index in found {
+            if self.is_in_vain(&out.turn) {
+                return;
+            }
             self.file_in(index, context, &enter(index), out, scope);
         }
     }
@@ -615,7 +606,7 @@ impl<'a> Lowering<'a> {
         if self.is_template(file) {
             return;
         }
-        let is_new = self.checked.lock().map(|mut seen| seen.insert((index, context))).unwrap_or(true);
+        let is_new = self.is_to_check(index, context, &mut out.turn);
         self.block(file, file.tree().roots(), context, is_new, way, out, scope);
     }
 

@@ -25,6 +25,14 @@ const AT_ONCE: usize = 4;
 
 type Content = Result<(Arc<[u8]>, Arc<[Line]>), ReadError>;
 
+/// A text that was cut beside others: its words count once those of all before it do.
+struct Uncounted {
+    bytes: Arc<[u8]>,
+    /// Absent where too much was cut ahead: then it is cut again should it count.
+    lines: Option<Arc<[Line]>>,
+    words: usize,
+}
+
 /// The files of a run, by path.
 pub(super) struct Files<'a> {
     files: &'a dyn FileSystem,
@@ -99,7 +107,7 @@ impl<'a> Files<'a> {
     }
 
     /// The lines of a text, unless it has too many words.
-    fn cut(&self, bytes: &[u8]) -> Result<Arc<[Line]>, ReadError> {
+    fn cut(&mut self, bytes: &[u8]) -> Result<Arc<[Line]>, ReadError> {
         let lines = syntax::lines(bytes);
         self.count.add(syntax::words_within(bytes, &lines))?;
         Ok(lines.into())
@@ -123,21 +131,31 @@ impl<'a> Files<'a> {
     /// Reads and cuts files, several at once where there are many.
     fn load(&mut self, paths: &[PathBuf]) {
         let fresh: Vec<&PathBuf> = paths.iter().filter(|path| !self.contents.contains_key(path.as_os_str())).collect();
-        let read = |path: &PathBuf| -> Content {
+        let ahead = self.count.ahead();
+        let read = |path: &PathBuf| -> Result<Uncounted, ReadError> {
             let bytes = self.files.read(path, self.limits.config_file)?;
             if pki::holds_key(&bytes) {
                 // httpd would choke on it, and no word of it may be told.
                 return Err(ReadError::Other("it holds a private key and is no configuration".into()));
             }
-            let lines = self.cut(&bytes)?;
-            Ok((bytes, lines))
+            let lines = syntax::lines(&bytes);
+            let words = syntax::words_within(&bytes, &lines);
+            let lines = ahead.keeps(words).then(|| lines.into());
+            Ok(Uncounted { bytes, lines, words })
         };
-        let found: Vec<Content> = match fresh.len() >= AT_ONCE {
+        let found: Vec<Result<Uncounted, ReadError>> = match fresh.len() >= AT_ONCE {
             true => fresh.par_iter().map(|path| read(path)).collect(),
             false => fresh.iter().map(|path| read(path)).collect(),
         };
         let fresh: Vec<OsString> = fresh.into_iter().map(|path| path.as_os_str().to_os_string()).collect();
-        self.contents.extend(fresh.into_iter().zip(found));
+        for (path, found) in fresh.into_iter().zip(found) {
+            let counted = found.and_then(|Uncounted { bytes, lines, words }| {
+                self.count.add(words)?;
+                let lines = lines.unwrap_or_else(|| syntax::lines(&bytes).into());
+                Ok((bytes, lines))
+            });
+            self.contents.insert(path, counted);
+        }
     }
 
     /// All files of a folder and of those below it, in byte order, hidden ones too.

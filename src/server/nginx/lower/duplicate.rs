@@ -1,11 +1,11 @@
 //! Directives that stand twice in one block of several files: nginx puts what is included in the place of the `include`.
 
 use std::collections::hash_map::Entry;
-use std::sync::atomic::Ordering;
 
 use foldhash::{HashMap, HashSet};
 
 use super::super::include::{Included, LoadedFile};
+use super::turn::Turn;
 use super::{IncludePath, Lowering};
 use crate::diagnostic::Problem;
 use crate::server::nginx::directives::{self, Reader};
@@ -21,6 +21,8 @@ struct Block<'a> {
     /// Files that are open around it.
     around: &'a [usize],
     problems: Vec<Problem>,
+    /// How the block is walked.
+    turn: &'a Turn,
 }
 
 impl<'a> Lowering<'a> {
@@ -32,12 +34,14 @@ impl<'a> Lowering<'a> {
         all: &[usize],
         reader: Reader,
         way: &IncludePath,
+        turn: &Turn,
     ) -> Vec<Problem> {
         if !all.iter().any(|index| file.includes.contains_key(index)) {
             return Vec::new();
         }
         let seen: HashSet<usize> = way.files.iter().copied().collect();
-        let mut block = Block { reader, first: HashMap::default(), seen, around: &way.files, problems: Vec::new() };
+        let (first, problems) = (HashMap::default(), Vec::new());
+        let mut block = Block { reader, first, seen, around: &way.files, problems, turn };
         self.look(file, all.iter().copied(), &mut block, 0);
         block.problems
     }
@@ -45,7 +49,7 @@ impl<'a> Lowering<'a> {
     fn look(&self, file: &'a LoadedFile, all: impl Iterator<Item = usize>, block: &mut Block<'a>, depth: usize) {
         for index in all {
             // As in lowering, a file counts as often as it is included; beyond the limit lowering says so.
-            if self.compared.fetch_add(1, Ordering::Relaxed) > self.limits.words_again() {
+            if !self.count_compared(block.turn) {
                 return;
             }
             let name = file.tree().name(index, &file.bytes);
