@@ -228,7 +228,7 @@ fn limits(random: &mut Random) -> Limits {
     Limits {
         config_file: small(1 << 20, 20, 600) as u64,
         pem_file: small(1 << 20, 500, 4000) as u64,
-        whole: small(1 << 30, 1000, 30_000) as u64,
+        whole: 1 << 30,
         words: small(usual.words, 20, 1000),
         includes: small(usual.includes, 5, 120),
         include_depth: small(5, 1, 4),

@@ -113,8 +113,7 @@ pub fn load(files: &dyn FileSystem, paths: &[PathBuf], options: &Options) -> Res
 
 /// The same, with what clients trust from elsewhere.
 ///
-/// Files are read side by side. Where all together are too many, all are read again one after another, so that which of them
-/// are left out does not hang on chance.
+/// Files are read side by side: where all together are too many, which of them are left out may differ from run to run.
 ///
 /// # Errors
 /// As [`load`], and those of `trust`.
@@ -124,16 +123,8 @@ pub fn load_with(
     options: &Options,
     trust: impl Fn() -> Result<Trusted, Failure> + Send + Sync,
 ) -> Result<Loaded, Failure> {
-    let beside = Metered::new(files, &options.limits);
-    let loaded = load_from(&beside, paths, options, &trust);
-    if !beside.is_exhausted() {
-        return loaded;
-    }
-    // One worker takes up its work in the order in which it is written down.
-    let Ok(alone) = rayon::ThreadPoolBuilder::new().num_threads(1).stack_size(STACK).build() else { return loaded };
-    drop(loaded);
     let metered = Metered::new(files, &options.limits);
-    alone.install(|| load_from(&metered, paths, options, &trust))
+    load_from(&metered, paths, options, &trust)
 }
 
 /// Loads from files of which no more is read than may be.
