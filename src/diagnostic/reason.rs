@@ -18,7 +18,7 @@ pub enum UncheckedReason {
 }
 
 impl UncheckedReason {
-    /// What an error means that is told in these words.
+    /// The reason for a failed read, with the text to show.
     pub fn of(error: &ReadError, words: String) -> Self {
         match error {
             ReadError::Forbidden => UncheckedReason::PermissionDenied(words),

@@ -113,7 +113,7 @@ pub fn load(files: &dyn FileSystem, paths: &[PathBuf], options: &Options) -> Res
 
 /// The same, with what clients trust from elsewhere.
 ///
-/// Files are read side by side: where all together are too many, which of them are left out may differ from run to run.
+/// Files are read in parallel: beyond `--max-total-size`, which of them are left out may differ from run to run.
 ///
 /// # Errors
 /// As [`load`], and those of `trust`.
@@ -121,19 +121,10 @@ pub fn load_with(
     files: &dyn FileSystem,
     paths: &[PathBuf],
     options: &Options,
-    trust: impl Fn() -> Result<Trusted, Failure> + Send + Sync,
+    trust: impl FnOnce() -> Result<Trusted, Failure> + Send,
 ) -> Result<Loaded, Failure> {
     let metered = Metered::new(files, &options.limits);
-    load_from(&metered, paths, options, &trust)
-}
-
-/// Loads from files of which no more is read than may be.
-fn load_from(
-    files: &dyn FileSystem,
-    paths: &[PathBuf],
-    options: &Options,
-    trust: &(impl Fn() -> Result<Trusted, Failure> + Send + Sync),
-) -> Result<Loaded, Failure> {
+    let files: &dyn FileSystem = &metered;
     let live = if paths.is_empty() { target::live(files, options)? } else { Vec::new() };
     let targets = paths.iter().chain(&live).map(|path| target::resolve(files, path, options));
     let targets = targets.collect::<Result<Vec<_>, _>>()?;

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use super::archive::Bounds;
 use super::filesystem::{FileSystem, Layer, ReadError};
@@ -59,8 +59,7 @@ impl Limits {
     }
 }
 
-/// Counts the words of a configuration, file after file in the order in which they are included: what is left out hangs on
-/// nothing else.
+/// Counts the words of a configuration, file after file in reading order: what is left out depends on nothing else.
 #[derive(Debug)]
 pub struct WordCount {
     limit: usize,
@@ -96,8 +95,8 @@ impl WordCount {
     }
 }
 
-/// Keeps what is cut ahead from needing more memory than what may count. Which texts are kept hangs on chance; one that is
-/// not is cut once more when it counts.
+/// Bounds the memory of texts that are parsed in parallel before they are counted. One that is not kept is parsed again when
+/// it is counted.
 #[derive(Debug)]
 pub struct Ahead {
     left: AtomicUsize,
@@ -114,28 +113,17 @@ impl Ahead {
 /// A file system of which a run reads no more than it may, all together: a thousand links to one large file are a thousand
 /// files to whoever reads them.
 ///
-/// Where several read at once, which of them is refused hangs on chance: whether any is does not.
+/// Where several are read at once, which of them is refused may differ from run to run; whether any is does not.
 pub struct Metered<'a> {
     lower: &'a dyn FileSystem,
     limit: u64,
     read: AtomicU64,
-    is_exhausted: AtomicBool,
 }
 
 impl<'a> Metered<'a> {
     /// Nothing is read yet.
     pub fn new(lower: &'a dyn FileSystem, limits: &Limits) -> Self {
-        Metered { lower, limit: limits.whole, read: AtomicU64::new(0), is_exhausted: AtomicBool::new(false) }
-    }
-
-    /// Whether something was not read since all together has a limit.
-    pub fn is_exhausted(&self) -> bool {
-        self.is_exhausted.load(Ordering::Relaxed)
-    }
-
-    fn refuse(&self) -> ReadError {
-        self.is_exhausted.store(true, Ordering::Relaxed);
-        ReadError::Exhausted { limit: self.limit }
+        Metered { lower, limit: limits.whole, read: AtomicU64::new(0) }
     }
 }
 
@@ -145,12 +133,13 @@ impl Layer for Metered<'_> {
     }
 
     fn read(&self, path: &Path, limit: u64) -> Result<Arc<[u8]>, ReadError> {
+        let exhausted = ReadError::Exhausted { limit: self.limit };
         if self.read.load(Ordering::Relaxed) >= self.limit {
-            return Err(self.refuse());
+            return Err(exhausted);
         }
         let bytes = self.lower.read(path, limit)?;
         let before = self.read.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        if before + bytes.len() as u64 > self.limit { Err(self.refuse()) } else { Ok(bytes) }
+        if before + bytes.len() as u64 > self.limit { Err(exhausted) } else { Ok(bytes) }
     }
 }
 
@@ -164,12 +153,9 @@ mod tests {
         let mut files = Memory::new();
         files.insert("a", *b"12345");
         files.insert("b", *b"67890");
-        let meter = Metered::new(&files, &Limits { whole: 9, ..Limits::default() });
-        let metered: &dyn FileSystem = &meter;
+        let metered: &dyn FileSystem = &Metered::new(&files, &Limits { whole: 9, ..Limits::default() });
         assert!(metered.read(Path::new("a"), 5).is_ok());
-        assert!(!meter.is_exhausted());
         assert_eq!(metered.read(Path::new("b"), 5), Err(ReadError::Exhausted { limit: 9 }));
-        assert!(meter.is_exhausted());
         let enough: &dyn FileSystem = &Metered::new(&files, &Limits { whole: 10, ..Limits::default() });
         assert!(enough.read(Path::new("a"), 5).is_ok() && enough.read(Path::new("b"), 5).is_ok());
     }

@@ -26,7 +26,7 @@ pub(super) enum Turn {
 /// What was counted so far; each count is held against its limit.
 #[derive(Default)]
 pub(super) struct Counts {
-    /// Files that were included, those of which nothing could be read too.
+    /// Included files, unreadable ones too.
     inclusions: AtomicUsize,
     /// Words that were looked at, those of a file as often as it is included.
     words: AtomicUsize,
